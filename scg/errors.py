@@ -1,0 +1,61 @@
+"""The errors that scg raises, each also a subclass of the built-in it resembles."""
+
+from __future__ import annotations
+
+__all__ = [
+    "BiasedGradientError",
+    "CheckpointError",
+    "DTypeError",
+    "DataError",
+    "GradientError",
+    "NonFiniteError",
+    "OptionError",
+    "ScgError",
+    "ShapeError",
+    "SupportError",
+    "TraceError",
+]
+
+
+class ScgError(Exception):
+    """Base of every error that scg raises on purpose."""
+
+
+class ShapeError(ScgError, ValueError):
+    """Shapes, axes or ranks that do not fit together."""
+
+
+class DTypeError(ScgError, TypeError):
+    """A value whose type or dtype an operation cannot take."""
+
+
+class SupportError(ScgError, ValueError):
+    """A parameter or value outside the set on which a distribution is defined."""
+
+
+class GradientError(ScgError, RuntimeError):
+    """A derivative that does not exist, was already consumed, or belongs to changed data."""
+
+
+class BiasedGradientError(GradientError):
+    """A gradient that would be wrong in expectation, refused instead of returned."""
+
+
+class NonFiniteError(ScgError, ValueError):
+    """A NaN or an infinity where a finite number is needed."""
+
+
+class OptionError(ScgError, ValueError):
+    """An unknown or contradictory option."""
+
+
+class DataError(ScgError, ValueError):
+    """A data file that is missing, truncated, corrupt, or of another shape."""
+
+
+class CheckpointError(ScgError, ValueError):
+    """A checkpoint that cannot be written, read, or does not fit the model."""
+
+
+class TraceError(ScgError, TypeError):
+    """A Python-level decision on a value that is only known when a compiled step runs."""

@@ -1,0 +1,248 @@
+"""Every Numba option in one place: flags, caching, threads. Nothing else imports numba or llvmlite.
+
+Four decorators, by how much freedom LLVM gets to reorder arithmetic:
+
+- `device`: scalar functions that kernels inline. Contraction into fused multiply-add only, because
+  the wider "fast" set cancels the rounding tricks in `simd.py` and drops NaN.
+- `kernel`: elementwise loops; same flags.
+- `reduction`: sums; may also reassociate, so that they vectorise.
+- `exact`: no freedom at all.
+
+Each takes `parallel=True` for a threaded twin of the same body.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import importlib.metadata
+import os
+import threading
+import types as python_types
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import llvmlite
+import numba
+from llvmlite import ir
+from numba import get_num_threads, njit, prange, set_num_threads, types
+from numba.core import caching, cgutils
+from numba.extending import intrinsic
+
+from scg._config import cache_dir, num_threads
+
+__all__ = [
+    "cgutils", "cpu_features", "device", "exact", "intrinsic", "ir", "kernel", "parallel_call",
+    "prange", "reduction", "threads", "threading_layer", "types", "versions",
+]  # fmt: skip
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+CONTRACT = {"contract"}
+REASSOCIATE = {"contract", "reassoc", "nsz"}
+
+
+def device(function: F) -> F:
+    """Compile a scalar function that kernels of other files inline."""
+    return _compile(function, CONTRACT, parallel=False, cached=False)
+
+
+def kernel(function: F | None = None, *, parallel: bool = False) -> Any:
+    """Compile an elementwise loop."""
+    return _decorate(function, CONTRACT, parallel)
+
+
+def reduction(function: F | None = None, *, parallel: bool = False) -> Any:
+    """Compile a loop whose sums may be reassociated."""
+    return _decorate(function, REASSOCIATE, parallel)
+
+
+def exact(function: F | None = None, *, parallel: bool = False) -> Any:
+    """Compile a loop in which every rounding stays where it was written."""
+    return _decorate(function, set(), parallel)
+
+
+def _decorate(function: Any, flags: set[str], parallel: bool) -> Any:
+    if function is None:
+        return lambda f: _compile(f, flags, parallel=parallel, cached=True)
+    return _compile(function, flags, parallel=parallel, cached=True)
+
+
+def _compile(function: Any, flags: set[str], *, parallel: bool, cached: bool) -> Any:
+    if parallel:
+        function = _twin(function)
+    dispatcher = njit(
+        nogil=True, error_model="numpy", fastmath=flags or False, parallel=parallel
+    )(function)
+    if cached and hasattr(dispatcher, "enable_caching"):
+        _attach_cache(dispatcher, function)
+    return dispatcher
+
+
+def _twin(function: Any) -> Any:
+    """Copy a function under another name: Numba's cache key ignores `parallel=`, so without the
+    new name the serial and the threaded build of one body would load each other's code."""
+    twin = python_types.FunctionType(
+        function.__code__, function.__globals__, function.__name__ + "_parallel",
+        function.__defaults__, function.__closure__,
+    )  # fmt: skip
+    twin.__qualname__ = function.__qualname__ + "_parallel"
+    twin.__doc__ = function.__doc__
+    return twin
+
+
+# --- cache -----------------------------------------------------------------------------------
+
+
+def versions() -> str:
+    """Return the versions on which compiled code depends, as one string."""
+    return f"numba {numba.__version__}, llvmlite {llvmlite.__version__}"
+
+
+@cache
+def _shared_digest() -> bytes:
+    """Digest of what every kernel may inline or be compiled with."""
+    here = Path(__file__).parent
+    digest = hashlib.sha256(versions().encode())
+    for path in sorted([here / "_jit.py", *here.glob("simd*.py")]):
+        digest.update(path.read_bytes())
+    return digest.digest()
+
+
+@cache
+def source_digest(path: str) -> str:
+    """Digest of a kernel file and of the device functions it may call from `simd.py`.
+
+    Numba alone would not notice a change of a callee in another file.
+    """
+    return hashlib.sha256(_shared_digest() + Path(path).read_bytes()).hexdigest()
+
+
+class _Locator(caching._CacheLocator):  # type: ignore[misc]
+    """Keep compiled code in the user's cache folder, stamped with `source_digest`."""
+
+    def __init__(self, function: Any, path: str) -> None:
+        self._py_file = path
+        self._line = function.__code__.co_firstlineno
+
+    def get_cache_path(self) -> str:
+        return str(cache_dir() / "kernels" / Path(self._py_file).stem)
+
+    def get_source_stamp(self) -> str:
+        return source_digest(self._py_file)
+
+    def get_disambiguator(self) -> str:
+        return str(self._line)
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> _Locator:
+        return cls(py_func, py_file)
+
+
+class _Implementation(caching.CompileResultCacheImpl):  # type: ignore[misc]
+    _locator_classes = [_Locator]  # noqa: RUF012 (the name and kind are Numba's)
+
+
+class _Cache(caching.FunctionCache):  # type: ignore[misc]
+    _impl_class = _Implementation
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # an unreadable entry means compiling again, never failing
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except OSError:  # a full disk or a read-only home costs speed at the next start, no more
+            self.disable()
+
+
+def _attach_cache(dispatcher: Any, function: Any) -> None:
+    if os.path.exists(function.__code__.co_filename):
+        dispatcher._cache = _Cache(function)
+
+
+# --- threads ---------------------------------------------------------------------------------
+
+_parallel_lock = threading.Lock()
+_owner_pid = os.getpid()
+
+
+@cache
+def _load_tbb() -> bool:
+    """Load the TBB wheel's library where Numba will find it; tell whether that worked.
+
+    A wheel puts the library outside the loader's path; TBB is the one layer that survives
+    several calling threads and a fork.
+    """
+    try:
+        files = importlib.metadata.files("tbb") or []
+        path = next(f for f in files if f.name in ("libtbb.so.12", "tbb12.dll")).locate()
+        ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
+    except (importlib.metadata.PackageNotFoundError, StopIteration, OSError):
+        return False
+    return True
+
+
+@cache
+def threads() -> int:
+    """Return how many threads a parallel kernel uses (`SCG_NUM_THREADS`, else all)."""
+    return num_threads(numba.config.NUMBA_NUM_THREADS)
+
+
+@cache
+def _layer() -> str:
+    """Start Numba's threads, once, and return the layer they run on."""
+    _load_tbb()
+    from numba.np.ufunc import parallel
+
+    parallel._launch_threads()
+    return str(numba.threading_layer())
+
+
+def threading_layer() -> str:
+    """Return the threading layer that parallel kernels run on."""
+    return _layer()
+
+
+def parallel_call(serial: Callable[..., Any], threaded: Callable[..., Any], *args: Any) -> Any:
+    """Run `threaded(*args)` if threads may be used here and now, else `serial(*args)`.
+
+    Both must give the same bits. On TBB any thread may call. On other layers one thread at a time
+    may, and a forked child may not: `workqueue` aborts the process on concurrent use and GNU
+    OpenMP kills a forked child.
+    """
+    if threads() == 1:
+        return serial(*args)
+    if _layer() == "tbb":
+        return _limited(threaded, args)
+    if os.getpid() != _owner_pid or not _parallel_lock.acquire(blocking=False):
+        return serial(*args)
+    try:
+        return _limited(threaded, args)
+    finally:
+        _parallel_lock.release()
+
+
+def _limited(threaded: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    """Call with this library's thread count, leaving the caller's own Numba setting as it was."""
+    if get_num_threads() == threads():
+        return threaded(*args)
+    before = get_num_threads()
+    set_num_threads(threads())
+    try:
+        return threaded(*args)
+    finally:
+        set_num_threads(before)
+
+
+@cache
+def cpu_features() -> frozenset[str]:
+    """Return the names of the vector features of this CPU, as LLVM reports them."""
+    from llvmlite import binding
+
+    return frozenset(name for name, present in binding.get_host_cpu_features().items() if present)
