@@ -1,0 +1,430 @@
+"""The op registry: one record per operation, from which everything else about it is derived.
+
+A record holds the forward pass on arrays, the vjp, the shape and axis rules, how smooth the op is
+in each input, and how to test it. The vjp is written once, against a namespace `F`: with `F = RAW`
+the names are array functions, with `F = TRACED` they are the public, differentiable ops, so the
+same text serves first and higher derivatives.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from enum import IntEnum
+from typing import Any, TypeVar
+
+import numpy as np
+
+from scg import _axes
+from scg._typing import Array, DType, Shape
+from scg.errors import DTypeError, GradientError, ScgError, ShapeError
+from scg.tape import (
+    INHERITED, NOISE, NONNEGATIVE, POSITIVE, REQUIRES, TRAINABLE, Cut, Node, _grad_enabled,
+)  # fmt: skip
+from scg.tensor import Tensor, as_array
+
+__all__ = ["OPS", "RAW", "TRACED", "Op", "Smoothness", "Spec", "op", "serves"]
+
+Fn = TypeVar("Fn", bound=Callable[..., Any])
+
+
+class Smoothness(IntEnum):
+    """How an output depends on an input; the worst over all paths counts."""
+
+    SMOOTH = 0
+    KINK = 1
+    POLE = 2
+    JUMP = 3
+    OPAQUE = 4
+
+
+SMOOTH, KINK, POLE, JUMP, OPAQUE = Smoothness
+
+SmoothRule = Smoothness | tuple[Smoothness, ...] | Callable[..., tuple[Smoothness, ...]]
+SignRule = int | Callable[..., int]
+
+
+class Spec:
+    """The shape and dtype of an input whose values the vjp does not need."""
+
+    __slots__ = ("dtype", "shape")
+
+    def __init__(self, shape: Shape, dtype: DType) -> None:
+        self.shape = shape
+        self.dtype = dtype
+
+    @property
+    def ndim(self) -> int:
+        """Return the number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Return the number of elements."""
+        return int(np.prod(self.shape))
+
+
+class Op:
+    """One operation.
+
+    Attributes
+    ----------
+    name : str
+        Its public name, as in `scg.name`.
+    forward : callable
+        `forward(*arrays, **statics) -> ndarray`.
+    vjp : callable or None
+        `vjp(F, g, [needs,] y, *inputs, **statics)`; returns one cotangent per tensor input (or a
+        single one for a one-input op), None where there is none.
+    shape : callable
+        `shape(*input_shapes, **statics) -> Shape`; raises ShapeError.
+    axes : callable
+        The alignment rule, see `scg._axes`.
+    smooth : Smoothness, tuple or callable
+        Per input; a callable takes the statics.
+    sign : int or callable
+        Facts about the output (`POSITIVE`, `NONNEGATIVE`); a callable takes the inputs' facts.
+    pole_safe : int
+        The input facts that exclude the pole.
+    alias : bool
+        The output may share memory with an input.
+    reference : callable or None
+        The NumPy or SciPy function (of arrays and statics) with the same value.
+    samples : callable or None
+        `samples(rng, dtype)` yields `(inputs, statics)` pairs for the tests.
+    numpy : tuple
+        The NumPy functions that this op serves on tensors.
+    max_order : int
+        How often it can be differentiated; `UNLIMITED` unless its docstring says otherwise.
+    """
+
+    __slots__ = (
+        "_all_smooth", "_has_needs", "_kept", "alias", "axes", "defaults", "doc", "forward",
+        "inputs", "max_order", "name", "numpy", "pole_safe", "public", "reference", "samples",
+        "shape", "sign", "smooth", "static_names", "variadic", "vjp",
+    )  # fmt: skip
+
+    def __init__(self, name: str, forward: Callable[..., Any], **fields: Any) -> None:
+        self.name = name
+        self.forward = forward
+        self.vjp: Callable[..., Any] | None = None
+        self.shape = fields.pop("shape", None)
+        self.axes = fields.pop("axes", _axes.mixed)
+        self.smooth: SmoothRule = fields.pop("smooth")
+        self.sign: SignRule = fields.pop("sign", 0)
+        self.pole_safe: int = fields.pop("pole_safe", POSITIVE)
+        self.alias: bool = fields.pop("alias", False)
+        self.reference = fields.pop("reference", None)
+        self.samples = fields.pop("samples", None)
+        self.numpy: tuple[Any, ...] = fields.pop("numpy", ())
+        self.max_order: int = fields.pop("max_order", UNLIMITED)
+        self.doc = inspect.getdoc(forward) or ""
+        if fields:
+            raise TypeError(f"op '{name}': unknown fields {sorted(fields)}")
+        self._read_signature(forward)
+        self._kept: tuple[bool, ...] = (False, *[False] * len(self.inputs))
+        self._has_needs = False
+        self._all_smooth = isinstance(self.smooth, Smoothness) and self.smooth <= KINK
+        self.public = self._make_public(forward)
+
+    def _read_signature(self, forward: Callable[..., Any]) -> None:
+        parameters = inspect.signature(forward).parameters.values()
+        self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+        self.inputs = tuple(
+            p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.VAR_POSITIONAL)
+        )
+        statics = [p for p in parameters if p.name not in self.inputs]
+        self.static_names = tuple(p.name for p in statics)
+        self.defaults = {p.name: p.default for p in statics if p.default is not p.empty}
+
+    def _make_public(self, forward: Callable[..., Any]) -> Callable[..., Any]:
+        def public(*args: Any, **kwargs: Any) -> Tensor:
+            return self.apply(args, kwargs)
+
+        public.__name__ = public.__qualname__ = self.name
+        public.__doc__ = forward.__doc__
+        public.__module__ = forward.__module__
+        public.__signature__ = inspect.signature(forward)  # type: ignore[attr-defined]
+        public.op = self  # type: ignore[attr-defined]
+        return public
+
+    # --- declaring -------------------------------------------------------------------------
+
+    def set_vjp(self, rule: Callable[..., Any]) -> None:
+        """Attach the vjp; its parameter names tell which residuals to keep.
+
+        A name with a leading underscore gets a `Spec` instead of the array, so the array need not
+        be kept alive until backward.
+        """
+        names = [
+            p.name for p in inspect.signature(rule).parameters.values()
+            if p.kind not in (p.KEYWORD_ONLY, p.VAR_KEYWORD)
+        ]  # fmt: skip
+        self._has_needs = len(names) > 2 and names[2] == "needs"
+        residuals = names[3:] if self._has_needs else names[2:]
+        self._kept = tuple(not name.startswith("_") for name in residuals)
+        self.vjp = rule
+
+    # --- forward ---------------------------------------------------------------------------
+
+    def apply(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor:
+        """Run the op on tensors, arrays or numbers, and record it if a tensor asks for that."""
+        tensors, statics = self._split(args, kwargs)
+        arrays: list[Any] = []
+        nodes: list[Node | None] = []
+        for value in tensors:
+            if value.__class__ is Tensor:
+                arrays.append(value._data)
+                nodes.append(value._node)
+            else:
+                arrays.append(None if value is None else as_array(value, self.name))
+                nodes.append(None)
+        try:
+            y = self.forward(*arrays, **statics)
+        except ScgError:
+            raise
+        except (ValueError, IndexError, TypeError, np.linalg.LinAlgError) as error:
+            raise self._explain(error, arrays, statics) from error
+        return self.record(y, arrays, nodes, statics)
+
+    def _split(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Separate tensor inputs from statics and fill in the defaults."""
+        count = len(args) if self.variadic else len(self.inputs)
+        if len(args) < count or len(args) - count > len(self.static_names):
+            raise TypeError(
+                f"scg.{self.name}{inspect.signature(self.public)} was called with "
+                f"{len(args)} positional argument(s)"
+            )
+        statics = {**self.defaults, **kwargs}
+        if len(args) > count:
+            statics.update(zip(self.static_names, args[count:], strict=False))
+        return args[:count], statics
+
+    def _explain(self, error: Exception, arrays: list[Any], statics: dict[str, Any]) -> Exception:
+        """Turn a NumPy error into one that names the op, the shapes and the statics."""
+        shapes = [np.shape(a) for a in arrays if a is not None]
+        if self.shape is not None and not isinstance(error, np.linalg.LinAlgError):
+            try:
+                self.shape(*shapes, **statics)
+            except ScgError as explained:
+                return explained
+            except Exception:  # noqa: S110 - the rule could not say more than NumPy did
+                pass
+        given = ", ".join(map(str, shapes))
+        extra = "".join(f", {k}={v!r}" for k, v in statics.items())
+        kind = DTypeError if isinstance(error, TypeError) else ShapeError
+        return kind(f"scg.{self.name}: {error} (input shapes {given}{extra})")
+
+    def record(
+        self, y: Any, arrays: Sequence[Any], nodes: Sequence[Node | None], statics: Any
+    ) -> Tensor:
+        """Wrap an output, with a node if anything upstream is tracked."""
+        if y.__class__ is not np.ndarray:
+            y = np.asarray(y)
+        flags = stamp = 0
+        for node in nodes:
+            if node is not None:
+                flags |= node.flags
+                stamp += node.version
+        flags &= INHERITED
+        if not flags:
+            return Tensor(y, None)
+        if not self._all_smooth or not _grad_enabled.get():
+            flags = self._without_cut_paths(flags, nodes, statics)
+        if flags & REQUIRES:
+            if self.vjp is None:
+                raise GradientError(
+                    f"scg.{self.name} has no gradient; detach its input if that is intended"
+                )
+            saved = self._residuals(y, arrays)
+            result = Node(self, tuple(nodes), saved, statics, flags, stamp, y.shape, y.dtype)
+        else:
+            result = Node(self, (), None, None, flags, 0, y.shape, y.dtype)
+        if flags & NOISE:
+            self._note_noise(result, arrays, nodes, statics)
+        return Tensor(y, result)
+
+    def _residuals(self, y: Array, arrays: Sequence[Any]) -> tuple[Any, ...]:
+        kept = self._kept
+        if self.variadic:
+            keep = kept[1]
+            rest = [a if keep else Spec(a.shape, a.dtype) for a in arrays]
+            return (y if kept[0] else Spec(y.shape, y.dtype), *rest)
+        values = (y, *arrays)
+        if False not in kept:
+            return values
+        return tuple(
+            v if keep or v is None else Spec(np.shape(v), getattr(v, "dtype", _FLOAT))
+            for v, keep in zip(values, kept, strict=True)
+        )
+
+    def smoothness(self, count: int, statics: Mapping[str, Any]) -> tuple[Smoothness, ...]:
+        """Return the class of each of `count` inputs."""
+        rule = self.smooth
+        if isinstance(rule, Smoothness):
+            return (rule,) * count
+        return rule if isinstance(rule, tuple) else rule(count, **statics)
+
+    def _without_cut_paths(self, flags: int, nodes: Sequence[Node | None], statics: Any) -> int:
+        """Drop REQUIRES unless some input passes a cotangent on."""
+        if not _grad_enabled.get():
+            return flags & ~REQUIRES
+        classes = self.smoothness(len(nodes), statics)
+        for node, smooth in zip(nodes, classes, strict=True):
+            if node is not None and node.flags & REQUIRES and smooth < JUMP:
+                return flags
+        return flags & ~REQUIRES
+
+    def _note_noise(
+        self, result: Node, arrays: Sequence[Any], nodes: Sequence[Node | None], statics: Any
+    ) -> None:
+        """Carry forward which draw is upstream, where a gradient was cut, and sign facts."""
+        for node in nodes:
+            if node is not None:
+                result.draw = result.draw or node.draw
+                result.cut = result.cut or node.cut
+        facts = [_facts(a, n) for a, n in zip(arrays, nodes, strict=True)]
+        if result.cut is None:
+            result.cut = self._new_cut(result, facts, nodes, statics)
+        if self.sign:
+            same = len(nodes) == 2 and nodes[0] is nodes[1]
+            result.flags |= self.sign if isinstance(self.sign, int) else self.sign(same, *facts)
+
+    def _new_cut(
+        self, result: Node, facts: list[int], nodes: Sequence[Node | None], statics: Any
+    ) -> Cut | None:
+        """Tell whether noise and a trainable parameter meet in a jump, pole or opaque step."""
+        both = NOISE | TRAINABLE
+        if not result.flags & TRAINABLE:
+            return None
+        jump = pole = 0
+        classes = self.smoothness(len(nodes), statics)
+        for node, smooth, fact in zip(nodes, classes, facts, strict=True):
+            if node is None:
+                continue
+            if smooth >= JUMP:
+                jump |= node.flags
+            elif smooth is POLE and not fact & self.pole_safe:
+                pole |= node.flags
+        if jump & both == both:
+            worst = max(classes).name
+            return Cut(self.name, worst, result.place, result.draw)
+        if pole & both == both:
+            return Cut(self.name, "POLE", result.place, result.draw)
+        if not _grad_enabled.get() and result.flags & both == both:
+            return Cut(self.name, "no_grad", result.place, result.draw)
+        return None
+
+    # --- backward --------------------------------------------------------------------------
+
+    def raw_vjp(self, node: Node, g: Any, needs: tuple[bool, ...]) -> tuple[Any, ...]:
+        """Pull a cotangent array back."""
+        return self._call(RAW, g, needs, node.saved, node.statics)
+
+    def traced_vjp(self, node: Node, g: Tensor, needs: tuple[bool, ...]) -> tuple[Any, ...]:
+        """Pull a cotangent Tensor back, recording the vjp itself."""
+        if self.max_order < 2:
+            raise GradientError(
+                f"scg.{self.name} ({node.place}) can be differentiated once only, and a second "
+                "derivative was asked for"
+            )
+        assert node.saved is not None
+        y, *inputs = node.saved
+        wrapped = [_retrack(value, parent) for value, parent in zip(inputs, node.parents, strict=True)]
+        saved = (_retrack(y, node), *wrapped)
+        return self._call(TRACED, g, needs, saved, node.statics)
+
+    def _call(self, F: Any, g: Any, needs: Any, saved: Any, statics: Any) -> tuple[Any, ...]:  # noqa: N803
+        assert self.vjp is not None
+        if self._has_needs:
+            result = self.vjp(F, g, needs, *saved, **statics)
+        else:
+            result = self.vjp(F, g, *saved, **statics)
+        return result if type(result) is tuple else (result,)
+
+
+UNLIMITED = 99
+_FLOAT = np.dtype(np.float64)
+
+
+def _retrack(value: Any, node: Node | None) -> Any:
+    """Turn a residual array back into the tensor it came from."""
+    if value is None or isinstance(value, Spec):
+        return value
+    return Tensor(np.asarray(value), node)
+
+
+def _facts(value: Any, node: Node | None) -> int:
+    """Return what is known of an operand's sign: of a noisy one by its ops, else by its values."""
+    if node is not None and node.flags & NOISE:
+        return node.flags & (POSITIVE | NONNEGATIVE)
+    if value is None:
+        return 0
+    if np.all(np.greater(value, 0)):
+        return POSITIVE | NONNEGATIVE
+    return NONNEGATIVE if np.all(np.greater_equal(value, 0)) else 0
+
+
+# --- registry --------------------------------------------------------------------------------
+
+OPS: dict[str, Op] = {}
+
+
+class _Namespace:
+    """What a vjp computes with: every op under its own name, on arrays or on tensors."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+
+    def __getattr__(self, name: str) -> Any:
+        function = getattr(OPS[name], self._kind)
+        setattr(self, name, function)
+        return function
+
+
+RAW = _Namespace("forward")
+TRACED = _Namespace("public")
+
+
+def register(record: Op) -> Op:
+    """Add a record; a name can be taken once."""
+    if record.name in OPS:
+        raise ValueError(f"op '{record.name}' is registered twice")
+    OPS[record.name] = record
+    Tensor._functions.update(dict.fromkeys(record.numpy, record.public))
+    return record
+
+
+def serves(*functions: Any) -> Callable[[Fn], Fn]:
+    """Let NumPy functions called on a tensor run the decorated public function instead."""
+
+    def attach(public: Fn) -> Fn:
+        Tensor._functions.update(dict.fromkeys(functions, public))
+        return public
+
+    return attach
+
+
+def op(*, name: str | None = None, vjp: Callable[..., Any] | None = None, **fields: Any) -> Any:
+    """Declare an op of the library from its forward pass on arrays.
+
+    Positional-only parameters (before `/`, or `*xs`) are tensor inputs; the others are statics.
+    The decorated name becomes the public, differentiable function; `@f.vjp` attaches the vjp.
+    """
+
+    def decorate(forward: Fn) -> Fn:
+        record = register(Op(name or forward.__name__, forward, **fields))
+        public: Any = record.public
+
+        def attach(rule: Fn) -> Fn:
+            record.set_vjp(rule)
+            return rule
+
+        public.vjp = attach
+        if vjp is not None:
+            record.set_vjp(vjp)
+        return public  # type: ignore[no-any-return]
+
+    return decorate

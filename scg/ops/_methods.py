@@ -1,0 +1,51 @@
+"""The Tensor's operators and methods, each an op of the registry under another spelling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from scg._op import OPS
+from scg.tensor import Tensor
+
+OPERATORS = {
+    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide",
+    "floordiv": "floor_divide", "mod": "mod", "pow": "power", "matmul": "matmul",
+    "and": "logical_and", "or": "logical_or", "xor": "logical_xor",
+}  # fmt: skip
+COMPARISONS = {
+    "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal",
+    "ne": "not_equal",
+}  # fmt: skip
+UNARY = {"neg": "negative", "abs": "abs", "invert": "logical_not"}
+METHODS = (
+    "sum", "mean", "prod", "var", "std", "max", "min", "argmax", "argmin", "any", "all", "cumsum",
+    "cumprod", "astype", "detach", "squeeze", "swapaxes", "take", "repeat", "dot", "trace", "round",
+    "clip", "sort", "argsort", "flatten",
+)  # fmt: skip
+
+
+def _reflected(function: Callable[..., Any]) -> Callable[..., Any]:
+    def operator(self: Tensor, other: Any) -> Tensor:
+        return function(other, self)  # type: ignore[no-any-return]
+
+    return operator
+
+
+def attach() -> None:
+    """Give the Tensor class its operators and methods."""
+    for table in (OPERATORS, COMPARISONS, UNARY):
+        for short, name in table.items():
+            if name in OPS:
+                setattr(Tensor, f"__{short}__", OPS[name].public)
+                if table is OPERATORS:
+                    setattr(Tensor, f"__r{short}__", _reflected(OPS[name].public))
+    for name in METHODS:
+        if name in OPS:
+            setattr(Tensor, name, OPS[name].public)
+    Tensor.reshape = _reshape  # type: ignore[method-assign]
+
+
+def _reshape(self: Tensor, *shape: Any) -> Tensor:
+    """Give the elements another shape; see `scg.reshape`."""
+    return OPS["reshape"].public(self, shape[0] if len(shape) == 1 else shape)  # type: ignore[no-any-return]

@@ -1,0 +1,323 @@
+"""The graph: nodes that hold their parents, and the sweep that carries cotangents back.
+
+There is no global tape. A node holds its parents, a creation counter gives the topological order,
+and backward is a loop over nodes from the newest to the oldest: no recursion, no search.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scg._run import Draw, Place
+from scg._typing import Array, DType, Shape
+from scg.errors import GradientError
+
+if TYPE_CHECKING:
+    from scg._op import Op
+
+__all__ = ["Cut", "Leaf", "Node", "grad_enabled", "no_grad", "place_of_caller", "sweep"]
+
+# Facts that flow forward with every node, as bits of one integer because they are combined with a
+# single `|` on the hot path.
+REQUIRES = 1  # a cotangent can flow back through this node
+TRAINABLE = 2  # a trainable parameter reaches it through data, even where gradients were cut
+NOISE = 4  # continuous noise reaches it
+POSITIVE = 8  # every element is > 0
+NONNEGATIVE = 16  # every element is >= 0
+INHERITED = REQUIRES | TRAINABLE | NOISE
+
+_order = count()
+_package = str(Path(__file__).parent)
+_grad_enabled: ContextVar[bool] = ContextVar("scg_grad_enabled", default=True)
+
+
+class Cut:
+    """Where the gradient of a noisy, trainable value was lost, and to what operation."""
+
+    __slots__ = ("draw", "op", "place", "reason")
+
+    def __init__(self, op: str, reason: str, place: Place | None, draw: Draw | None) -> None:
+        self.op = op
+        self.reason = reason
+        self.place = place
+        self.draw = draw
+
+
+class Node:
+    """One recorded operation.
+
+    Attributes
+    ----------
+    op : Op
+        The record of the operation, which holds its vjp.
+    parents : tuple of Node or None
+        One per tensor input; None for constants.
+    saved : tuple
+        The residuals `(y, *inputs)` the vjp asked for; None once backward has freed them.
+    statics : dict
+        The non-tensor arguments.
+    order : int
+        Creation counter; a parent's is smaller than its child's.
+    flags : int
+        The facts above.
+    stamp : int
+        Sum of the parents' versions at the time of the forward pass.
+    """
+
+    __slots__ = (
+        "__weakref__", "code", "cut", "draw", "dtype", "flags", "info", "instruction", "op",
+        "order", "parents", "saved", "shape", "stamp", "statics",
+    )  # fmt: skip
+
+    version = 0  # only leaves change
+
+    def __init__(
+        self, op: Op | None, parents: tuple[Node | None, ...], saved: tuple[Any, ...] | None,
+        statics: Mapping[str, Any] | None, flags: int, stamp: int, shape: Shape, dtype: DType,
+    ) -> None:  # fmt: skip
+        self.op = op
+        self.parents = parents
+        self.saved = saved
+        self.statics = statics
+        self.flags = flags
+        self.stamp = stamp
+        self.shape = shape
+        self.dtype = dtype
+        self.order = next(_order)
+        self.draw: Draw | None = None
+        self.cut: Cut | None = None
+        self.info: Any = None
+        # The user's line: the first frame outside this package. Code object and instruction only;
+        # turning them into a line number waits until an error or a picture needs it.
+        frame = sys._getframe(2)
+        while frame.f_code.co_filename.startswith(_package) and frame.f_back is not None:
+            frame = frame.f_back
+        self.code = frame.f_code
+        self.instruction = frame.f_lasti
+
+    @property
+    def place(self) -> Place:
+        """Return the user's line that made this node."""
+        return Place(self.code, self.instruction)
+
+    @property
+    def name(self) -> str:
+        """Return the name of the operation."""
+        return self.op.name if self.op is not None else "leaf"
+
+
+class Leaf(Node):
+    """A trainable parameter's end of the graph: its accumulated gradient, version and name."""
+
+    __slots__ = ("grad", "label", "version")
+
+    def __init__(self, shape: Shape, dtype: DType, name: str | None) -> None:
+        super().__init__(None, (), None, None, REQUIRES | TRAINABLE, 0, shape, dtype)
+        self.grad: Any = None
+        self.label = name
+        self.version = 0
+
+    @property
+    def name(self) -> str:
+        """Return the parameter's name."""
+        return self.label or "parameter"
+
+
+def place_of_caller() -> Place:
+    """Return the first position up the stack that is outside this package."""
+    frame = sys._getframe(1)
+    while frame.f_code.co_filename.startswith(_package) and frame.f_back is not None:
+        frame = frame.f_back
+    return Place(frame.f_code, frame.f_lasti)
+
+
+def grad_enabled() -> bool:
+    """Tell whether operations are recorded here."""
+    return _grad_enabled.get()
+
+
+@contextmanager
+def _recording(enabled: bool) -> Iterator[None]:
+    token = _grad_enabled.set(enabled)
+    try:
+        yield
+    finally:
+        _grad_enabled.reset(token)
+
+
+def no_grad() -> Any:
+    """Compute without recording, inside a `with` block or as a decorator.
+
+    What is computed keeps the knowledge of which noise reached it, so a decision taken on it is
+    still noticed.
+
+    Examples
+    --------
+    >>> import scg
+    >>> w = scg.parameter(2.0)
+    >>> with scg.no_grad():
+    ...     y = w * w
+    >>> y.requires_grad
+    False
+    """
+    return _recording(False)
+
+
+def recording(enabled: bool) -> Any:
+    """Switch recording on or off inside a `with` block."""
+    return _recording(enabled)
+
+
+# --- backward --------------------------------------------------------------------------------
+
+
+def reachable(roots: Sequence[Node]) -> list[Node]:
+    """Return the nodes that a cotangent from `roots` can reach, newest first."""
+    seen = {node for node in roots if node.flags & REQUIRES}
+    stack = list(seen)
+    while stack:
+        for parent in stack.pop().parents:
+            if parent is not None and parent.flags & REQUIRES and parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+    return sorted(seen, key=_by_order, reverse=True)
+
+
+def _by_order(node: Node) -> int:
+    return node.order
+
+
+def needed(nodes: Sequence[Node], targets: set[Node]) -> set[Node]:
+    """Return those of `nodes` (newest first) from which some target is reached."""
+    useful = set(targets)
+    for node in reversed(nodes):
+        if node not in useful and any(parent in useful for parent in node.parents):
+            useful.add(node)
+    return useful
+
+
+def sweep(
+    roots: Sequence[tuple[Node, Any]], *, targets: set[Node] | None = None,
+    traced: bool = False, retain: bool = False,
+) -> dict[Node, Any]:  # fmt: skip
+    """Carry cotangents from `roots` back and return those of the leaves, or of `targets`.
+
+    Parameters
+    ----------
+    roots : sequence of (Node, cotangent)
+        Where to start; cotangents have the node's shape.
+    targets : set of Node, optional
+        Stop at these and return their cotangents. None means every leaf.
+    traced : bool
+        Cotangents are Tensors and every vjp is itself recorded, for higher derivatives.
+    retain : bool
+        Keep the residuals for another backward.
+    """
+    nodes = reachable([node for node, _ in roots])
+    useful = None if targets is None else needed(nodes, targets)
+    grads: dict[Node, Any] = {}
+    owned: set[Node] = set()
+    for node, g in roots:
+        _accumulate(grads, owned, node, g, traced)
+    found: dict[Node, Any] = {}
+    with np.errstate(all="ignore"):  # an infinite slope is an answer, not a reason to warn
+        for node in nodes:
+            g = grads.pop(node, None)
+            if g is None:
+                continue
+            if node.op is None or (targets is not None and node in targets):
+                found[node] = g
+            if node.op is not None:
+                _pull(node, g, grads, owned, useful, traced)
+                if not retain:
+                    node.saved = None
+    return found
+
+
+def _pull(
+    node: Node, g: Any, grads: dict[Node, Any], owned: set[Node], useful: set[Node] | None,
+    traced: bool,
+) -> None:  # fmt: skip
+    """Run one vjp and hand its results to the parents."""
+    op = node.op
+    assert op is not None
+    needs = tuple(
+        parent is not None and bool(parent.flags & REQUIRES) and (useful is None or parent in useful)
+        for parent in node.parents
+    )
+    if True not in needs:
+        return
+    _check_residuals(node)
+    cotangents = op.traced_vjp(node, g, needs) if traced else op.raw_vjp(node, g, needs)
+    for parent, needed_here, cotangent in zip(node.parents, needs, cotangents, strict=True):
+        if needed_here and cotangent is not None:
+            assert parent is not None
+            _accumulate(grads, owned, parent, _fit(cotangent, parent, traced), traced)
+
+
+def _accumulate(
+    grads: dict[Node, Any], owned: set[Node], node: Node, g: Any, traced: bool
+) -> None:
+    """Add `g` to a node's cotangent: in place only into a buffer this sweep made itself.
+
+    A vjp may return its own argument or a view of a residual, so the first contribution is never
+    written to; the second makes a new buffer, which later ones may.
+    """
+    before = grads.get(node)
+    if before is None:
+        grads[node] = g
+    elif traced or type(before) is not np.ndarray:
+        grads[node] = before + g
+    elif node in owned:
+        np.add(before, g, out=before)
+    else:
+        grads[node] = np.add(before, g)
+        owned.add(node)
+
+
+def _fit(g: Any, parent: Node, traced: bool) -> Any:
+    """Undo broadcasting and dtype promotion, in one place for every op."""
+    if g.shape != parent.shape:
+        g = unbroadcast(g, parent.shape, traced)
+    if g.dtype != parent.dtype:
+        g = g.astype(parent.dtype)
+    return g
+
+
+def unbroadcast(g: Any, shape: Shape, traced: bool) -> Any:
+    """Sum a cotangent over the axes along which an input was repeated."""
+    extra = g.ndim - len(shape)
+    if extra < 0:
+        raise GradientError(f"a vjp returned shape {g.shape} for an input of shape {shape}")
+    repeated = tuple(
+        axis for axis in range(g.ndim)
+        if axis < extra or (shape[axis - extra] == 1 and g.shape[axis] != 1)
+    )  # fmt: skip
+    summed = g.sum(axis=repeated) if traced else np.sum(g, axis=repeated)
+    return summed.reshape(shape)
+
+
+def _check_residuals(node: Node) -> None:
+    if node.saved is None:
+        raise GradientError(
+            f"backward reached '{node.name}' ({node.place}) whose residuals an earlier backward "
+            "already freed; pass retain=True to the first backward if you need two"
+        )
+    stamp = 0
+    for parent in node.parents:
+        if parent is not None:
+            stamp += parent.version
+    if stamp != node.stamp:
+        names = [p.name for p in node.parents if isinstance(p, Leaf)]
+        raise GradientError(
+            f"backward through '{node.name}' ({node.place}): parameter {', '.join(names)} was "
+            "updated after this operation used it; run the forward pass again before backward"
+        )

@@ -1,0 +1,458 @@
+"""The Tensor: a NumPy array with an optional place in a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+import numpy as np
+
+from scg._run import Escape
+from scg._typing import Array, ArrayLike, DType, Shape
+from scg.errors import DTypeError, GradientError, ShapeError
+from scg.tape import NOISE, REQUIRES, TRAINABLE, Leaf, Node, place_of_caller
+
+__all__ = ["Tensor", "as_array", "as_tensor", "parameter", "peek", "tensor"]
+
+_KINDS = "biuf"  # bool, signed, unsigned, float: what a Tensor can hold
+
+
+def as_array(value: Any, where: str = "tensor") -> Any:
+    """Return a foreign value as an array or a Python number, which stays weakly typed (NEP 50)."""
+    kind = value.__class__
+    if kind is float or kind is int or kind is bool:
+        return value
+    if kind is Tensor:
+        return value._data
+    array = np.asarray(value) if not _holds_tensors(value) else _stack(value, where)
+    if array.dtype.kind not in _KINDS:
+        raise DTypeError(
+            f"scg.{where}: cannot use {kind.__name__} of dtype {array.dtype}; "
+            "tensors hold booleans, integers and real floating-point numbers"
+        )
+    return array
+
+
+def _holds_tensors(value: Any) -> bool:
+    return isinstance(value, list | tuple) and any(
+        isinstance(item, Tensor) or _holds_tensors(item) for item in value
+    )
+
+
+def _stack(value: Any, where: str) -> NoReturn:
+    raise DTypeError(
+        f"scg.{where}: got a {type(value).__name__} that holds tensors; join them with "
+        "scg.stack or scg.concatenate, which keep their gradients"
+    )
+
+
+class Tensor:
+    """An array that can remember how it was computed.
+
+    Made by `scg.tensor`, `scg.parameter` and by every operation; not by calling the class.
+    Operators, methods and NumPy functions on it are differentiable.
+
+    Examples
+    --------
+    >>> import scg
+    >>> x = scg.parameter([1.0, 2.0])
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    array([2., 4.])
+    """
+
+    __slots__ = ("__weakref__", "_data", "_node")
+    __array_priority__ = 1000
+
+    # Filled by `scg.ops` and `scg._surrogate`, which this layer must not import.
+    _functions: ClassVar[dict[Any, Callable[..., Any]]] = {}
+    _backward: ClassVar[Callable[..., None]]
+
+    def __init__(self, data: Array, node: Node | None = None) -> None:
+        self._data = data
+        self._node = node
+
+    # --- description -----------------------------------------------------------------------
+
+    @property
+    def shape(self) -> Shape:
+        """The sizes of the axes."""
+        return self._data.shape
+
+    @property
+    def dtype(self) -> DType:
+        """The NumPy dtype."""
+        return self._data.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._data.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self._data.size
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether a gradient can flow back through this tensor."""
+        return self._node is not None and bool(self._node.flags & REQUIRES)
+
+    @property
+    def is_parameter(self) -> bool:
+        """Whether this is a trainable leaf made by `scg.parameter`."""
+        return isinstance(self._node, Leaf)
+
+    @property
+    def name(self) -> str | None:
+        """The parameter's name, if it has one."""
+        return self._node.label if isinstance(self._node, Leaf) else None
+
+    @property
+    def grad(self) -> Array | None:
+        """The gradient accumulated by `backward`, as a read-only array; None before the first."""
+        if not isinstance(self._node, Leaf) or self._node.grad is None:
+            return None
+        return _read_only(self._node.grad)
+
+    @grad.setter
+    def grad(self, value: ArrayLike | None) -> None:
+        leaf = self._leaf("set the gradient of")
+        array = None if value is None else np.array(value, dtype=self.dtype)
+        if array is not None and array.shape != self.shape:
+            raise ShapeError(
+                f"grad: a gradient of shape {array.shape} cannot belong to a parameter of shape "
+                f"{self.shape}"
+            )
+        leaf.grad = array
+
+    @property
+    def version(self) -> int:
+        """How often this parameter was updated."""
+        return self._leaf("ask for the version of").version
+
+    def _leaf(self, action: str) -> Leaf:
+        if not isinstance(self._node, Leaf):
+            raise GradientError(f"cannot {action} a tensor that scg.parameter did not make")
+        return self._node
+
+    def __repr__(self) -> str:
+        body = np.array2string(self._data, separator=", ", prefix="Tensor(")
+        dtype = "" if self.dtype == np.float64 else f", dtype={self.dtype}"
+        kind = ", parameter" if self.is_parameter else ""
+        return f"Tensor({body}{dtype}{kind})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self._data[()], spec) if self.ndim == 0 and spec else repr(self)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise DTypeError("len() of a tensor with no axes")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.shape:
+            raise DTypeError("cannot iterate over a tensor with no axes")
+        return (self[i] for i in range(self.shape[0]))
+
+    __hash__ = object.__hash__
+
+    # --- reading the raw value: every way out is an escape -----------------------------------
+
+    def _escape(self, kind: str) -> Array:
+        node = self._node
+        if node is not None and node.flags & NOISE and node.flags & TRAINABLE:
+            draw = node.draw
+            if draw is not None and not draw.run.ended:
+                draw.run.escapes.append(Escape(kind, place_of_caller(), draw))
+        return self._data
+
+    def numpy(self) -> Array:
+        """Return the value as a read-only view. On a random value this counts as an escape."""
+        return _read_only(self._escape("numpy"))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        data = self._escape("__array__")
+        if copy is False and dtype is not None and np.dtype(dtype) != data.dtype:
+            raise ValueError("a cast needs a copy")
+        return np.array(data, dtype=dtype) if copy is not False else _read_only(data)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self._escape("__dlpack__").copy().__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self._data.__dlpack_device__()
+
+    def item(self, *index: int) -> Any:
+        """Return one element as a Python number. On a random value this counts as an escape."""
+        return self._escape("item").item(*index)
+
+    def tolist(self) -> Any:
+        """Return nested lists. On a random value this counts as an escape."""
+        return self._escape("tolist").tolist()
+
+    def _scalar(self, kind: str) -> Any:
+        if self.size != 1:
+            raise ShapeError(
+                f"{kind}() of a tensor of shape {self.shape}: only one element has a single value"
+            )
+        return self._escape(kind).reshape(()).item()
+
+    def __bool__(self) -> bool:
+        return bool(self._scalar("bool"))
+
+    def __int__(self) -> int:
+        return int(self._scalar("int"))
+
+    def __float__(self) -> float:
+        return float(self._scalar("float"))
+
+    def __complex__(self) -> complex:
+        return complex(self._scalar("complex"))
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iu":
+            raise DTypeError(f"a tensor of dtype {self.dtype} cannot be used as an index")
+        return int(self._scalar("index"))
+
+    def __copy__(self) -> Tensor:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        return self._rebuild(self._escape("copy").copy())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickle, (self._escape("pickle").copy(), self.is_parameter, self.name)
+
+    def _rebuild(self, data: Array) -> Tensor:
+        return _unpickle(data, self.is_parameter, self.name)
+
+    # --- gradients ---------------------------------------------------------------------------
+
+    def backward(
+        self, gradient: ArrayLike | None = None, *, of: str = "expectation", retain: bool = False
+    ) -> None:
+        """Add the gradient of the expected value of this tensor to every parameter's `.grad`.
+
+        Parameters
+        ----------
+        gradient : array_like, optional
+            Weight of each element; an array without it means its sum.
+        of : {"expectation", "value"}
+            The gradient of the expectation over all draws (the default), or of the recorded value
+            with every draw held as it is.
+        retain : bool
+            Keep the residuals for another backward.
+
+        Raises
+        ------
+        BiasedGradientError
+            If no unbiased gradient can be formed.
+        GradientError
+            If nothing trainable is upstream, or an earlier backward freed the residuals.
+
+        Examples
+        --------
+        >>> import scg
+        >>> x = scg.parameter(3.0)
+        >>> (x ** 2).backward()
+        >>> float(x.grad)
+        6.0
+        """
+        Tensor._backward(self, gradient, of=of, retain=retain)
+
+    def zero_grad(self) -> None:
+        """Forget this parameter's accumulated gradient."""
+        self._leaf("zero the gradient of").grad = None
+
+    def assign(self, value: ArrayLike) -> None:
+        """Overwrite this parameter's value in place, which makes a pending backward refuse."""
+        leaf = self._leaf("assign to")
+        array = np.asarray(value._data if isinstance(value, Tensor) else value)
+        if array.shape != self.shape:
+            raise ShapeError(f"assign: shape {array.shape} does not fit parameter {self.shape}")
+        self._data[...] = array
+        leaf.version += 1
+
+    # --- NumPy protocols ---------------------------------------------------------------------
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        function = self._functions.get(ufunc)
+        if method == "__call__" and function is not None and not kwargs:
+            return function(*inputs)
+        name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+        return _without_gradient(name, ufunc if method == "__call__" else getattr(ufunc, method),
+                                 inputs, kwargs)  # fmt: skip
+
+    def __array_function__(self, func: Any, kinds: Any, args: Any, kwargs: Any) -> Any:
+        function = self._functions.get(func)
+        if function is not None:
+            return function(*args, **kwargs)
+        return _without_gradient(func.__name__, func, args, kwargs)
+
+    if TYPE_CHECKING:  # attached from the registry by `scg.ops`
+
+        def __add__(self, other: Any) -> Tensor: ...
+        def __radd__(self, other: Any) -> Tensor: ...
+        def __sub__(self, other: Any) -> Tensor: ...
+        def __rsub__(self, other: Any) -> Tensor: ...
+        def __mul__(self, other: Any) -> Tensor: ...
+        def __rmul__(self, other: Any) -> Tensor: ...
+        def __truediv__(self, other: Any) -> Tensor: ...
+        def __rtruediv__(self, other: Any) -> Tensor: ...
+        def __floordiv__(self, other: Any) -> Tensor: ...
+        def __mod__(self, other: Any) -> Tensor: ...
+        def __pow__(self, other: Any) -> Tensor: ...
+        def __rpow__(self, other: Any) -> Tensor: ...
+        def __matmul__(self, other: Any) -> Tensor: ...
+        def __rmatmul__(self, other: Any) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __abs__(self) -> Tensor: ...
+        def __lt__(self, other: Any) -> Tensor: ...
+        def __le__(self, other: Any) -> Tensor: ...
+        def __gt__(self, other: Any) -> Tensor: ...
+        def __ge__(self, other: Any) -> Tensor: ...
+        def __eq__(self, other: Any) -> Tensor: ...  # type: ignore[override]
+        def __ne__(self, other: Any) -> Tensor: ...  # type: ignore[override]
+        def __and__(self, other: Any) -> Tensor: ...
+        def __or__(self, other: Any) -> Tensor: ...
+        def __xor__(self, other: Any) -> Tensor: ...
+        def __invert__(self) -> Tensor: ...
+        def __getitem__(self, index: Any) -> Tensor: ...
+        def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        def max(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        def min(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        def reshape(self, *shape: Any) -> Tensor: ...
+        def transpose(self, *axes: Any) -> Tensor: ...
+        def astype(self, dtype: Any) -> Tensor: ...
+        def detach(self) -> Tensor: ...
+        @property
+        def T(self) -> Tensor: ...  # noqa: N802
+        def __getattr__(self, name: str) -> Any: ...
+
+
+def _without_gradient(name: str, function: Any, args: Any, kwargs: Any) -> Any:
+    """Run a NumPy function that has no gradient here, on tensors that need none."""
+    if any(isinstance(a, Tensor) and a.requires_grad for a in _leaves((args, kwargs))):
+        raise GradientError(
+            f"numpy.{name} has no gradient in scg and was called on a tensor that needs one; use "
+            "an scg function, or x.detach() if no gradient should flow"
+        )
+    return function(*_raw(args), **_raw(kwargs))
+
+
+def _leaves(tree: Any) -> Iterator[Any]:
+    if isinstance(tree, dict):
+        tree = list(tree.values())
+    if isinstance(tree, list | tuple):
+        for item in tree:
+            yield from _leaves(item)
+    else:
+        yield tree
+
+
+def _raw(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {key: _raw(value) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return type(tree)(_raw(item) for item in tree)
+    return tree.numpy() if isinstance(tree, Tensor) else tree
+
+
+def _read_only(array: Array) -> Array:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _unpickle(data: Array, is_parameter: bool, name: str | None) -> Tensor:
+    return parameter(data, name=name) if is_parameter else Tensor(data)
+
+
+def tensor(value: ArrayLike | Tensor, dtype: Any = None, *, copy: bool = True) -> Tensor:
+    """Make a constant tensor.
+
+    Parameters
+    ----------
+    value : array_like or Tensor
+        Numbers, nested lists or an array. A foreign array is copied, so that nobody else can
+        change it; a tensor is returned as it is, or cast.
+    dtype : dtype, optional
+        As in NumPy; None keeps the value's own, Python floats being float64.
+    copy : bool
+        False shares the memory of a foreign array; the caller promises not to write to it.
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.tensor([1, 2, 3])
+    Tensor([1, 2, 3], dtype=int64)
+    """
+    if isinstance(value, Tensor):
+        return value if dtype is None or value.dtype == dtype else value.astype(dtype)
+    array = as_array(value)
+    return Tensor(np.array(array, dtype=dtype) if copy else np.asarray(array, dtype=dtype))
+
+
+def as_tensor(value: Any) -> Tensor:
+    """Return `value` as a tensor, copying only what is not one yet."""
+    return value if isinstance(value, Tensor) else tensor(value)
+
+
+def parameter(value: ArrayLike | Tensor, dtype: Any = None, *, name: str | None = None) -> Tensor:
+    """Make a trainable leaf.
+
+    Parameters
+    ----------
+    value : array_like
+        The initial value, always copied. Integers become float64.
+    dtype : dtype, optional
+        A floating-point dtype.
+    name : str, optional
+        Shown in errors and pictures.
+
+    Returns
+    -------
+    Tensor
+
+    Raises
+    ------
+    DTypeError
+        If `dtype` is not a floating-point dtype.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.parameter([1.0, 2.0], name="w")
+    Tensor([1., 2.], parameter)
+    """
+    raw = as_array(value._data if isinstance(value, Tensor) else value, "parameter")
+    data = np.array(raw, dtype=dtype, order="C")
+    if dtype is None and data.dtype.kind != "f":
+        data = data.astype(np.float64)
+    if data.dtype not in (np.float32, np.float64):
+        raise DTypeError(f"scg.parameter: dtype {data.dtype} cannot be trained; use float32 or float64")
+    return Tensor(data, Leaf(data.shape, data.dtype, name))
+
+
+def peek(x: Tensor | ArrayLike) -> Any:
+    """Return the raw value for looking only: logging, printing, asserting.
+
+    Unlike `float(x)` or `x.numpy()` this is not an escape, so nothing that happens afterwards is
+    taken to depend on it. Deciding anything on it biases the gradient, and no rule can see that.
+
+    Examples
+    --------
+    >>> import scg
+    >>> print(f"loss {scg.peek(scg.tensor(0.5)):.2f}")
+    loss 0.50
+    """
+    if not isinstance(x, Tensor):
+        return x
+    return x._data.item() if x.ndim == 0 else _read_only(x._data)
