@@ -1,0 +1,56 @@
+"""What every data set looks like once it is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scg._typing import Array, Shape
+
+__all__ = ["Dataset"]
+
+
+# eq=False: comparing arrays with == gives arrays, so a generated __eq__ would raise.
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataset:
+    """Hold the images of a data set, one flat image per row.
+
+    Parameters
+    ----------
+    name : str
+        The name under which it was loaded.
+    train, test : Array
+        float32, shape (n, d), values in [0, 1].
+    image_shape : tuple of int
+        Height and width; their product is d.
+    valid : Array or None
+        The validation part where the publisher fixed one, in the same form.
+    train_labels, valid_labels, test_labels : Array or None
+        int64, shape (n,), where labels exist.
+    binary : bool
+        Whether every value is 0 or 1, so that nothing is left to binarise.
+    notice : str
+        One sentence for the user when this is not the data set that was asked for, else empty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> images = np.zeros((2, 6), np.float32)
+    >>> Dataset("blank", images, images, image_shape=(2, 3)).dim
+    6
+    """
+
+    name: str
+    train: Array
+    test: Array
+    image_shape: Shape
+    valid: Array | None = None
+    train_labels: Array | None = None
+    valid_labels: Array | None = None
+    test_labels: Array | None = None
+    binary: bool = False
+    notice: str = ""
+
+    @property
+    def dim(self) -> int:
+        """Return d, the number of pixels of an image."""
+        return int(self.train.shape[1])
