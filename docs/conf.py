@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # op_table
 
 project = "scg"
 author = "The scg developers"
@@ -11,6 +15,7 @@ release = version = installed_version("scg")
 
 extensions = [
     "myst_parser",
+    "op_table",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",

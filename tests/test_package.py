@@ -36,7 +36,7 @@ def test_metadata_stands_in_one_place(project: dict[str, object]) -> None:
 
 
 def test_setup_cfg_is_what_is_installed(setup: configparser.ConfigParser) -> None:
-    assert version("scg") == setup["metadata"]["version"]
+    assert version("scg") == setup["metadata"]["version"] == scg.__version__
 
 
 def test_pep_561_marker_is_beside_the_package() -> None:
