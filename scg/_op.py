@@ -273,9 +273,14 @@ class Op:
             return flags & ~REQUIRES
         classes = self.smoothness(len(nodes), statics)
         for node, smooth in zip(nodes, classes, strict=True):
-            if node is not None and node.flags & REQUIRES and smooth < JUMP:
+            if node is not None and node.flags & REQUIRES and self._passes(smooth):
                 return flags
         return flags & ~REQUIRES
+
+    def _passes(self, smooth: Smoothness) -> bool:
+        """Tell whether a cotangent gets through: never through a jump; through an opaque step
+        only if a user's op brought its own vjp."""
+        return smooth < JUMP or (smooth is OPAQUE and self.vjp is not None)
 
     def _note_noise(
         self, result: Node, arrays: Sequence[Any], nodes: Sequence[Node | None], statics: Any

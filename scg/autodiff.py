@@ -1,0 +1,322 @@
+"""Derivatives of functions and of recorded values: `grad`, `vjp`, `jacobian`, `hessian`, `hvp`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from scg import _axes
+from scg._op import OPS, SMOOTH, op
+from scg.errors import GradientError, ShapeError
+from scg.ops import _samples
+from scg.tape import REQUIRES, Leaf, Node, recording, sweep
+from scg.tensor import Tensor, as_tensor
+
+__all__ = ["grad", "hessian", "hvp", "jacobian", "vjp"]
+
+Roots = list[tuple[Node, Any]]
+
+
+def value_roots(loss: Tensor, weight: Any, *, of: str, traced: bool) -> Roots:
+    """Return the cotangents that start the ordinary derivative of a recorded value."""
+    return [] if loss._node is None else [(loss._node, weight)]
+
+
+# `scg._surrogate` replaces this by the roots of the surrogate loss.
+_roots: list[Callable[..., Roots]] = [value_roots]
+
+
+@op(smooth=SMOOTH, shape=lambda x: x, axes=_axes.elementwise,
+    sign=lambda same, x: x, alias=True, reference=np.asarray,
+    samples=_samples.elementwise((-3, 3)))  # fmt: skip
+def identity(x: Any, /) -> Any:
+    """Return the same values as a new node, at which a derivative can be stopped."""
+    return x
+
+
+@identity.vjp  # type: ignore[attr-defined]
+def _(F: Any, g: Any, _y: Any, _x: Any) -> Any:
+    return g
+
+
+def weight_of(loss: Tensor, gradient: Any) -> Any:
+    """Return the cotangent of a loss: ones (an array means its sum) or the given weights."""
+    if gradient is None:
+        return np.ones(loss.shape, loss.dtype)
+    weight = np.asarray(gradient, dtype=loss.dtype)
+    if weight.shape != loss.shape:
+        raise ShapeError(
+            f"backward: gradient of shape {weight.shape} does not weight a loss of shape {loss.shape}"
+        )
+    return weight
+
+
+def backward(loss: Tensor, gradient: Any = None, *, of: str = "expectation", retain: bool = False) -> None:
+    """Accumulate the gradient of `loss` in the parameters; see `Tensor.backward`."""
+    roots = _checked_roots(loss, weight_of(loss, gradient), of=of, traced=False)
+    for leaf, g in sweep(roots, retain=retain).items():
+        assert isinstance(leaf, Leaf)
+        if leaf.grad is None:
+            leaf.grad = np.array(g, dtype=leaf.dtype)  # a copy: g may be a view of something else
+        else:
+            leaf.grad = leaf.grad + g
+
+
+Tensor._backward = staticmethod(backward)
+
+
+def _checked_roots(loss: Tensor, weight: Any, *, of: str, traced: bool) -> Roots:
+    if loss.dtype.kind != "f":
+        raise GradientError(f"a loss of dtype {loss.dtype} has no gradient; it must be floating point")
+    roots = _roots[0](loss, weight, of=of, traced=traced)
+    if not any(node.flags & REQUIRES for node, _ in roots):
+        raise GradientError(
+            "nothing trainable is upstream of this loss: no scg.parameter reaches it through "
+            "differentiable operations"
+        )
+    return roots
+
+
+def grad(
+    loss: Tensor, params: Any, *, create_graph: bool = False, of: str = "expectation",
+    retain: bool | None = None,
+) -> Any:  # fmt: skip
+    """Return the gradient of the expected value of `loss`, without touching any `.grad`.
+
+    Parameters
+    ----------
+    loss : Tensor
+        An array means its sum.
+    params : Tensor, or list, tuple or dict of them
+        With respect to what: parameters or any tensors computed from them.
+    create_graph : bool
+        Record the backward pass itself, so that the result can be differentiated again.
+    of : {"expectation", "value"}
+        As in `Tensor.backward`.
+    retain : bool, optional
+        Keep the residuals for another backward; by default if `create_graph`.
+
+    Returns
+    -------
+    Tensor, or list, tuple or dict of them
+        In the structure of `params`; zeros where `loss` does not depend on a tensor.
+
+    Raises
+    ------
+    BiasedGradientError
+        If no unbiased gradient can be formed.
+    GradientError
+        If a tensor of `params` is not tracked.
+
+    Examples
+    --------
+    >>> import scg
+    >>> x = scg.parameter(2.0)
+    >>> dx = scg.grad(x ** 3, x, create_graph=True)
+    >>> dx, scg.grad(dx, x)
+    (Tensor(12.), Tensor(12.))
+    """
+    flat = _flatten(params)
+    for index, p in enumerate(flat):
+        if not isinstance(p, Tensor) or not p.requires_grad:
+            raise GradientError(f"scg.grad: entry {index} of params is not a tracked tensor: {p!r}")
+    weight: Any = weight_of(loss, None)
+    roots = _checked_roots(loss, as_tensor(weight) if create_graph else weight, of=of,
+                           traced=create_graph)  # fmt: skip
+    retain = create_graph if retain is None else retain
+    found = _pull(roots, flat, create_graph, retain)
+    return _unflatten(params, iter(found))
+
+
+def _pull(roots: Roots, tensors: Sequence[Tensor], traced: bool, retain: bool) -> list[Tensor]:
+    nodes = [t._node for t in tensors]
+    targets = {n for n in nodes if n is not None}
+    with recording(traced):
+        found = sweep(roots, targets=targets, traced=traced, retain=retain)
+    result = []
+    for t, node in zip(tensors, nodes, strict=True):
+        g = None if node is None else found.get(node)
+        if g is None:
+            g = np.zeros(t.shape, t.dtype)
+        result.append(g if isinstance(g, Tensor) else Tensor(np.asarray(g)))
+    return result
+
+
+def _flatten(tree: Any) -> list[Any]:
+    if isinstance(tree, dict):
+        return [leaf for value in tree.values() for leaf in _flatten(value)]
+    if isinstance(tree, list | tuple):
+        return [leaf for value in tree for leaf in _flatten(value)]
+    return [tree]
+
+
+def _unflatten(tree: Any, leaves: Any) -> Any:
+    if isinstance(tree, dict):
+        return {key: _unflatten(value, leaves) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return type(tree)(_unflatten(value, leaves) for value in tree)
+    return next(leaves)
+
+
+def _input(value: Any) -> Tensor:
+    """Return a tensor that is its own point of differentiation and still part of any outer graph."""
+    t = as_tensor(value)
+    if t.requires_grad:
+        return OPS["identity"].public(t)  # type: ignore[no-any-return]
+    data = t._data if t.dtype.kind == "f" else t._data.astype(np.float64)
+    return Tensor(data, Leaf(data.shape, data.dtype, None))
+
+
+def vjp(fn: Callable[..., Tensor], *primals: Any) -> tuple[Tensor, Callable[..., tuple[Tensor, ...]]]:
+    """Evaluate a function and return how to pull cotangents back through it.
+
+    Parameters
+    ----------
+    fn : callable
+        Takes and returns tensors.
+    *primals : Tensor or array_like
+        Where to evaluate it.
+
+    Returns
+    -------
+    out : Tensor
+        `fn(*primals)`.
+    pull : callable
+        `pull(cotangent=None, *, create_graph=False)` returns one cotangent per primal; it may be
+        called several times.
+
+    Examples
+    --------
+    >>> import scg
+    >>> out, pull = scg.vjp(scg.exp, 0.0)
+    >>> pull(3.0)
+    (Tensor(3.),)
+    """
+    inputs = [_input(p) for p in primals]
+    with recording(True):
+        out = as_tensor(fn(*inputs))
+
+    def pull(cotangent: Any = None, *, create_graph: bool = False) -> tuple[Tensor, ...]:
+        if isinstance(cotangent, Tensor) and create_graph:
+            weight: Any = cotangent
+        else:
+            raw = cotangent._data if isinstance(cotangent, Tensor) else cotangent
+            weight = weight_of(out, raw)
+            weight = as_tensor(weight) if create_graph else weight
+        roots = _roots[0](out, weight, of="expectation", traced=create_graph)
+        return tuple(_pull(roots, inputs, create_graph, retain=True))
+
+    return out, pull
+
+
+def jacobian(fn: Callable[..., Tensor], argnums: int = 0) -> Callable[..., Tensor]:
+    """Return a function that computes the derivative of every output element.
+
+    Parameters
+    ----------
+    fn : callable
+        Takes and returns tensors.
+    argnums : int
+        With respect to which argument.
+
+    Returns
+    -------
+    callable
+        Of the same arguments; its result has shape `out.shape + argument.shape`.
+
+    Notes
+    -----
+    One backward pass per output element.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.jacobian(lambda x: x * x)([1.0, 2.0])
+    Tensor([[2., 0.],
+            [0., 4.]])
+    """
+
+    def jacobian_of(*args: Any) -> Tensor:
+        out, pull = vjp(fn, *args)
+        # Recorded only when something outside may differentiate the result again.
+        create = any(isinstance(a, Tensor) and a.requires_grad for a in args)
+        units = np.eye(out.size, dtype=out.dtype).reshape(out.size, *out.shape)
+        rows = [pull(unit, create_graph=create)[argnums] for unit in units]
+        shape = out.shape + as_tensor(args[argnums]).shape
+        if not rows:
+            return as_tensor(np.zeros(shape, out.dtype))
+        return OPS["stack"].public(*rows).reshape(shape)  # type: ignore[no-any-return]
+
+    return jacobian_of
+
+
+def hessian(fn: Callable[..., Tensor], argnums: int = 0) -> Callable[..., Tensor]:
+    """Return a function that computes the second derivatives of a scalar function.
+
+    Parameters
+    ----------
+    fn : callable
+        Returns one number.
+    argnums : int
+        With respect to which argument.
+
+    Returns
+    -------
+    callable
+        Its result has shape `argument.shape + argument.shape`.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.hessian(lambda x: (x ** 3).sum())([1.0, 2.0])
+    Tensor([[ 6.,  0.],
+            [ 0., 12.]])
+    """
+
+    def gradient(*args: Any) -> Tensor:
+        out, pull = vjp(fn, *args)
+        if out.size != 1:
+            raise ShapeError(f"scg.hessian: the function returned shape {out.shape}, not one number")
+        return pull(create_graph=True)[argnums]
+
+    return jacobian(gradient, argnums)
+
+
+def hvp(
+    fn: Callable[..., Tensor], primals: Sequence[Any], tangents: Sequence[Any]
+) -> tuple[Tensor, ...]:
+    """Multiply the Hessian of a scalar function with a vector, without forming it.
+
+    Parameters
+    ----------
+    fn : callable
+        Returns one number.
+    primals, tangents : sequence of array_like
+        Where, and the vector: one array per argument, of the same shape.
+
+    Returns
+    -------
+    tuple of Tensor
+        One per argument.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.hvp(lambda x: (x ** 3).sum(), ([1.0, 2.0],), ([1.0, 1.0],))
+    (Tensor([ 6., 12.]),)
+    """
+
+    def slope(*args: Any) -> Tensor:
+        out, pull = vjp(fn, *args)
+        if out.size != 1:
+            raise ShapeError(f"scg.hvp: the function returned shape {out.shape}, not one number")
+        gradients = pull(create_graph=True)
+        terms = [(g * as_tensor(t)).sum() for g, t in zip(gradients, tangents, strict=True)]
+        total = terms[0]
+        for term in terms[1:]:
+            total = total + term
+        return total
+
+    return vjp(slope, *primals)[1]()
