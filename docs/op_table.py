@@ -1,4 +1,4 @@
-"""The directive `op-table`: one row per registered op, read from the registry at build time."""
+"""The directive `op-table`: one row per public op, read from the registry at build time."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 
+import scg
 from scg._op import OPS, UNLIMITED, Op
 from scg.tape import NONNEGATIVE, POSITIVE
 
@@ -73,7 +74,9 @@ class OpTable(Directive):
     def run(self) -> list[nodes.Node]:
         """Render the rows through a csv-table, so that their links resolve."""
         text = io.StringIO()
-        csv.writer(text).writerows([HEADER, *(row(OPS[name]) for name in sorted(OPS))])
+        csv.writer(text).writerows(
+            [HEADER, *(row(OPS[name]) for name in sorted(OPS) if name in scg.__all__)]
+        )
         lines = [".. csv-table::", "   :header-rows: 1", ""]
         lines += [f"   {line}" for line in text.getvalue().splitlines()]
         container = nodes.container()
@@ -83,7 +86,5 @@ class OpTable(Directive):
 
 def setup(app: Any) -> dict[str, bool]:
     """Register the directive; importing scg has filled the registry."""
-    import scg.ops  # noqa: F401
-
     app.add_directive("op-table", OpTable)
     return {"parallel_read_safe": True}
