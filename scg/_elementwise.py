@@ -7,17 +7,21 @@ tensors for higher derivatives.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
 import scipy.special as sp
 
 from scg import _axes
-from scg._op import OPS, RAW, Op, Smoothness, register
+from scg._op import OPS, Op, Smoothness, register
 from scg._typing import Shape
 from scg.errors import ShapeError
 from scg.kernels.generate import Expression, elementwise_kernel, namespace, vectorizable
+from scg.tape import REQUIRES, TRAINABLE, Node, _grad_enabled
+from scg.tensor import Tensor, as_array
 
 __all__ = ["elementwise"]
 
@@ -27,7 +31,7 @@ _FLOATS = {np.dtype(np.float32): "float32", np.dtype(np.float64): "float64"}
 
 # Below this many elements a chain of ufuncs and one kernel call cost about the same
 # (benchmarks/elementwise.py).
-KERNEL_FROM = 1
+KERNEL_FROM = 256
 
 NUMPY_FUNCTIONS: dict[str, Any] = {
     "where": np.where, "exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p,
@@ -35,26 +39,6 @@ NUMPY_FUNCTIONS: dict[str, Any] = {
     "erf": sp.erf, "erfc": sp.erfc, "gammaln": sp.gammaln, "digamma": sp.digamma, "sqrt": np.sqrt,
     "abs": np.abs, "floor": np.floor, "ceil": np.ceil, "trunc": np.trunc,
 }  # fmt: skip
-
-
-class _Tensors(dict[str, Any]):
-    """Expression namespace in which every function is a public op."""
-
-    def __missing__(self, name: str) -> Any:
-        return OPS[name].public
-
-
-class _Arrays(dict[str, Any]):
-    """Expression namespace in which every function is the op's forward pass on arrays."""
-
-    def __missing__(self, name: str) -> Any:
-        if name in NUMPY_FUNCTIONS:
-            return NUMPY_FUNCTIONS[name]
-        return OPS[name].forward
-
-
-_TENSORS = _Tensors(namespace({}))
-_ARRAYS = _Arrays(namespace({}))
 
 
 def broadcast_shape(*shapes: Shape, name: str = "elementwise", **_: Any) -> Shape:
@@ -70,40 +54,55 @@ def broadcast_shape(*shapes: Shape, name: str = "elementwise", **_: Any) -> Shap
 
 
 class _Rule:
-    """One expression with its three evaluations."""
+    """One expression with its three evaluations, each called as `f(*variables, **statics)`."""
 
-    def __init__(self, name: str, text: str, scalars: tuple[str, ...]) -> None:
+    def __init__(
+        self, name: str, text: str, variables: tuple[str, ...], scalars: tuple[str, ...]
+    ) -> None:
         self.name = name
+        self.text = text
+        self.variables = variables
         self.expression = Expression(text)
         self.scalars = tuple(s for s in scalars if s in self.expression.names)
-        self.arrays = tuple(sorted(self.expression.names - set(scalars)))
-        self.packed = vectorizable(self.expression.functions)
-        self.code = compile(text, f"<scg {name}>", "eval")
+        self.used = tuple(i for i, v in enumerate(variables) if v in self.expression.names)
+        self.packed = vectorizable(self.expression.functions) and bool(self.used)
+        signature = ", ".join([*variables, *(f"{s}=None" for s in scalars)])
+        self.code = compile(f"lambda {signature}: {text}", f"<scg {name}>", "eval")
 
-    def kernel(self, dtype: str) -> Callable[..., Any]:
-        """Return the loop for one dtype, generated on first use."""
-        return elementwise_kernel(
-            self.name, self.arrays, self.scalars, (self.expression.text,), dtype
-        )
+    @cached_property
+    def by_ufuncs(self) -> Callable[..., Any]:
+        """Evaluate with NumPy: any strides, any broadcasting."""
+        return self._bind(_array_function)
 
-    def on_arrays(self, values: Mapping[str, Any], statics: Mapping[str, Any]) -> Any:
-        """Evaluate in one pass where operands are contiguous and alike, else by ufuncs."""
-        if self.expression.text == "g":
-            return values["g"]
-        operands = [values[name] for name in self.arrays]
-        if self.packed and operands:
-            first = operands[0]
-            dtype = _FLOATS.get(getattr(first, "dtype", None))  # type: ignore[arg-type]
-            if dtype is not None and first.size >= KERNEL_FROM and _alike(operands):
-                out = np.empty_like(first)
-                flat = [_flat(a) for a in operands]
-                self.kernel(dtype)(*flat, *(statics[s] for s in self.scalars), _flat(out))
-                return out
-        return eval(self.code, _ARRAYS, {**statics, **values})
-
-    def on_tensors(self, values: Mapping[str, Any], statics: Mapping[str, Any]) -> Any:
+    @cached_property
+    def on_tensors(self) -> Callable[..., Any]:
         """Evaluate with differentiable ops."""
-        return eval(self.code, _TENSORS, {**statics, **values})
+        return self._bind(lambda name: OPS[name].public)
+
+    def _bind(self, resolve: Callable[[str], Any]) -> Callable[..., Any]:
+        # On first use, because an expression may name an op that is declared after it.
+        return eval(self.code, namespace({f: resolve(f) for f in self.expression.functions}))  # type: ignore[no-any-return]
+
+    def on_arrays(self, *values: Any, **statics: Any) -> Any:
+        """Evaluate in one pass where operands are contiguous and alike, else by ufuncs."""
+        first = values[self.used[0]] if self.packed else None
+        if first.__class__ is np.ndarray and first.size >= KERNEL_FROM:
+            dtype = _FLOATS.get(first.dtype)
+            operands = [values[i] for i in self.used]
+            if dtype is not None and _alike(operands):
+                return self._in_one_pass(operands, statics, dtype)
+        return self.by_ufuncs(*values, **statics)
+
+    def _in_one_pass(self, operands: list[Any], statics: Mapping[str, Any], dtype: str) -> Any:
+        names = tuple(self.variables[i] for i in self.used)
+        run = elementwise_kernel(self.name, names, self.scalars, (self.text,), dtype)
+        out = np.empty_like(operands[0])
+        run(*[_flat(a) for a in operands], *(statics[s] for s in self.scalars), _flat(out))
+        return out
+
+
+def _array_function(name: str) -> Any:
+    return NUMPY_FUNCTIONS[name] if name in NUMPY_FUNCTIONS else OPS[name].forward
 
 
 def _alike(arrays: list[Any]) -> bool:
@@ -149,16 +148,14 @@ def elementwise(
         derivatives = {k[1:]: fields.pop(k) for k in list(fields) if k[0] == "d" and len(k) <= 3}
         fields.setdefault("shape", _named_broadcast(function.__name__))
         fields.setdefault("axes", _axes.elementwise)
-        op = Op(function.__name__, function, smooth=smooth, **fields)
+        op = ElementwiseOp(function.__name__, function, smooth=smooth, **fields)
         op.forward = _forward(op, y, ufunc)
         if ufunc is not None and isinstance(ufunc, np.ufunc):
             op.numpy = (ufunc, *op.numpy)
         if op.reference is None:
             op.reference = ufunc
-        rules = _rules(op, derivatives)
-        op.vjp = _vjp(op, rules)
-        wanted = set().union(*(r.expression.names for r in rules.values() if r)) if rules else set()
-        op._kept = tuple(name in wanted for name in ("y", *op.inputs))
+        op.set_derivatives(derivatives)
+        op.make_short()
         register(op)
         return op.public  # type: ignore[return-value]
 
@@ -175,8 +172,7 @@ def _named_broadcast(name: str) -> Callable[..., Shape]:
 def _forward(op: Op, text: str, ufunc: Any) -> Callable[..., Any]:
     if ufunc is not None and not op.static_names:
         return ufunc  # type: ignore[no-any-return]
-    rule = _Rule(op.name, text, op.static_names)
-    inputs = op.inputs
+    rule = _Rule(op.name, text, op.inputs, op.static_names)
     defaults = op.defaults
 
     def forward(*arrays: Any, **statics: Any) -> Any:
@@ -184,7 +180,7 @@ def _forward(op: Op, text: str, ufunc: Any) -> Callable[..., Any]:
         if ufunc is not None:
             return ufunc(*operands, **statics)
         with np.errstate(all="ignore"):  # kernels do not warn, so their fall-back must not either
-            return rule.on_arrays(dict(zip(inputs, operands, strict=True)), {**defaults, **statics})
+            return rule.on_arrays(*operands, **{**defaults, **statics})
 
     return forward
 
@@ -197,36 +193,129 @@ def _as_floats(arrays: tuple[Any, ...]) -> list[Any]:
     return [np.asarray(a, dtype=dtype) for a in arrays]
 
 
-def _rules(op: Op, derivatives: Mapping[str, str]) -> dict[str, _Rule | None]:
-    unknown = derivatives.keys() - set(op.inputs)
-    if unknown:
-        raise TypeError(f"op '{op.name}' has no input {sorted(unknown)}")
-    return {
-        name: _Rule(f"{op.name}_vjp_{name}", _times_g(derivatives[name]), op.static_names)
-        if name in derivatives else None
-        for name in op.inputs
-    }  # fmt: skip
-
-
 def _times_g(derivative: str) -> str:
     return {"1": "g", "-1": "-g"}.get(derivative, f"g * ({derivative})")
 
 
-def _vjp(op: Op, rules: Mapping[str, _Rule | None]) -> Callable[..., Any]:
-    """Build the vjp from the derivative of each input; it runs only those that are needed."""
-    ordered = [rules[name] for name in op.inputs]
-    names = ("y", *op.inputs)
+class ElementwiseOp(Op):
+    """An op whose vjp is a list of expressions, with a shorter path for one and two inputs."""
 
-    def vjp(F: Any, g: Any, needs: tuple[bool, ...], *saved: Any, **statics: Any) -> Any:  # noqa: N803
-        values = dict(zip(names, saved, strict=True))
-        values["g"] = g
-        evaluate = _Rule.on_arrays if F is RAW else _Rule.on_tensors
+    __slots__ = ("rules",)
+
+    rules: tuple[_Rule | None, ...]
+
+    def set_derivatives(self, derivatives: Mapping[str, str]) -> None:
+        """Attach the derivative of each input; a missing one is zero almost everywhere."""
+        unknown = derivatives.keys() - set(self.inputs)
+        if unknown:
+            raise TypeError(f"op '{self.name}' has no input {sorted(unknown)}")
+        variables = ("g", "y", *self.inputs)
+        self.rules = tuple(
+            _Rule(f"{self.name}_vjp_{x}", _times_g(derivatives[x]), variables, self.static_names)
+            if x in derivatives else None
+            for x in self.inputs
+        )  # fmt: skip
+        used = {name for r in self.rules if r is not None for name in r.expression.names}
+        self._kept = tuple(name in used for name in variables[1:])
+        self.vjp = self._call
+
+    def _residuals(self, y: Any, arrays: Sequence[Any]) -> tuple[Any, ...]:
+        values = (y, *arrays)
+        if False in self._kept:
+            return tuple([v if k else None for v, k in zip(values, self._kept, strict=True)])
+        return values
+
+    def raw_vjp(self, node: Node, g: Any, needs: Sequence[Any]) -> list[Any]:
+        """Pull a cotangent array back."""
+        saved, statics = node.saved, node.statics
+        assert saved is not None
+        return [
+            None if rule is None or not need else
+            g if rule.text == "g" else
+            rule.on_arrays(g, *saved, **statics)
+            for rule, need in zip(self.rules, needs, strict=True)
+        ]  # fmt: skip
+
+    def _call(self, F: Any, g: Any, needs: Any, saved: Any, statics: Any) -> tuple[Any, ...]:  # noqa: N803
         return tuple(
-            evaluate(rule, values, statics) if rule is not None and need else None
-            for rule, need in zip(ordered, needs, strict=True)
+            rule.on_tensors(g, *saved, **statics) if rule is not None and need else None
+            for rule, need in zip(self.rules, needs, strict=True)
         )
 
-    op._has_needs = True
-    return vjp
+    def make_short(self) -> None:
+        """Replace the general public function by one without argument handling."""
+        if self.static_names or len(self.inputs) > 2:
+            return
+        short = _unary(self) if len(self.inputs) == 1 else _binary(self)
+        short.__name__ = short.__qualname__ = self.name
+        short.__doc__ = self.public.__doc__
+        short.__module__ = self.public.__module__
+        short.__signature__ = self.public.__signature__  # type: ignore[attr-defined]
+        short.op = self  # type: ignore[attr-defined]
+        self.public = short
 
 
+# What a node of an ordinary, noise-free graph carries; anything else takes the general road.
+_PLAIN = REQUIRES | TRAINABLE
+
+
+def _unary(op: ElementwiseOp) -> Callable[..., Tensor]:
+    keep_y, keep_x = op._kept
+    forward, record, plain = op.forward, op.record, op._all_smooth
+
+    def public(x: Any, /) -> Tensor:
+        if x.__class__ is not Tensor:
+            return op.apply((x,), {})
+        data, node = x._data, x._node
+        try:
+            y = forward(data)
+        except TypeError as error:
+            raise op._explain(error, [data], {}) from error
+        if y.__class__ is not np.ndarray:
+            y = np.asarray(y)
+        if node is None:
+            return Tensor(y, None)
+        if plain and node.flags == _PLAIN and _grad_enabled.get():
+            saved = (y if keep_y else None, data if keep_x else None)
+            return Tensor(y, Node(op, (node,), saved, _NONE, _PLAIN, node.version, y.shape,
+                                  y.dtype, sys._getframe(1)))  # fmt: skip
+        return record(y, (data,), (node,), _NONE)
+
+    return public
+
+
+def _binary(op: ElementwiseOp) -> Callable[..., Tensor]:
+    keep_y, keep_a, keep_b = op._kept
+    forward, record, plain = op.forward, op.record, op._all_smooth
+
+    def public(a: Any, b: Any, /) -> Tensor:
+        if a.__class__ is Tensor:
+            left, m = a._data, a._node
+        else:
+            left, m = as_array(a, op.name), None
+        if b.__class__ is Tensor:
+            right, n = b._data, b._node
+        else:
+            right, n = as_array(b, op.name), None
+        try:
+            y = forward(left, right)
+        except (TypeError, ValueError) as error:
+            raise op._explain(error, [left, right], {}) from error
+        if y.__class__ is not np.ndarray:
+            y = np.asarray(y)
+        if m is None and n is None:
+            return Tensor(y, None)
+        if (
+            plain and (m is None or m.flags == _PLAIN) and (n is None or n.flags == _PLAIN)
+            and _grad_enabled.get()
+        ):  # fmt: skip
+            saved = (y if keep_y else None, left if keep_a else None, right if keep_b else None)
+            stamp = (0 if m is None else m.version) + (0 if n is None else n.version)
+            return Tensor(y, Node(op, (m, n), saved, _NONE, _PLAIN, stamp, y.shape, y.dtype,
+                                  sys._getframe(1)))  # fmt: skip
+        return record(y, (left, right), (m, n), _NONE)
+
+    return public
+
+
+_NONE: dict[str, Any] = {}

@@ -9,6 +9,7 @@ same text serves first and higher derivatives.
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 from typing import Any, TypeVar
@@ -19,7 +20,8 @@ from scg import _axes
 from scg._typing import Array, DType, Shape
 from scg.errors import DTypeError, GradientError, ScgError, ShapeError
 from scg.tape import (
-    INHERITED, NOISE, NONNEGATIVE, POSITIVE, REQUIRES, TRAINABLE, Cut, Node, _grad_enabled,
+    INHERITED, NOISE, NONNEGATIVE, POSITIVE, REQUIRES, TRAINABLE, Cut, Node, NoisyNode,
+    _grad_enabled,
 )  # fmt: skip
 from scg.tensor import Tensor, as_array
 
@@ -238,10 +240,13 @@ class Op:
                 raise GradientError(
                     f"scg.{self.name} has no gradient; detach its input if that is intended"
                 )
-            saved = self._residuals(y, arrays)
-            result = Node(self, tuple(nodes), saved, statics, flags, stamp, y.shape, y.dtype)
+            parents, saved = tuple(nodes), self._residuals(y, arrays)
         else:
-            result = Node(self, (), None, None, flags, 0, y.shape, y.dtype)
+            parents, saved, stamp = (), (), 0
+        kind = NoisyNode if flags & NOISE else Node
+        result = kind(
+            self, parents, saved, statics, flags, stamp, y.shape, y.dtype, sys._getframe(1)
+        )
         if flags & NOISE:
             self._note_noise(result, arrays, nodes, statics)
         return Tensor(y, result)
@@ -286,10 +291,8 @@ class Op:
         self, result: Node, arrays: Sequence[Any], nodes: Sequence[Node | None], statics: Any
     ) -> None:
         """Carry forward which draw is upstream, where a gradient was cut, and sign facts."""
-        for node in nodes:
-            if node is not None:
-                result.draw = result.draw or node.draw
-                result.cut = result.cut or node.cut
+        result.draw = next((n.draw for n in nodes if n is not None and n.draw), None)
+        result.cut = next((n.cut for n in nodes if n is not None and n.cut), None)
         facts = [_facts(a, n) for a, n in zip(arrays, nodes, strict=True)]
         if result.cut is None:
             result.cut = self._new_cut(result, facts, nodes, statics)
@@ -324,11 +327,11 @@ class Op:
 
     # --- backward --------------------------------------------------------------------------
 
-    def raw_vjp(self, node: Node, g: Any, needs: tuple[bool, ...]) -> tuple[Any, ...]:
+    def raw_vjp(self, node: Node, g: Any, needs: Sequence[Any]) -> tuple[Any, ...]:
         """Pull a cotangent array back."""
         return self._call(RAW, g, needs, node.saved, node.statics)
 
-    def traced_vjp(self, node: Node, g: Tensor, needs: tuple[bool, ...]) -> tuple[Any, ...]:
+    def traced_vjp(self, node: Node, g: Tensor, needs: Sequence[Any]) -> tuple[Any, ...]:
         """Pull a cotangent Tensor back, recording the vjp itself."""
         if self.max_order < 2:
             raise GradientError(
@@ -384,6 +387,8 @@ class _Namespace:
         self._kind = kind
 
     def __getattr__(self, name: str) -> Any:
+        if name not in OPS:
+            raise AttributeError(f"no op is named '{name}'")
         function = getattr(OPS[name], self._kind)
         setattr(self, name, function)
         return function

@@ -11,8 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import count
+from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -23,7 +25,7 @@ from scg.errors import GradientError
 if TYPE_CHECKING:
     from scg._op import Op
 
-__all__ = ["Cut", "Leaf", "Node", "grad_enabled", "no_grad", "place_of_caller", "sweep"]
+__all__ = ["Cut", "Leaf", "Node", "NoisyNode", "grad_enabled", "no_grad", "place_of_caller", "sweep"]
 
 # Facts that flow forward with every node, as bits of one integer because they are combined with a
 # single `|` on the hot path.
@@ -73,15 +75,18 @@ class Node:
     """
 
     __slots__ = (
-        "__weakref__", "code", "cut", "draw", "dtype", "flags", "info", "instruction", "op",
-        "order", "parents", "saved", "shape", "stamp", "statics",
+        "code", "dtype", "flags", "instruction", "op", "order", "parents", "saved", "shape",
+        "stamp", "statics",
     )  # fmt: skip
 
     version = 0  # only leaves change
+    draw: Draw | None = None  # only noisy nodes have one
+    cut: Cut | None = None
 
     def __init__(
         self, op: Op | None, parents: tuple[Node | None, ...], saved: tuple[Any, ...] | None,
-        statics: Mapping[str, Any] | None, flags: int, stamp: int, shape: Shape, dtype: DType,
+        statics: Mapping[str, Any], flags: int, stamp: int, shape: Shape, dtype: DType,
+        frame: FrameType,
     ) -> None:  # fmt: skip
         self.op = op
         self.parents = parents
@@ -92,12 +97,8 @@ class Node:
         self.shape = shape
         self.dtype = dtype
         self.order = next(_order)
-        self.draw: Draw | None = None
-        self.cut: Cut | None = None
-        self.info: Any = None
         # The user's line: the first frame outside this package. Code object and instruction only;
         # turning them into a line number waits until an error or a picture needs it.
-        frame = sys._getframe(2)
         while frame.f_code.co_filename.startswith(_package) and frame.f_back is not None:
             frame = frame.f_back
         self.code = frame.f_code
@@ -114,13 +115,20 @@ class Node:
         return self.op.name if self.op is not None else "leaf"
 
 
+class NoisyNode(Node):
+    """A node that continuous noise reaches: it also knows the draw and where a gradient was cut."""
+
+    __slots__ = ("cut", "draw")
+
+
 class Leaf(Node):
     """A trainable parameter's end of the graph: its accumulated gradient, version and name."""
 
     __slots__ = ("grad", "label", "version")
 
     def __init__(self, shape: Shape, dtype: DType, name: str | None) -> None:
-        super().__init__(None, (), None, None, REQUIRES | TRAINABLE, 0, shape, dtype)
+        frame = sys._getframe(1)
+        super().__init__(None, (), None, {}, REQUIRES | TRAINABLE, 0, shape, dtype, frame)
         self.grad: Any = None
         self.label = name
         self.version = 0
@@ -188,11 +196,7 @@ def reachable(roots: Sequence[Node]) -> list[Node]:
             if parent is not None and parent.flags & REQUIRES and parent not in seen:
                 seen.add(parent)
                 stack.append(parent)
-    return sorted(seen, key=_by_order, reverse=True)
-
-
-def _by_order(node: Node) -> int:
-    return node.order
+    return sorted(seen, key=attrgetter("order"), reverse=True)
 
 
 def needed(nodes: Sequence[Node], targets: set[Node]) -> set[Node]:
@@ -249,18 +253,22 @@ def _pull(
     """Run one vjp and hand its results to the parents."""
     op = node.op
     assert op is not None
-    needs = tuple(
-        parent is not None and bool(parent.flags & REQUIRES) and (useful is None or parent in useful)
-        for parent in node.parents
-    )
-    if True not in needs:
-        return
-    _check_residuals(node)
+    needs, stamp = [], 0
+    for parent in node.parents:
+        if parent is None:
+            needs.append(False)
+        else:
+            needs.append(parent.flags & REQUIRES and (useful is None or parent in useful))
+            stamp += parent.version
+    if node.saved is None or stamp != node.stamp:
+        _refuse(node)
     cotangents = op.traced_vjp(node, g, needs) if traced else op.raw_vjp(node, g, needs)
     for parent, needed_here, cotangent in zip(node.parents, needs, cotangents, strict=True):
         if needed_here and cotangent is not None:
             assert parent is not None
-            _accumulate(grads, owned, parent, _fit(cotangent, parent, traced), traced)
+            if cotangent.shape != parent.shape or cotangent.dtype != parent.dtype:
+                cotangent = _fit(cotangent, parent, traced)
+            _accumulate(grads, owned, parent, cotangent, traced)
 
 
 def _accumulate(
@@ -305,19 +313,15 @@ def unbroadcast(g: Any, shape: Shape, traced: bool) -> Any:
     return summed.reshape(shape)
 
 
-def _check_residuals(node: Node) -> None:
+def _refuse(node: Node) -> NoReturn:
+    """Say why the residuals of a node cannot be used."""
     if node.saved is None:
         raise GradientError(
             f"backward reached '{node.name}' ({node.place}) whose residuals an earlier backward "
             "already freed; pass retain=True to the first backward if you need two"
         )
-    stamp = 0
-    for parent in node.parents:
-        if parent is not None:
-            stamp += parent.version
-    if stamp != node.stamp:
-        names = [p.name for p in node.parents if isinstance(p, Leaf)]
-        raise GradientError(
-            f"backward through '{node.name}' ({node.place}): parameter {', '.join(names)} was "
-            "updated after this operation used it; run the forward pass again before backward"
-        )
+    names = ", ".join(p.name for p in node.parents if isinstance(p, Leaf))
+    raise GradientError(
+        f"backward through '{node.name}' ({node.place}): {names} was updated after this operation "
+        "used it; run the forward pass again before backward"
+    )

@@ -145,8 +145,36 @@ class _Implementation(caching.CompileResultCacheImpl):  # type: ignore[misc]
     _locator_classes = [_Locator]  # noqa: RUF012 (the name and kind are Numba's)
 
 
+class _Entries(caching.IndexDataCacheFile):  # type: ignore[misc]
+    """One file per compiled signature, named by all that it depends on.
+
+    Numba's own numbers its files in an index that it reads, changes and writes without a lock: two
+    cold processes give two signatures one file, and from then on one of them loads the other's code.
+    """
+
+    def save(self, key: Any, data: Any) -> None:
+        self._save_data(self._name(key), data)
+
+    def load(self, key: Any) -> Any:
+        try:
+            return self._load_data(self._name(key))
+        except FileNotFoundError:  # not compiled yet
+            return None
+
+    def _name(self, key: Any) -> str:
+        text = repr((self._version, self._source_stamp, key))
+        number = int(hashlib.sha256(text.encode()).hexdigest()[:16], 16)
+        return str(self._data_name_pattern.format(number=number))
+
+
 class _Cache(caching.FunctionCache):  # type: ignore[misc]
     _impl_class = _Implementation
+
+    def __init__(self, function: Any) -> None:
+        super().__init__(function)
+        self._cache_file = _Entries(
+            self._cache_path, self._impl.filename_base, self._impl.locator.get_source_stamp()
+        )
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
