@@ -113,7 +113,9 @@ def _chunks(address: str, size: int) -> Generator[bytes, None, None]:
         error.close()
         raise _MirrorError(f"HTTP status {error.code}") from error
     except (OSError, http.client.HTTPException) as error:
-        raise _MirrorError(str(getattr(error, "reason", error)) or type(error).__name__) from error
+        reason = str(getattr(error, "reason", error)) or type(error).__name__
+        # A mirror's own words may span lines.
+        raise _MirrorError(" ".join(reason.split())) from error
     if announced is not None and received < announced:
         raise _MirrorError(f"the transfer broke off after {received} of {announced} bytes")
 
@@ -134,7 +136,11 @@ def _verify(file: BinaryIO, gzipped: bool, remote: Remote) -> None:
     file.seek(0)
     digest, size = hashlib.sha256(), 0
     try:
-        with gzip.GzipFile(fileobj=file) if gzipped else contextlib.nullcontext(file) as content:
+        with (
+            gzip.GzipFile(fileobj=file, mode="rb")
+            if gzipped
+            else contextlib.nullcontext(file) as content
+        ):
             while chunk := content.read(_CHUNK):
                 digest.update(chunk)
                 size += len(chunk)

@@ -122,8 +122,9 @@ def read_npz(
 
 
 def _unpack(path: Path, wanted: Set[str], optional: Collection[str]) -> dict[str, Array]:
-    with _readable(path, "NPZ"):
-        archive = np.load(path, allow_pickle=False)
+    # Opened here, because np.load of a path leaves a damaged archive open.
+    with _readable(path, "NPZ"), path.open("rb") as file:
+        archive = np.load(file, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise damaged(path, "is no NPZ archive")
         with archive:
