@@ -61,10 +61,12 @@ class _Rule:
     ) -> None:
         self.name = name
         self.text = text
+        self.is_identity = text == "g"
         self.variables = variables
         self.expression = Expression(text)
         self.scalars = tuple(s for s in scalars if s in self.expression.names)
         self.used = tuple(i for i, v in enumerate(variables) if v in self.expression.names)
+        self.first = self.used[0] if self.used else 0
         self.packed = vectorizable(self.expression.functions) and bool(self.used)
         signature = ", ".join([*variables, *(f"{s}=None" for s in scalars)])
         self.code = compile(f"lambda {signature}: {text}", f"<scg {name}>", "eval")
@@ -85,12 +87,13 @@ class _Rule:
 
     def on_arrays(self, *values: Any, **statics: Any) -> Any:
         """Evaluate in one pass where operands are contiguous and alike, else by ufuncs."""
-        first = values[self.used[0]] if self.packed else None
-        if first.__class__ is np.ndarray and first.size >= KERNEL_FROM:
-            dtype = _FLOATS.get(first.dtype)
-            operands = [values[i] for i in self.used]
-            if dtype is not None and _alike(operands):
-                return self._in_one_pass(operands, statics, dtype)
+        if self.packed:
+            first = values[self.first]
+            if first.__class__ is np.ndarray and first.size >= KERNEL_FROM:
+                dtype = _FLOATS.get(first.dtype)
+                operands = [values[i] for i in self.used]
+                if dtype is not None and _alike(operands):
+                    return self._in_one_pass(operands, statics, dtype)
         return self.by_ufuncs(*values, **statics)
 
     def _in_one_pass(self, operands: list[Any], statics: Mapping[str, Any], dtype: str) -> Any:
@@ -200,9 +203,7 @@ def _times_g(derivative: str) -> str:
 class ElementwiseOp(Op):
     """An op whose vjp is a list of expressions, with a shorter path for one and two inputs."""
 
-    __slots__ = ("rules",)
-
-    rules: tuple[_Rule | None, ...]
+    __slots__ = ()
 
     def set_derivatives(self, derivatives: Mapping[str, str]) -> None:
         """Attach the derivative of each input; a missing one is zero almost everywhere."""
@@ -231,7 +232,7 @@ class ElementwiseOp(Op):
         assert saved is not None
         return [
             None if rule is None or not need else
-            g if rule.text == "g" else
+            g if rule.is_identity else
             rule.on_arrays(g, *saved, **statics)
             for rule, need in zip(self.rules, needs, strict=True)
         ]  # fmt: skip

@@ -102,14 +102,15 @@ class Op:
 
     __slots__ = (
         "_all_smooth", "_has_needs", "_kept", "alias", "axes", "defaults", "doc", "forward",
-        "inputs", "max_order", "name", "numpy", "pole_safe", "public", "reference", "samples",
-        "shape", "sign", "smooth", "static_names", "variadic", "vjp",
+        "inputs", "max_order", "name", "numpy", "pole_safe", "public", "reference", "rules",
+        "samples", "shape", "sign", "smooth", "static_names", "variadic", "vjp",
     )  # fmt: skip
 
     def __init__(self, name: str, forward: Callable[..., Any], **fields: Any) -> None:
         self.name = name
         self.forward = forward
         self.vjp: Callable[..., Any] | None = None
+        self.rules: tuple[Any, ...] | None = None  # one per input, of an elementwise op
         self.shape = fields.pop("shape", None)
         self.axes = fields.pop("axes", _axes.mixed)
         self.smooth: SmoothRule = fields.pop("smooth")

@@ -191,9 +191,9 @@ def reachable(roots: Sequence[Node]) -> list[Node]:
     """Return the nodes that a cotangent from `roots` can reach, newest first."""
     seen = {node for node in roots if node.flags & REQUIRES}
     stack = list(seen)
-    while stack:
-        for parent in stack.pop().parents:
-            if parent is not None and parent.flags & REQUIRES and parent not in seen:
+    for node in stack:  # grows while it is read
+        for parent in node.parents:
+            if parent is not None and parent not in seen and parent.flags & REQUIRES:
                 seen.add(parent)
                 stack.append(parent)
     return sorted(seen, key=attrgetter("order"), reverse=True)
@@ -239,20 +239,51 @@ def sweep(
                 continue
             if node.op is None or (targets is not None and node in targets):
                 found[node] = g
-            if node.op is not None:
-                _pull(node, g, grads, owned, useful, traced)
-                if not retain:
-                    node.saved = None
+            op = node.op
+            if op is None:
+                continue
+            if op.rules is None or traced:
+                _pull(op, node, g, grads, owned, useful, traced)
+            else:
+                _pull_elementwise(op.rules, node, g, grads, owned, useful)
+            if not retain:
+                node.saved = None
     return found
 
 
+def _pull_elementwise(
+    rules: Sequence[Any], node: Node, g: Any, grads: dict[Node, Any], owned: set[Node],
+    useful: set[Node] | None,
+) -> None:  # fmt: skip
+    """Do what `_pull` does, input by input: the hot path of small graphs."""
+    saved = node.saved
+    if saved is None:
+        _refuse(node)
+    stamp = 0
+    for rule, parent in zip(rules, node.parents, strict=True):
+        if parent is None:
+            continue
+        stamp += parent.version
+        if rule is None or not parent.flags & REQUIRES:
+            continue
+        if useful is not None and parent not in useful:
+            continue
+        cotangent = g if rule.is_identity else rule.on_arrays(g, *saved, **node.statics)
+        if cotangent.shape != parent.shape or cotangent.dtype is not parent.dtype:
+            cotangent = _fit(cotangent, parent, False)
+        if parent in grads:
+            _accumulate(grads, owned, parent, cotangent, False)
+        else:
+            grads[parent] = cotangent
+    if stamp != node.stamp:
+        _refuse(node)
+
+
 def _pull(
-    node: Node, g: Any, grads: dict[Node, Any], owned: set[Node], useful: set[Node] | None,
-    traced: bool,
+    op: Op, node: Node, g: Any, grads: dict[Node, Any], owned: set[Node],
+    useful: set[Node] | None, traced: bool,
 ) -> None:  # fmt: skip
     """Run one vjp and hand its results to the parents."""
-    op = node.op
-    assert op is not None
     needs, stamp = [], 0
     for parent in node.parents:
         if parent is None:
