@@ -73,9 +73,12 @@ def _decorate(function: Any, flags: set[str], parallel: bool) -> Any:
 def _compile(function: Any, flags: set[str], *, parallel: bool, cached: bool) -> Any:
     if parallel:
         function = _twin(function)
+    # LLVM alone leaves a long device function as a call, and a loop with a call stays scalar.
+    # Unlike inline="always", forceinline keeps the callee's own flags.
     dispatcher = njit(
-        nogil=True, error_model="numpy", fastmath=flags or False, parallel=parallel
-    )(function)
+        nogil=True, error_model="numpy", fastmath=flags or False, parallel=parallel,
+        forceinline=not cached,
+    )(function)  # fmt: skip
     if cached and hasattr(dispatcher, "enable_caching"):
         _attach_cache(dispatcher, function)
     return dispatcher
