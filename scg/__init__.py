@@ -1,10 +1,14 @@
 """Stochastic computation graphs with unbiased gradients, on NumPy and Numba."""
 
+from scg import distributions as _distributions
 from scg import ops as _ops
 from scg import testing as testing
 from scg._custom import custom_op as op
+from scg._surrogate import surrogate
 from scg.autodiff import grad, hessian, hvp, jacobian, vjp
+from scg.distributions import *  # noqa: F403
 from scg.errors import *  # noqa: F403
+from scg.noise import seed
 from scg.ops import *  # noqa: F403
 from scg.tape import no_grad
 from scg.tensor import Tensor, as_tensor, parameter, peek, tensor
@@ -12,5 +16,5 @@ from scg.tensor import Tensor, as_tensor, parameter, peek, tensor
 __version__ = "0.1.0"
 __all__ = [
     "Tensor", "as_tensor", "grad", "hessian", "hvp", "jacobian", "no_grad", "op", "parameter",
-    "peek", "tensor", "testing", "vjp", *_ops.__all__,
+    "peek", "seed", "surrogate", "tensor", "testing", "vjp", *_distributions.__all__, *_ops.__all__,
 ]  # fmt: skip

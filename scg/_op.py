@@ -17,11 +17,12 @@ from typing import Any, TypeVar
 import numpy as np
 
 from scg import _axes
+from scg._run import merge
 from scg._typing import Array, DType, Shape
 from scg.errors import DTypeError, GradientError, ScgError, ShapeError
 from scg.tape import (
-    INHERITED, NOISE, NONNEGATIVE, POSITIVE, REQUIRES, TRAINABLE, Cut, Node, NoisyNode,
-    _grad_enabled,
+    BOXED, DRAWN, INHERITED, MIXED, NOISE, NONNEGATIVE, POSITIVE, RANDOM, REQUIRES, TRAINABLE,
+    Cut, Node, NoisyNode, _grad_enabled,
 )  # fmt: skip
 from scg.tensor import Tensor, as_array
 
@@ -244,11 +245,11 @@ class Op:
             parents, saved = tuple(nodes), self._residuals(y, arrays)
         else:
             parents, saved, stamp = (), (), 0
-        kind = NoisyNode if flags & NOISE else Node
+        kind = NoisyNode if flags & RANDOM else Node
         result = kind(
             self, parents, saved, statics, flags, stamp, y.shape, y.dtype, sys._getframe(1)
         )
-        if flags & NOISE:
+        if flags & RANDOM:
             self._note_noise(result, arrays, nodes, statics)
         return Tensor(y, result)
 
@@ -289,11 +290,17 @@ class Op:
         return smooth < JUMP or (smooth is OPAQUE and self.vjp is not None)
 
     def _note_noise(
-        self, result: Node, arrays: Sequence[Any], nodes: Sequence[Node | None], statics: Any
+        self, result: Any, arrays: Sequence[Any], nodes: Sequence[Node | None], statics: Any
     ) -> None:
         """Carry forward which draw is upstream, where a gradient was cut, and sign facts."""
-        result.draw = next((n.draw for n in nodes if n is not None and n.draw), None)
-        result.cut = next((n.cut for n in nodes if n is not None and n.cut), None)
+        tracked = [n for n in nodes if n is not None]
+        result.draw = next((n.draw for n in tracked if n.draw), None)
+        result.cut = next((n.cut for n in tracked if n.cut), None)
+        result.runs = merge(run for n in tracked for run in n.runs)
+        if result.flags & BOXED and any(_is_unboxed(n) for n in tracked):
+            result.flags |= MIXED
+        if not result.flags & NOISE:
+            return
         facts = [_facts(a, n) for a, n in zip(arrays, nodes, strict=True)]
         if result.cut is None:
             result.cut = self._new_cut(result, facts, nodes, statics)
@@ -363,6 +370,10 @@ def _retrack(value: Any, node: Node | None) -> Any:
     if value is None or isinstance(value, Spec):
         return value
     return Tensor(np.asarray(value), node)
+
+
+def _is_unboxed(node: Node) -> bool:
+    return bool(node.flags & (TRAINABLE | DRAWN)) and not node.flags & BOXED
 
 
 def _facts(value: Any, node: Node | None) -> int:

@@ -7,11 +7,13 @@ read them and decided.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import CodeType
+from typing import Any
 
-__all__ = ["Draw", "Escape", "Place", "Run", "current_run", "end_run"]
+__all__ = ["PAST", "Draw", "Escape", "Place", "Run", "current_run", "end_run", "merge"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +54,19 @@ class Run:
     Attributes
     ----------
     draws : list
-        The sites drawn in this run whose parameters a trainable parameter reaches.
+        The score-function sites of this run whose parameters a trainable parameter reaches.
     escapes : list of Escape
-        Raw reads of values that depend on continuous noise and a trainable parameter.
+        Raw reads whose consequences no unbiased gradient can follow.
     ended : bool
-        A parameter update closed it; later reads of its values change nothing.
+        `optimizer.step` or `zero_grad` closed it; later reads of its values change nothing.
+    updated : bool
+        Parameters were changed since.
     """
 
-    draws: list[object] = field(default_factory=list)
+    draws: list[Any] = field(default_factory=list)
     escapes: list[Escape] = field(default_factory=list)
     ended: bool = False
+    updated: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,9 +96,29 @@ def current_run() -> Run:
     return run
 
 
-def end_run() -> None:
-    """End the current run: the parameters changed, so what follows is another execution."""
+def end_run(*, updated: bool) -> None:
+    """End the current run: what follows is another execution of the program.
+
+    Parameters
+    ----------
+    updated : bool
+        Whether parameters changed (`step`), or only gradients were cleared (`zero_grad`).
+    """
     run = _run.get()
     if run is not None:
         run.ended = True
+        run.updated = updated
         _run.set(None)
+
+
+# Stands for all runs before the last update, once a tensor mixes them with something newer: a
+# running average over a training loop would otherwise keep every run it ever saw alive.
+PAST = Run(ended=True, updated=True)
+
+
+def merge(runs: Iterable[Run]) -> tuple[Run, ...]:
+    """Return the union of runs, with those that parameters have since moved away from as `PAST`."""
+    distinct = tuple(dict.fromkeys(runs))
+    if len(distinct) < 2:
+        return distinct
+    return tuple(dict.fromkeys(PAST if run.updated else run for run in distinct))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,7 +12,9 @@ from scg import _axes
 from scg._op import OPS, SMOOTH, op
 from scg.errors import GradientError, ShapeError
 from scg.ops import _samples
-from scg.tape import REQUIRES, Leaf, Node, recording, sweep
+from scg.tape import (
+    BOXED, DRAWN, MIXED, REQUIRES, Leaf, Node, NoisyNode, recording, sweep,
+)  # fmt: skip
 from scg.tensor import Tensor, as_tensor
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "vjp"]
@@ -37,7 +40,7 @@ def identity(x: Any, /) -> Any:
 
 
 @identity.vjp  # type: ignore[attr-defined]
-def _(F: Any, g: Any, _y: Any, _x: Any) -> Any:
+def _(F: Any, g: Any, _y: Any, _x: Any) -> Any:  # noqa: N803
     return g
 
 
@@ -141,7 +144,24 @@ def _pull(roots: Roots, tensors: Sequence[Tensor], traced: bool, retain: bool) -
         if g is None:
             g = np.zeros(t.shape, t.dtype)
         result.append(g if isinstance(g, Tensor) else Tensor(np.asarray(g)))
+    if traced and any(node.flags & BOXED for node, _ in roots):
+        return [_mark_boxed(g) for g in result]
     return result
+
+
+def _mark_boxed(g: Tensor) -> Tensor:
+    """Note on a gradient that it came from the surrogate, whose scores it therefore contains.
+
+    Differentiating it again must not add them a second time.
+    """
+    inner = g._node
+    if inner is None:
+        return g
+    flags = inner.flags & ~(DRAWN | MIXED) | BOXED
+    node = NoisyNode(OPS["identity"], (inner,), (None, None), {}, flags, 0, g.shape, g.dtype,
+                     sys._getframe(1))  # fmt: skip
+    node.draw, node.cut, node.runs = inner.draw, inner.cut, inner.runs
+    return Tensor(g._data, node)
 
 
 def _flatten(tree: Any) -> list[Any]:

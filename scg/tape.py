@@ -18,14 +18,17 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from scg._run import Draw, Place
+from scg._run import Draw, Place, Run
 from scg._typing import Array, DType, Shape
 from scg.errors import GradientError
 
 if TYPE_CHECKING:
     from scg._op import Op
 
-__all__ = ["Cut", "Leaf", "Node", "NoisyNode", "grad_enabled", "no_grad", "place_of_caller", "sweep"]
+__all__ = [
+    "Cut", "DrawNode", "Leaf", "Node", "NoisyNode", "grad_enabled", "no_grad", "place_of_caller",
+    "sweep",
+]  # fmt: skip
 
 # Facts that flow forward with every node, as bits of one integer because they are combined with a
 # single `|` on the hot path.
@@ -34,7 +37,11 @@ TRAINABLE = 2  # a trainable parameter reaches it through data, even where gradi
 NOISE = 4  # continuous noise reaches it
 POSITIVE = 8  # every element is > 0
 NONNEGATIVE = 16  # every element is >= 0
-INHERITED = REQUIRES | TRAINABLE | NOISE
+DRAWN = 32  # a score-function draw with trainable parameters reaches it
+BOXED = 64  # it already is a derivative of the surrogate, scores included
+MIXED = 128  # something boxed was combined with something that is not
+INHERITED = REQUIRES | TRAINABLE | NOISE | DRAWN | BOXED | MIXED
+RANDOM = NOISE | DRAWN | BOXED  # what needs a NoisyNode
 
 _order = count()
 _package = str(Path(__file__).parent)
@@ -80,8 +87,10 @@ class Node:
     )  # fmt: skip
 
     version = 0  # only leaves change
-    draw: Draw | None = None  # only noisy nodes have one
+    # Only noisy nodes have these.
+    draw: Draw | None = None
     cut: Cut | None = None
+    runs: tuple[Run, ...] = ()
 
     def __init__(
         self, op: Op | None, parents: tuple[Node | None, ...], saved: tuple[Any, ...] | None,
@@ -116,9 +125,25 @@ class Node:
 
 
 class NoisyNode(Node):
-    """A node that continuous noise reaches: it also knows the draw and where a gradient was cut."""
+    """A node that a draw reaches.
 
-    __slots__ = ("cut", "draw")
+    Attributes
+    ----------
+    draw : Draw
+        One of the draws upstream, to name in an error.
+    cut : Cut or None
+        Where noise and a trainable parameter met in something without a usable derivative.
+    runs : tuple of Run
+        The runs whose score-function draws are upstream.
+    """
+
+    __slots__ = ("cut", "draw", "runs")
+
+
+class DrawNode(NoisyNode):
+    """The node of a draw itself."""
+
+    __slots__ = ("site",)
 
 
 class Leaf(Node):

@@ -14,6 +14,7 @@ from scg.tape import NOISE, REQUIRES, TRAINABLE, Leaf, Node, place_of_caller
 
 __all__ = ["Tensor", "as_array", "as_tensor", "parameter", "peek", "tensor"]
 
+_NOISY_TRAINABLE = NOISE | TRAINABLE
 _KINDS = "biuf"  # bool, signed, unsigned, float: what a Tensor can hold
 
 
@@ -162,7 +163,7 @@ class Tensor:
 
     def _escape(self, kind: str) -> Array:
         node = self._node
-        if node is not None and node.flags & NOISE and node.flags & TRAINABLE:
+        if node is not None and (node.cut or node.flags & _NOISY_TRAINABLE == _NOISY_TRAINABLE):
             draw = node.draw
             if draw is not None and not draw.run.ended:
                 draw.run.escapes.append(Escape(kind, place_of_caller(), draw))

@@ -1,0 +1,151 @@
+"""What every distribution shares: shapes, sampling by route, and description."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from scg._typing import Array, DType, Shape
+from scg.distributions._support import Support, check_parameter
+from scg.errors import BiasedGradientError, DTypeError, OptionError, ShapeError
+from scg.noise import Source, as_source
+from scg.site import check_route, pathwise_site, score_site
+from scg.tensor import Tensor, as_tensor
+
+__all__ = ["Distribution", "float_parameters"]
+
+
+def float_parameters(**values: Any) -> dict[str, Tensor]:
+    """Return parameters as floating-point tensors of one common dtype (NEP 50)."""
+    raw = [v._data if isinstance(v, Tensor) else v for v in values.values()]
+    weak = [r if type(r) in (int, float, bool) else np.asarray(r) for r in raw]
+    dtype = np.result_type(*weak)
+    if dtype.kind not in "biuf":
+        raise DTypeError(f"parameters {', '.join(values)} must be real numbers, not {dtype}")
+    if dtype.kind != "f":
+        dtype = np.dtype(np.float64)
+    tensors = {name: as_tensor(v) for name, v in values.items()}
+    return {name: t if t.dtype == dtype else t.astype(dtype) for name, t in tensors.items()}
+
+
+class Distribution:
+    """A family of random variables with tensors as parameters.
+
+    A subclass sets `parameters`, `batch_shape`, `event_shape` and the class attributes below, and
+    defines `_noise_to_value` (if reparameterised) or `_draw`, and `log_prob`.
+
+    Attributes
+    ----------
+    parameters : dict of str to Tensor
+        What the log-probability is a function of.
+    batch_shape : tuple of int
+        Shape of the independent members.
+    event_shape : tuple of int
+        Shape of one value; `log_prob` sums over it.
+    reparameterised : bool
+        Whether a value is a differentiable function of parameters and noise.
+    continuous : bool
+        Whether the values have a density.
+    """
+
+    reparameterised: ClassVar[bool] = False
+    continuous: ClassVar[bool] = False
+
+    parameters: dict[str, Tensor]
+    batch_shape: Shape
+    event_shape: Shape = ()
+
+    @property
+    def name(self) -> str:
+        """The name of the family."""
+        return type(self).__name__
+
+    @property
+    def dtype(self) -> DType:
+        """The common dtype of the parameters."""
+        return next(iter(self.parameters.values())).dtype
+
+    def _set(self, supports: Mapping[str, Support], **values: Any) -> dict[str, Tensor]:
+        """Take the parameters, checked against their supports and of one dtype."""
+        self.parameters = float_parameters(**values)
+        for name, value in self.parameters.items():
+            check_parameter(self.name, name, value, supports[name])
+        return self.parameters
+
+    def _broadcast(self, *shapes: Shape) -> Shape:
+        try:
+            return np.broadcast_shapes(*shapes)
+        except ValueError:
+            given = ", ".join(f"{k} {v.shape}" for k, v in self.parameters.items())
+            raise ShapeError(
+                f"scg.{self.name}: parameter shapes {given} do not broadcast"
+            ) from None
+
+    def sample(
+        self, shape: int | Shape = (), *, estimator: str = "auto", name: str | None = None,
+        rng: Any = None,
+    ) -> Tensor:  # fmt: skip
+        """Draw values.
+
+        Parameters
+        ----------
+        shape : int or tuple of int
+            How many independent draws of the whole batch.
+        estimator : {"auto", "pathwise", "score"}
+            How the gradient is estimated: through the sampler, by the score function, or pathwise
+            where the family allows it.
+        name : str, optional
+            Shown in errors and pictures.
+        rng : int, numpy.random.Generator or Source, optional
+            Where the noise comes from; None means the generator that `scg.seed` seeds.
+
+        Returns
+        -------
+        Tensor, shape `shape + batch_shape + event_shape`
+
+        Raises
+        ------
+        BiasedGradientError
+            If `estimator="pathwise"` and the family has no differentiable sampler.
+        """
+        route = check_route(estimator)
+        full = self._sample_shape(shape) + self.batch_shape + self.event_shape
+        source = as_source(rng)
+        if route == "pathwise" and not self.reparameterised:
+            raise BiasedGradientError(
+                f"scg.{self.name} has no differentiable sampler; use estimator=\"score\""
+            )
+        if self.reparameterised and route != "score":
+            return pathwise_site(self, self._noise_to_value(source, full), name)
+        value = self._raw_value(source, full)
+        return score_site(self, value, name, continuous=self.continuous)
+
+    def _sample_shape(self, shape: int | Shape) -> Shape:
+        sizes = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+        if any(not isinstance(n, int | np.integer) or n < 0 for n in sizes):
+            raise OptionError(f"scg.{self.name}.sample: shape {shape!r} is not made of sizes >= 0")
+        return tuple(int(n) for n in sizes)
+
+    def _noise_to_value(self, source: Source, shape: Shape) -> Tensor:
+        """Return a value as a differentiable function of the parameters and of noise."""
+        raise OptionError(f"scg.{self.name} is not reparameterised")
+
+    def _raw_value(self, source: Source, shape: Shape) -> Array:
+        """Return a value as a plain array."""
+        return self._noise_to_value(source, shape)._data
+
+    def log_prob(self, value: Any) -> Tensor:
+        """Return the log-probability of a value, event axes summed."""
+        raise OptionError(f"scg.{self.name} has no log_prob")
+
+    def describe(self) -> str:
+        """Return the family and its shapes, such as `Normal(batch (3,))`."""
+        parts = [f"batch {self.batch_shape}"] if self.batch_shape else []
+        parts += [f"event {self.event_shape}"] if self.event_shape else []
+        return f"{self.name}({', '.join(parts)})"
+
+    def __repr__(self) -> str:
+        inner = ", ".join(f"{k}: {v.shape}" for k, v in self.parameters.items())
+        return f"{self.name}({inner})"

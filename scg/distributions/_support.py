@@ -1,0 +1,76 @@
+"""Supports: the sets that parameters and values live in, and how to say that one left it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scg._typing import Array
+from scg.errors import SupportError
+from scg.tensor import Tensor
+
+__all__ = [
+    "BOOLEAN", "NONNEGATIVE", "POSITIVE", "REAL", "UNIT", "Support", "category", "check_parameter",
+    "check_value",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Support:
+    """A set of real numbers.
+
+    Attributes
+    ----------
+    words : str
+        How an error calls it, such as "positive".
+    contains : callable
+        Of an array; True where the element is in the set. False for NaN.
+    """
+
+    words: str
+    contains: Callable[[Array], Any]
+
+
+REAL = Support("finite", np.isfinite)
+POSITIVE = Support("positive and finite", lambda x: (x > 0) & np.isfinite(x))
+NONNEGATIVE = Support("non-negative and finite", lambda x: (x >= 0) & np.isfinite(x))
+UNIT = Support("between 0 and 1", lambda x: (x >= 0) & (x <= 1))
+BOOLEAN = Support("0 or 1", lambda x: (x == 0) | (x == 1))
+
+
+def category(count: int) -> Support:
+    """Return the support of an index into `count` categories."""
+    return Support(
+        f"whole numbers from 0 to {count - 1}",
+        lambda x: (x >= 0) & (x < count) & (x == np.floor(x)),
+    )
+
+
+def check_parameter(distribution: str, name: str, value: Tensor, support: Support) -> Tensor:
+    """Return a parameter, or raise `SupportError` naming it, its worst element and its support.
+
+    The raw value is looked at without that counting as an escape: nothing is decided on it but
+    whether to stop.
+    """
+    _check(f"scg.{distribution}: parameter {name}", value._data, support)
+    return value
+
+
+def check_value(distribution: str, value: Tensor, support: Support) -> Tensor:
+    """Return a value, or raise `SupportError` if its log-probability is not defined."""
+    _check(f"scg.{distribution}.log_prob: the value", value._data, support)
+    return value
+
+
+def _check(what: str, data: Array, support: Support) -> None:
+    inside = support.contains(data)
+    if np.all(inside):
+        return
+    index = np.unravel_index(int(np.argmin(inside)), data.shape)
+    place = f" at index {tuple(int(i) for i in index)}" if data.ndim else ""
+    raise SupportError(
+        f"{what} must be {support.words}, but is {data[index]!s}{place} (shape {data.shape})"
+    )

@@ -1,0 +1,126 @@
+"""Where randomness comes from: every draw in the library asks a `Source` for its noise.
+
+The default source wraps a NumPy Generator. Another source may replay recorded noise or enumerate
+outcomes; distributions cannot tell the difference.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from scg._typing import Array, DType, Shape
+from scg.errors import OptionError
+
+__all__ = ["GeneratorSource", "Source", "as_source", "default_rng", "seed"]
+
+
+class Source(Protocol):
+    """What a distribution may ask for."""
+
+    def normal(self, shape: Shape, dtype: DType) -> Array:
+        """Return standard normal noise."""
+
+    def uniform(self, shape: Shape, dtype: DType) -> Array:
+        """Return noise that is uniform on [0, 1)."""
+
+    def exponential(self, shape: Shape, dtype: DType) -> Array:
+        """Return standard exponential noise."""
+
+    def bernoulli(self, probs: Array) -> Array:
+        """Return 0 or 1 of the dtype of `probs`, 1 with that probability, elementwise."""
+
+    def categorical(self, probs: Array) -> Array:
+        """Return an index into the last axis of `probs`, int64, with those probabilities."""
+
+
+class GeneratorSource:
+    """Independent noise from a NumPy Generator."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.rng = rng
+
+    def normal(self, shape: Shape, dtype: DType) -> Array:
+        """Return standard normal noise."""
+        return np.asarray(self.rng.standard_normal(shape, dtype=dtype))  # type: ignore[arg-type]
+
+    def uniform(self, shape: Shape, dtype: DType) -> Array:
+        """Return noise that is uniform on [0, 1)."""
+        return np.asarray(self.rng.random(shape, dtype=dtype))  # type: ignore[arg-type]
+
+    def exponential(self, shape: Shape, dtype: DType) -> Array:
+        """Return standard exponential noise."""
+        return np.asarray(self.rng.standard_exponential(shape, dtype=dtype))  # type: ignore[arg-type]
+
+    def bernoulli(self, probs: Array) -> Array:
+        """Return 0 or 1 of the dtype of `probs`.
+
+        The uniform number is of the same dtype, so that probability 0 never and 1 always occurs.
+        """
+        return np.asarray(self.uniform(probs.shape, probs.dtype) < probs).astype(probs.dtype)
+
+    def categorical(self, probs: Array) -> Array:
+        """Return indices by inverting the cumulative sum along the last axis.
+
+        Scaling the uniform number by the total, instead of trusting it to be 1, keeps rounding
+        from ever choosing an index past the last one with positive probability.
+        """
+        total = np.cumsum(probs, axis=-1, dtype=np.float64)
+        u = self.uniform(probs.shape[:-1], np.dtype(np.float64))[..., None] * total[..., -1:]
+        return np.asarray(np.sum(u >= total, axis=-1, dtype=np.int64))
+
+
+_default = np.random.default_rng()
+
+
+def seed(value: int) -> None:
+    """Seed the generator that draws use when no `rng=` is given.
+
+    Parameters
+    ----------
+    value : int
+        Non-negative.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.seed(0)
+    >>> a = scg.Normal(0.0, 1.0).sample()
+    >>> scg.seed(0)
+    >>> bool(a == scg.Normal(0.0, 1.0).sample())
+    True
+    """
+    global _default
+    _default = np.random.default_rng(value)
+
+
+def default_rng() -> np.random.Generator:
+    """Return the generator that draws use when no `rng=` is given."""
+    return _default
+
+
+def as_source(rng: Any) -> Source:
+    """Return the noise source that an `rng=` argument means.
+
+    Parameters
+    ----------
+    rng : None, int, numpy.random.Generator or Source
+        None means the default generator; an int seeds a new one.
+
+    Raises
+    ------
+    OptionError
+        For anything else.
+    """
+    if rng is None:
+        return GeneratorSource(_default)
+    if isinstance(rng, np.random.Generator):
+        return GeneratorSource(rng)
+    if isinstance(rng, int | np.integer) and not isinstance(rng, bool):
+        return GeneratorSource(np.random.default_rng(int(rng)))
+    if hasattr(rng, "normal") and hasattr(rng, "categorical") and not isinstance(rng, np.random.RandomState):
+        return rng  # type: ignore[no-any-return]
+    raise OptionError(
+        f"rng={rng!r} is not a source of noise; pass an int seed or numpy.random.default_rng(seed)"
+    )
