@@ -9,12 +9,14 @@ from scg.autodiff import grad, hessian, hvp, jacobian, vjp
 from scg.distributions import *  # noqa: F403
 from scg.errors import *  # noqa: F403
 from scg.noise import seed
+from scg.objectives import Elbo, elbo, minibatch_scale
 from scg.ops import *  # noqa: F403
 from scg.tape import no_grad
 from scg.tensor import Tensor, as_tensor, parameter, peek, tensor
 
 __version__ = "0.1.0"
 __all__ = [
-    "Tensor", "as_tensor", "grad", "hessian", "hvp", "jacobian", "no_grad", "op", "parameter",
-    "peek", "seed", "surrogate", "tensor", "testing", "vjp", *_distributions.__all__, *_ops.__all__,
+    "Elbo", "Tensor", "as_tensor", "elbo", "grad", "hessian", "hvp", "jacobian", "minibatch_scale",
+    "no_grad", "op", "parameter", "peek", "seed", "surrogate", "tensor", "testing", "vjp",
+    *_distributions.__all__, *_ops.__all__,
 ]  # fmt: skip

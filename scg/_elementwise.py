@@ -7,6 +7,7 @@ tensors for higher derivatives.
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -148,7 +149,8 @@ def elementwise(
     """
 
     def decorate(function: Fn) -> Fn:
-        derivatives = {k[1:]: fields.pop(k) for k in list(fields) if k[0] == "d" and len(k) <= 3}
+        inputs = inspect.signature(function).parameters
+        derivatives = {x: fields.pop(f"d{x}") for x in inputs if f"d{x}" in fields}
         fields.setdefault("shape", _named_broadcast(function.__name__))
         fields.setdefault("axes", _axes.elementwise)
         op = ElementwiseOp(function.__name__, function, smooth=smooth, **fields)

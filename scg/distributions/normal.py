@@ -6,12 +6,13 @@ import math
 from typing import Any
 
 import scg.ops as ops
+from scg._typing import Shape
 from scg.distributions._base import Distribution
+from scg.distributions._kl import kl_pair
 from scg.distributions._support import POSITIVE, REAL, check_value
 from scg.noise import Source
 from scg.site import with_noise
 from scg.tensor import Tensor, as_tensor
-from scg._typing import Shape
 
 __all__ = ["Normal"]
 
@@ -59,8 +60,7 @@ class Normal(Distribution):
     def log_prob(self, value: Any) -> Tensor:
         """Return the log-density at `value`, any finite real number."""
         x = check_value(self.name, as_tensor(value), REAL)
-        z = (x - self.loc) / self.scale
-        return -0.5 * (z * z) - ops.log(self.scale) - _HALF_LOG_TWO_PI
+        return ops.normal_log_prob(x, self.loc, self.scale)
 
     def entropy(self) -> Tensor:
         """Return the differential entropy in nats."""
@@ -75,3 +75,11 @@ class Normal(Distribution):
     def variance(self) -> Tensor:
         """The variance, `scale**2`."""
         return ops.broadcast_to(self.scale * self.scale, self.batch_shape)
+
+
+@kl_pair(Normal, Normal)
+def _(p: Normal, q: Normal) -> Tensor:
+    """Kingma and Welling (2014), appendix B, for a general second distribution."""
+    ratio = p.scale / q.scale
+    shift = (p.loc - q.loc) / q.scale
+    return 0.5 * (ratio * ratio + shift * shift - 1.0) - ops.log(ratio)

@@ -1,0 +1,91 @@
+"""The Bernoulli distribution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import scg.ops as ops
+from scg._typing import Array, Shape
+from scg.distributions._base import Distribution
+from scg.distributions._support import REAL, UNIT, check_value
+from scg.errors import OptionError
+from scg.noise import Source
+from scg.tensor import Tensor, as_tensor
+
+__all__ = ["Bernoulli"]
+
+
+class Bernoulli(Distribution):
+    """The Bernoulli distribution over 0 and 1, elementwise.
+
+    Parameters
+    ----------
+    probs : Tensor or array_like, optional
+        Probability of a 1.
+    logits : Tensor or array_like, optional
+        Log-odds of a 1; exactly one of the two is given.
+
+    Raises
+    ------
+    OptionError
+        If both or neither are given.
+    SupportError
+        If `probs` leaves [0, 1] or `logits` is not finite.
+
+    Notes
+    -----
+    Not reparameterised: draws use the score function (Williams 1992).
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.Bernoulli(probs=0.25).mean
+    Tensor(0.25)
+    """
+
+    def __init__(self, probs: Any = None, *, logits: Any = None) -> None:
+        if (probs is None) == (logits is None):
+            raise OptionError("scg.Bernoulli takes exactly one of probs= and logits=")
+        if logits is not None:
+            self._set({"logits": REAL}, logits=logits)
+        else:
+            self._set({"probs": UNIT}, probs=probs)
+        self.batch_shape = next(iter(self.parameters.values())).shape
+
+    @property
+    def probs(self) -> Tensor:
+        """Probability of a 1."""
+        if "probs" in self.parameters:
+            return self.parameters["probs"]
+        return ops.sigmoid(self.parameters["logits"])
+
+    def _raw_value(self, source: Source, shape: Shape) -> Array:
+        return source.bernoulli(np.broadcast_to(self.probs._data, shape))
+
+    def log_prob(self, value: Any) -> Tensor:
+        """Return the log-probability of `value`, 0 or 1 or a weight between."""
+        x = check_value(self.name, as_tensor(value), UNIT)
+        if "logits" in self.parameters:
+            return ops.bernoulli_log_prob(x, self.parameters["logits"])
+        p = self.parameters["probs"]
+        return ops.xlogy(x, p) + ops.xlog1py(1.0 - x, -p)
+
+    def entropy(self) -> Tensor:
+        """Return the entropy in nats."""
+        if "logits" in self.parameters:
+            logits = self.parameters["logits"]
+            return ops.softplus(logits) - logits * ops.sigmoid(logits)
+        p = self.parameters["probs"]
+        return -ops.xlogy(p, p) - ops.xlog1py(1.0 - p, -p)
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean, `probs`."""
+        return self.probs
+
+    @property
+    def variance(self) -> Tensor:
+        """The variance, `probs * (1 - probs)`."""
+        return self.probs * (1.0 - self.probs)

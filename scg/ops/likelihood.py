@@ -1,0 +1,93 @@
+"""Log-probabilities as elementwise ops: value and each gradient in one pass over memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.special as sp
+
+from scg._elementwise import elementwise
+from scg._op import POLE, SMOOTH
+from scg.ops import _samples
+from scg.tensor import Tensor
+
+__all__ = ["bernoulli_log_prob", "normal_log_prob"]
+
+
+def _bernoulli(x: Any, logits: Any) -> Any:
+    return sp.xlogy(x, sp.expit(logits)) + sp.xlogy(1 - x, sp.expit(-logits))
+
+
+def _normal(x: Any, loc: Any, scale: Any) -> Any:
+    return -0.5 * ((x - loc) / scale) ** 2 - np.log(scale) - 0.5 * np.log(2 * np.pi)
+
+
+@elementwise(
+    y="x * logits - where(logits > 0, logits, 0) - log1p(exp(-abs(logits)))",
+    dx="logits", dlogits="x - sigmoid(logits)", reference=_bernoulli,
+    samples=_samples.elementwise((0.1, 0.9), (-6, 6), edges=(0.0, 1.0)),
+)  # fmt: skip
+def bernoulli_log_prob(x: Any, logits: Any, /) -> Tensor:
+    """Compute the log-probability of `x` under a Bernoulli distribution, elementwise.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        0 or 1; a number between weights the two outcomes.
+    logits : Tensor or array_like
+        Log-odds of a 1, finite.
+
+    Returns
+    -------
+    Tensor
+        In nats: `x * log(sigmoid(logits)) + (1 - x) * log(sigmoid(-logits))`.
+
+    Notes
+    -----
+    Gradient: `logits` and `x - sigmoid(logits)`. The form used cancels exactly where the outcome
+    is nearly certain, so nothing is lost however large the logits are.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.bernoulli_log_prob(1.0, 0.0)
+    Tensor(-0.69314718)
+    """
+    ...
+
+
+@elementwise(
+    y="-0.5 * ((x - loc) / scale) * ((x - loc) / scale) - log(scale) - 0.9189385332046727",
+    dx="(loc - x) / (scale * scale)", dloc="(x - loc) / (scale * scale)",
+    dscale="(((x - loc) / scale) * ((x - loc) / scale) - 1) / scale",
+    smooth=(SMOOTH, SMOOTH, POLE), reference=_normal,
+    samples=_samples.elementwise((-3, 3), (-3, 3), (0.5, 3), edges=(0.5, 2.0)),
+)  # fmt: skip
+def normal_log_prob(x: Any, loc: Any, scale: Any, /) -> Tensor:
+    """Compute the log-density of `x` under a normal distribution, elementwise.
+
+    Parameters
+    ----------
+    x, loc : Tensor or array_like
+        Value and mean.
+    scale : Tensor or array_like
+        Standard deviation, positive.
+
+    Returns
+    -------
+    Tensor
+        In nats.
+
+    Notes
+    -----
+    Gradient: `(loc - x) / scale**2`, its negative, and `(z**2 - 1) / scale` with
+    `z = (x - loc) / scale`. `scale = 0` is a pole.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.normal_log_prob(0.0, 0.0, 1.0)
+    Tensor(-0.91893853)
+    """
+    ...
