@@ -1,0 +1,236 @@
+"""The training loop: progress, metrics, checkpoints, and an orderly stop."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from scg import checkpoint
+from scg._files import replacing
+from scg.errors import CheckpointError, NonFiniteError, OptionError, ScgError
+from scg.experiment._options import CHECKPOINT, Options, adopt, parse
+from scg.experiment._task import Task
+
+__all__ = ["run"]
+
+INTERRUPTED = 130  # what a shell expects of a program ended by Ctrl-C
+
+
+def run(task: type[Task], arguments: Sequence[str] | None = None) -> None:
+    """Run an experiment from the command line, and exit with its status.
+
+    Parameters
+    ----------
+    task : type
+        A subclass of `Task`.
+    arguments : sequence of str, optional
+        Instead of the command line.
+
+    Notes
+    -----
+    Exit status 0 when done, 2 after a mistake that one sentence on stderr explains, 130 when
+    interrupted; a checkpoint is then left and `--resume` goes on bitwise identically.
+    """
+    sys.exit(_status(task, arguments))
+
+
+def _status(task: type[Task], arguments: Sequence[str] | None) -> int:
+    try:
+        options = parse(task, arguments)
+        return _Loop(task, options).run()
+    except ScgError as error:
+        return _complain(task, str(error))
+    except ModuleNotFoundError as error:
+        return _complain(task, f"{error.name} is not installed; pip install 'scg[examples]'")
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        return _complain(task, f"{error.strerror or error}{place}; free space or rights there, or "
+                               "choose another folder with --out")  # fmt: skip
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _complain(task: type[Task], message: str) -> int:
+    print(f"{task.name}.py: error: {message}", file=sys.stderr)
+    return 2
+
+
+class _Loop:
+    """One run of an experiment."""
+
+    def __init__(self, task: type[Task], options: Options) -> None:
+        self.options = options
+        self.stopping = False
+        saved = self._read_checkpoint(task)
+        _require_folder(options.out)
+        self.task = task(options)
+        self.history: list[dict[str, float]] = []
+        self.sums: dict[str, float] = {}
+        self.seconds = 0.0
+        if saved is not None:
+            self._restore(*saved)
+
+    # --- checkpoints -------------------------------------------------------------------------
+
+    def _read_checkpoint(self, task: type[Task]) -> tuple[Any, Any] | None:
+        path = self.options.resume
+        if path is None:
+            return None
+        arrays, state = checkpoint.load(path)
+        if state.get("experiment") != task.name:
+            raise CheckpointError(
+                f"{path} is a checkpoint of {state.get('experiment')!r}, not of {task.name!r}"
+            )
+        adopt(self.options, state["options"])
+        return arrays, state
+
+    def _restore(self, arrays: Any, state: Any) -> None:
+        path = self.options.resume
+        assert path is not None
+        checkpoint.require_match(path, arrays, state, like=self.task.state()[0])
+        self.task.load_state(arrays, state["task"])
+        self.task.batches.restore(state["batches"])
+        self.history, self.sums = state["history"], state["sums"]
+        self.seconds = state["seconds"]
+
+    def save(self) -> Path:
+        """Write the checkpoint, from which the run goes on bitwise."""
+        arrays, state = self.task.state()
+        path = self.options.out / CHECKPOINT
+        checkpoint.save(path, arrays, {
+            "experiment": self.task.name, "options": self.options.settings(), "task": state,
+            "batches": self.task.batches.state(), "history": self.history, "sums": self.sums,
+            "seconds": self.seconds,
+        })  # fmt: skip
+        return path
+
+    # --- the loop ----------------------------------------------------------------------------
+
+    def run(self) -> int:
+        """Train to the last epoch or to an interruption."""
+        if self.task.notice():
+            print(self.task.notice(), file=sys.stderr)
+        with _orderly_stop(self), self._bar() as bar:
+            while len(self.history) < self.options.epochs:
+                if not self._epoch(bar):
+                    return self._interrupted()
+        for path in self._finish():
+            print(f"wrote {path}")
+        return 0
+
+    def _bar(self) -> Any:
+        from tqdm import tqdm
+
+        batches = self.task.batches
+        done = batches.epoch * len(batches) + batches.position
+        total = self.options.epochs * len(batches)
+        return tqdm(total=total, initial=done, unit="batch", dynamic_ncols=True, mininterval=0.5,
+                    disable=None if sys.stderr.isatty() else not self.options.smoke)  # fmt: skip
+
+    def _epoch(self, bar: Any) -> bool:
+        """Run what is left of an epoch; False if it was interrupted."""
+        batches = self.task.batches
+        start = time.perf_counter()
+        for batch in batches:
+            self._add(self.task.step(batch))
+            bar.update()
+            bar.set_postfix({k: f"{v:.1f}" for k, v in self._means().items()}, refresh=False)
+            if self.stopping and batches.position:
+                self.seconds += time.perf_counter() - start
+                return False
+        self.seconds += time.perf_counter() - start
+        self._close_epoch(bar)
+        return not self.stopping or len(self.history) >= self.options.epochs
+
+    def _close_epoch(self, bar: Any) -> None:
+        row = {"epoch": len(self.history) + 1, **self._means(), **_plain(self.task.evaluate())}
+        row["seconds"], self.seconds = self.seconds, 0.0
+        self.history.append(row)
+        self.sums = {}
+        self.save()
+        self._write_metrics()
+        shown = "  ".join(f"{k} {v:.2f}" for k, v in row.items() if k != "epoch")
+        bar.write(f"epoch {row['epoch']}/{self.options.epochs}  {shown}", file=sys.stdout)
+
+    def _add(self, metrics: Mapping[str, float]) -> None:
+        for name, value in metrics.items():
+            if not math.isfinite(value):
+                raise NonFiniteError(
+                    f"{name} became {value} in epoch {len(self.history) + 1}; try a smaller --lr. "
+                    f"The last good checkpoint stays in {self.options.out}"
+                )
+            self.sums[name] = self.sums.get(name, 0.0) + float(value)
+        self.sums["_count"] = self.sums.get("_count", 0.0) + 1
+
+    def _means(self) -> dict[str, float]:
+        count = self.sums.get("_count", 1.0)
+        return {k: v / count for k, v in self.sums.items() if k != "_count"}
+
+    # --- the end -----------------------------------------------------------------------------
+
+    def _interrupted(self) -> int:
+        path = self.save()
+        out = self.options.out
+        print(
+            f"\nStopped after epoch {len(self.history)}, batch {self.task.batches.position}. Go on "
+            f"with: python {sys.argv[0]} --resume --out {out}  (checkpoint {path})"
+        )
+        return INTERRUPTED
+
+    def _finish(self) -> list[Path]:
+        pictures = self.task.pictures(self.options.out, self.history)
+        return [self._write_metrics(), *pictures]
+
+    def _write_metrics(self) -> Path:
+        """Write the last epoch's metrics, the options and the history as JSON, in one step."""
+        last = {k: v for k, v in self.history[-1].items() if k not in ("epoch", "seconds")}
+        seconds = [row["seconds"] for row in self.history]
+        metrics = {
+            **last, "epochs": len(self.history), "seconds_per_epoch": sum(seconds) / len(seconds),
+            "seed": self.options.seed, "options": self.options.settings(), "history": self.history,
+        }  # fmt: skip
+        path = self.options.out / "metrics.json"
+        with replacing(path) as file:
+            file.write((json.dumps(metrics, indent=2, default=str) + "\n").encode())
+        return path
+
+
+def _plain(metrics: Mapping[str, float]) -> dict[str, float]:
+    return {name: float(value) for name, value in metrics.items()}
+
+
+def _require_folder(out: Path) -> None:
+    """Make the output folder now: a run of an hour must not find at its end that it cannot write."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OptionError(
+            f"--out {out} cannot be made ({error.strerror}); choose another folder"
+        ) from error
+    if not os.access(out, os.W_OK):
+        raise OptionError(f"--out {out} cannot be written to; choose another folder")
+
+
+@contextmanager
+def _orderly_stop(loop: _Loop) -> Iterator[None]:
+    """Let the first Ctrl-C finish the batch, so that the checkpoint lies between two updates."""
+
+    def stop(number: int, frame: Any) -> None:
+        if loop.stopping:
+            raise KeyboardInterrupt
+        loop.stopping = True
+
+    before = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

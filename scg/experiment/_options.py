@@ -1,0 +1,136 @@
+"""The command line of an experiment."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scg.errors import OptionError
+
+__all__ = ["Options", "parse"]
+
+CHECKPOINT = "checkpoint.safetensors"
+FREE_ON_RESUME = frozenset({"epochs", "out", "resume", "smoke"})
+
+
+class Options(argparse.Namespace):
+    """The chosen options, as attributes.
+
+    Attributes
+    ----------
+    epochs, batch_size, seed : int
+    out : Path
+        Where checkpoint, metrics and pictures go.
+    resume : Path or None
+        The checkpoint to go on from.
+    explicit : frozenset of str
+        What the person typed, as opposed to defaults.
+    """
+
+    epochs: int
+    batch_size: int
+    seed: int
+    out: Path
+    resume: Path | None
+    smoke: bool
+    explicit: frozenset[str]
+
+    def settings(self) -> dict[str, Any]:
+        """Return the options that determine the numbers, as plain JSON."""
+        skip = FREE_ON_RESUME | {"explicit"}
+        return {k: v for k, v in sorted(vars(self).items()) if k not in skip}
+
+
+def parse(task: Any, arguments: Sequence[str] | None) -> Options:
+    """Read the command line of a task; a wrong option ends the program with one sentence."""
+    parser = _parser(task)
+    options = parser.parse_args(arguments, namespace=Options())
+    options.explicit = _typed(parser, arguments)
+    if options.smoke:
+        for name, value in task.smoke.items():
+            if name not in options.explicit:
+                setattr(options, name, value)
+    if options.resume is not None and options.resume == Path():
+        options.resume = options.out / CHECKPOINT
+    return options
+
+
+def _parser(task: Any) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"{task.name}.py", description=task.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
+    )  # fmt: skip
+    defaults = {"epochs": 10, "batch_size": 100, "seed": 0, **task.defaults}
+    add = parser.add_argument
+    add("--epochs", type=positive, default=defaults["epochs"], metavar="N",
+        help="passes over the training data (default %(default)s)")  # fmt: skip
+    add("--batch-size", type=positive, default=defaults["batch_size"], metavar="N",
+        help="examples per update (default %(default)s)")  # fmt: skip
+    add("--seed", type=natural, default=defaults["seed"], metavar="N",
+        help="of all randomness; same seed, same numbers (default %(default)s)")  # fmt: skip
+    add("--out", type=Path, default=Path("runs") / task.name, metavar="DIR",
+        help="where checkpoint, metrics and pictures go (default %(default)s)")  # fmt: skip
+    add("--resume", type=Path, nargs="?", const=Path(), default=None, metavar="FILE",
+        help="go on from a checkpoint; without FILE, the one in --out")  # fmt: skip
+    add("--smoke", action="store_true", help="a run of seconds that touches everything")
+    task.add_options(parser)
+    return parser
+
+
+def _typed(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> frozenset[str]:
+    """Return the names of the options a person gave: those that survive without any default."""
+    known = {a.dest for a in parser._actions}
+    bare = argparse.Namespace(**dict.fromkeys(known, _ABSENT))
+    chosen = vars(parser.parse_args(arguments, namespace=bare))
+    return frozenset(k for k, v in chosen.items() if v is not _ABSENT)
+
+
+_ABSENT = object()
+
+
+def positive(text: str) -> int:
+    """Read a whole number of at least 1."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def natural(text: str) -> int:
+    """Read a whole number of at least 0."""
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
+    return int(text)
+
+
+def positive_float(text: str) -> float:
+    """Read a positive, finite number."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return value
+
+
+def sizes(text: str) -> list[int]:
+    """Read layer widths separated by commas."""
+    return [positive(part) for part in text.split(",")]
+
+
+def adopt(options: Options, saved: Mapping[str, Any]) -> None:
+    """Take over the options of a checkpoint; refuse those typed now that contradict it."""
+    clash = [
+        f"--{k.replace('_', '-')} {getattr(options, k)} now, {v} then"
+        for k, v in saved.items()
+        if k in options.explicit and k not in FREE_ON_RESUME and getattr(options, k, v) != v
+    ]
+    if clash:
+        raise OptionError(
+            f"the checkpoint was made with other options ({'; '.join(clash)}); leave them out to go "
+            "on with it, or start anew without --resume"
+        )
+    for name, value in saved.items():
+        setattr(options, name, value)

@@ -1,0 +1,128 @@
+"""Pictures as PNG files, drawn without a display."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scg._typing import Array, Shape
+from scg.errors import ShapeError
+
+__all__ = ["curves", "image_grid", "tiles"]
+
+
+def _figure(width: float, height: float) -> Any:
+    # The object interface: pyplot would choose a window system and keep global state.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def tiles(images: Array, image_shape: Shape, columns: int) -> Array:
+    """Lay images out in rows, one pixel apart.
+
+    Parameters
+    ----------
+    images : ndarray, shape (n, d)
+        Values in [0, 1].
+    image_shape : (int, int)
+        Height and width; their product is d.
+    columns : int
+        Images in a row.
+
+    Returns
+    -------
+    ndarray, 2-d
+
+    Raises
+    ------
+    ShapeError
+        If the images do not have `image_shape`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scg import experiment
+    >>> experiment.tiles(np.zeros((4, 6)), (2, 3), columns=2).shape
+    (5, 7)
+    """
+    count, (height, width) = len(images), image_shape
+    if images.ndim != 2 or images.shape[1] != height * width:
+        raise ShapeError(f"tiles: images of shape {images.shape} are not {height} x {width} each")
+    rows = -(-count // columns)
+    padded = np.zeros((rows * columns, height + 1, width + 1), np.float64)
+    padded[:count, :height, :width] = images.reshape(count, height, width)
+    grid = padded.reshape(rows, columns, height + 1, width + 1).swapaxes(1, 2)
+    return grid.reshape(rows * (height + 1), columns * (width + 1))[:-1, :-1]  # type: ignore[no-any-return]
+
+
+def image_grid(
+    path: Path, images: Array, image_shape: Shape, *, columns: int = 10, title: str = ""
+) -> Path:
+    """Draw images side by side and write the picture.
+
+    Parameters
+    ----------
+    path : Path
+        A PNG file.
+    images : ndarray, shape (n, d)
+        Values in [0, 1], bright is ink.
+    image_shape : (int, int)
+        Height and width.
+    columns : int
+        Images in a row.
+    title : str
+        Above the picture.
+
+    Returns
+    -------
+    Path
+        `path`.
+    """
+    grid = tiles(images, image_shape, columns)
+    scale = 6.0 / grid.shape[1]
+    figure = _figure(6.4, grid.shape[0] * scale + (0.6 if title else 0.2))
+    axes = figure.add_subplot()
+    axes.imshow(grid, cmap="gray", vmin=0.0, vmax=1.0, interpolation="nearest")
+    axes.set_axis_off()
+    axes.set_title(title)
+    figure.savefig(path, dpi=150)
+    return path
+
+
+def curves(
+    path: Path, history: Sequence[Mapping[str, float]], panels: Mapping[str, Sequence[str]]
+) -> Path:
+    """Draw metrics against epochs and write the picture.
+
+    Parameters
+    ----------
+    path : Path
+        A PNG file.
+    history : sequence of mappings
+        One per epoch, as the runner keeps them.
+    panels : mapping of str to sequence of str
+        Label of each panel's axis, and the metrics in it.
+
+    Returns
+    -------
+    Path
+        `path`.
+    """
+    figure = _figure(4.2 * len(panels), 3.2)
+    epochs = [row["epoch"] for row in history]
+    for index, (label, names) in enumerate(panels.items(), start=1):
+        axes = figure.add_subplot(1, len(panels), index)
+        for name in names:
+            axes.plot(epochs, [row[name] for row in history], marker=".", label=name)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(label)
+        axes.legend()
+    figure.savefig(path, dpi=150)
+    return path

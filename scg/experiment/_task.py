@@ -1,0 +1,67 @@
+"""What an experiment has to provide; the runner does the rest."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from scg._typing import Array
+from scg.data import Minibatches
+from scg.experiment._options import Options
+
+__all__ = ["Task"]
+
+
+class Task:
+    """An experiment: a model, its data and one step of training.
+
+    A subclass fills in the methods below; its docstring is what `--help` prints.
+
+    Attributes
+    ----------
+    name : str
+        Of the script; results go to `runs/<name>` unless `--out` says otherwise.
+    smoke : mapping
+        Options that `--smoke` sets: a run of seconds that touches everything.
+    defaults : mapping
+        Other defaults for the common options `epochs`, `batch_size` and `seed`.
+    """
+
+    name: ClassVar[str] = "experiment"
+    smoke: ClassVar[Mapping[str, Any]] = {}
+    defaults: ClassVar[Mapping[str, Any]] = {}
+
+    batches: Minibatches[Any]
+
+    def __init__(self, options: Options) -> None:
+        """Load the data and build the model."""
+
+    @staticmethod
+    def add_options(parser: argparse.ArgumentParser) -> None:
+        """Add the options that are this experiment's own."""
+
+    def notice(self) -> str:
+        """Return one sentence that a person should read before the run, or nothing."""
+        return ""
+
+    def step(self, batch: Any) -> Mapping[str, float]:
+        """Do one update and return what to show and average over the epoch."""
+        raise NotImplementedError(f"{type(self).__name__} defines no step")
+
+    def evaluate(self) -> Mapping[str, float]:
+        """Return the metrics on held-out data, after an epoch."""
+        return {}
+
+    def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        """Return everything that changes during training, as arrays and plain JSON."""
+        raise NotImplementedError(f"{type(self).__name__} defines no state")
+
+    def load_state(self, arrays: Mapping[str, Array], state: Mapping[str, Any]) -> None:
+        """Take over what `state` returned."""
+        raise NotImplementedError(f"{type(self).__name__} defines no load_state")
+
+    def pictures(self, out: Path, history: list[dict[str, float]]) -> list[Path]:
+        """Draw the results into `out` and return the files."""
+        return []
