@@ -64,6 +64,12 @@ def test_names_say_where_an_array_belongs() -> None:
     assert all(array is x for array in arrays.values())
 
 
+def test_names_stay_apart_whatever_the_keys_hold() -> None:
+    x = np.ones(1)
+    arrays, _ = flatten({"a/b": x, "a~1b": x, "a~b": x, "a~0b": x, "": {"": x}, "/": x})
+    assert len(arrays) == 6
+
+
 def test_numpy_scalars_come_back_as_arrays_of_their_dtype() -> None:
     tree = unflatten(*flatten({"count": np.int64(3), "rate": np.float64(0.1)}))
     assert tree["count"].shape == () and tree["count"].dtype == np.int64

@@ -180,6 +180,15 @@ def test_binarize_keeps_black_and_white(rng: np.random.Generator) -> None:
     np.testing.assert_array_equal(bits, x)
 
 
+def test_the_smallest_uniform_leaves_black_black() -> None:
+    class Zeros(np.random.Generator):
+        def random(self, shape: tuple[int, ...], **_: object) -> np.ndarray:  # type: ignore[override]
+            return np.zeros(shape)
+
+    bits = binarize(np.array([0.0, 1e-30, 1.0]), Zeros(np.random.PCG64(0)))
+    assert bits.tolist() == [0.0, 1.0, 1.0]
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_binarize_has_the_brightness_as_its_mean(dtype: type, rng: np.random.Generator) -> None:
     n, p = 1_000_000, 0.3
