@@ -10,6 +10,7 @@ from scg import _axes
 from scg._op import SMOOTH, op
 from scg._typing import Axis, Shape
 from scg.errors import ShapeError
+from scg.kernels import reduce as kernels
 from scg.ops import _samples
 from scg.tensor import Tensor
 
@@ -74,7 +75,7 @@ def sum(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Any:
     >>> scg.sum([[1.0, 2.0], [3.0, 4.0]], axis=0)
     Tensor([4., 6.])
     """
-    return np.sum(x, axis=axis, keepdims=keepdims)
+    return kernels.sum(np.asarray(x), axis, keepdims)
 
 
 @sum.vjp  # type: ignore[attr-defined]
