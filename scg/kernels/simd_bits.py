@@ -28,6 +28,8 @@ BIAS_U32, BIAS_U64 = U32(127), U64(1023)
 DIGITS_U32, DIGITS_U64 = U32(23), U64(52)
 FRACTION_U32, FRACTION_U64 = U32(0x007FFFFF), U64(0x000FFFFFFFFFFFFF)
 
+HIGH_U32, HIGH_U64 = U32(0xFFFFF000), U64(0xFFFFFFFFF8000000)  # digits whose square is exact
+
 SQRT_HALF_U32, SQRT_HALF_U64 = U32(0x3F3504F3), U64(0x3FE6A09E667F3BCD)
 TO_SQRT_HALF_U32 = U32(0x3F800000 - 0x3F3504F3)
 TO_SQRT_HALF_U64 = U64(0x3FF0000000000000 - 0x3FE6A09E667F3BCD)
@@ -62,6 +64,12 @@ def polynomial4(x: Any, c: Any) -> Any:
 def more4(y: Any, x: Any, c: Any) -> Any:
     """Go on with Horner's rule: c[0] + ... + c[3] x^3 + y x^4."""
     return (((y * x + c[3]) * x + c[2]) * x + c[1]) * x + c[0]
+
+
+@device
+def more8(y: Any, x: Any, c: Any) -> Any:
+    """Go on with Horner's rule: c[0] + ... + c[7] x^7 + y x^8."""
+    return more4(more4(y, x, c[4:]), x, c)
 
 
 @device
