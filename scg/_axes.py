@@ -71,9 +71,7 @@ def reduced(
     return [tuple(maps)] + [(None,) * len(shape) for shape in shapes[1:]]
 
 
-def along_axis(
-    shapes: Sequence[Shape], out: Shape, *, axis: int = -1, **_: Any
-) -> list[AxisMap]:
+def along_axis(shapes: Sequence[Shape], out: Shape, *, axis: int = -1, **_: Any) -> list[AxisMap]:
     """Keep every axis but the one along which the op works (cumsum, sort, softmax)."""
     maps: list[AxisMap] = []
     for shape in shapes:

@@ -232,6 +232,7 @@ class ElementwiseOp(Op):
         """Pull a cotangent array back."""
         saved, statics = node.saved, node.statics
         assert saved is not None
+        assert self.rules is not None
         return [
             None if rule is None or not need else
             g if rule.is_identity else
@@ -239,7 +240,8 @@ class ElementwiseOp(Op):
             for rule, need in zip(self.rules, needs, strict=True)
         ]  # fmt: skip
 
-    def _call(self, F: Any, g: Any, needs: Any, saved: Any, statics: Any) -> tuple[Any, ...]:  # noqa: N803
+    def _call(self, F: Any, g: Any, needs: Any, saved: Any, statics: Any) -> tuple[Any, ...]:
+        assert self.rules is not None
         return tuple(
             rule.on_tensors(g, *saved, **statics) if rule is not None and need else None
             for rule, need in zip(self.rules, needs, strict=True)

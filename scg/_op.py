@@ -11,60 +11,38 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from enum import IntEnum
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 import numpy as np
 
 from scg import _axes
-from scg._run import merge
-from scg._typing import Array, DType, Shape
+from scg._noise_facts import note_noise
+from scg._smoothness import JUMP, KINK, OPAQUE, POLE, SMOOTH, Smoothness
+from scg._spec import Spec
+from scg._typing import Array
 from scg.errors import DTypeError, GradientError, ScgError, ShapeError
 from scg.tape import (
-    BOXED, DRAWN, INHERITED, MIXED, NOISE, NONNEGATIVE, POSITIVE, RANDOM, REQUIRES, TRAINABLE,
-    Cut, Node, NoisyNode, _grad_enabled,
+    INHERITED,
+    POSITIVE,
+    RANDOM,
+    REQUIRES,
+    Node,
+    NoisyNode,
+    _grad_enabled,
 )  # fmt: skip
 from scg.tensor import Tensor, as_array
 
-__all__ = ["OPS", "RAW", "TRACED", "Op", "Smoothness", "Spec", "op", "serves"]
+__all__ = [
+    "JUMP", "KINK", "OPAQUE", "OPS", "POLE", "RAW", "SMOOTH", "TRACED", "Op", "Smoothness", "Spec",
+    "op", "serves",
+]  # fmt: skip
 
 Fn = TypeVar("Fn", bound=Callable[..., Any])
+P = ParamSpec("P")
 
-
-class Smoothness(IntEnum):
-    """How an output depends on an input; the worst over all paths counts."""
-
-    SMOOTH = 0
-    KINK = 1
-    POLE = 2
-    JUMP = 3
-    OPAQUE = 4
-
-
-SMOOTH, KINK, POLE, JUMP, OPAQUE = Smoothness
 
 SmoothRule = Smoothness | tuple[Smoothness, ...] | Callable[..., tuple[Smoothness, ...]]
 SignRule = int | Callable[..., int]
-
-
-class Spec:
-    """The shape and dtype of an input whose values the vjp does not need."""
-
-    __slots__ = ("dtype", "shape")
-
-    def __init__(self, shape: Shape, dtype: DType) -> None:
-        self.shape = shape
-        self.dtype = dtype
-
-    @property
-    def ndim(self) -> int:
-        """Return the number of axes."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """Return the number of elements."""
-        return int(np.prod(self.shape))
 
 
 class Op:
@@ -214,7 +192,7 @@ class Op:
                 self.shape(*shapes, **statics)
             except ScgError as explained:
                 return explained
-            except Exception:  # noqa: S110 - the rule could not say more than NumPy did
+            except Exception:
                 pass
         given = ", ".join(map(str, shapes))
         extra = "".join(f", {k}={v!r}" for k, v in statics.items())
@@ -249,8 +227,8 @@ class Op:
         result = kind(
             self, parents, saved, statics, flags, stamp, y.shape, y.dtype, sys._getframe(1)
         )
-        if flags & RANDOM:
-            self._note_noise(result, arrays, nodes, statics)
+        if isinstance(result, NoisyNode):
+            note_noise(self, result, arrays, nodes, statics)
         return Tensor(y, result)
 
     def _residuals(self, y: Array, arrays: Sequence[Any]) -> tuple[Any, ...]:
@@ -285,57 +263,15 @@ class Op:
         return flags & ~REQUIRES
 
     def _passes(self, smooth: Smoothness) -> bool:
-        """Tell whether a cotangent gets through: never through a jump; through an opaque step
-        only if a user's op brought its own vjp."""
+        """Tell whether a cotangent gets through.
+
+        Never through a jump; through an opaque step only if a user's op brought its own vjp.
+        """
         return smooth < JUMP or (smooth is OPAQUE and self.vjp is not None)
-
-    def _note_noise(
-        self, result: Any, arrays: Sequence[Any], nodes: Sequence[Node | None], statics: Any
-    ) -> None:
-        """Carry forward which draw is upstream, where a gradient was cut, and sign facts."""
-        tracked = [n for n in nodes if n is not None]
-        result.draw = next((n.draw for n in tracked if n.draw), None)
-        result.cut = next((n.cut for n in tracked if n.cut), None)
-        result.runs = merge(run for n in tracked for run in n.runs)
-        if result.flags & BOXED and any(_is_unboxed(n) for n in tracked):
-            result.flags |= MIXED
-        if not result.flags & NOISE:
-            return
-        facts = [_facts(a, n) for a, n in zip(arrays, nodes, strict=True)]
-        if result.cut is None:
-            result.cut = self._new_cut(result, facts, nodes, statics)
-        if self.sign:
-            same = len(nodes) == 2 and nodes[0] is nodes[1]
-            result.flags |= self.sign if isinstance(self.sign, int) else self.sign(same, *facts)
-
-    def _new_cut(
-        self, result: Node, facts: list[int], nodes: Sequence[Node | None], statics: Any
-    ) -> Cut | None:
-        """Tell whether noise and a trainable parameter meet in a jump, pole or opaque step."""
-        both = NOISE | TRAINABLE
-        if not result.flags & TRAINABLE:
-            return None
-        jump = pole = 0
-        classes = self.smoothness(len(nodes), statics)
-        for node, smooth, fact in zip(nodes, classes, facts, strict=True):
-            if node is None:
-                continue
-            if smooth >= JUMP:
-                jump |= node.flags
-            elif smooth is POLE and not fact & self.pole_safe:
-                pole |= node.flags
-        if jump & both == both:
-            worst = max(classes).name
-            return Cut(self.name, worst, result.place, result.draw)
-        if pole & both == both:
-            return Cut(self.name, "POLE", result.place, result.draw)
-        if not _grad_enabled.get() and result.flags & both == both:
-            return Cut(self.name, "no_grad", result.place, result.draw)
-        return None
 
     # --- backward --------------------------------------------------------------------------
 
-    def raw_vjp(self, node: Node, g: Any, needs: Sequence[Any]) -> tuple[Any, ...]:
+    def raw_vjp(self, node: Node, g: Any, needs: Sequence[Any]) -> Sequence[Any]:
         """Pull a cotangent array back."""
         return self._call(RAW, g, needs, node.saved, node.statics)
 
@@ -348,11 +284,13 @@ class Op:
             )
         assert node.saved is not None
         y, *inputs = node.saved
-        wrapped = [_retrack(value, parent) for value, parent in zip(inputs, node.parents, strict=True)]
+        wrapped = [
+            _retrack(value, parent) for value, parent in zip(inputs, node.parents, strict=True)
+        ]
         saved = (_retrack(y, node), *wrapped)
         return self._call(TRACED, g, needs, saved, node.statics)
 
-    def _call(self, F: Any, g: Any, needs: Any, saved: Any, statics: Any) -> tuple[Any, ...]:  # noqa: N803
+    def _call(self, F: Any, g: Any, needs: Any, saved: Any, statics: Any) -> tuple[Any, ...]:
         assert self.vjp is not None
         if self._has_needs:
             result = self.vjp(F, g, needs, *saved, **statics)
@@ -370,21 +308,6 @@ def _retrack(value: Any, node: Node | None) -> Any:
     if value is None or isinstance(value, Spec):
         return value
     return Tensor(np.asarray(value), node)
-
-
-def _is_unboxed(node: Node) -> bool:
-    return bool(node.flags & (TRAINABLE | DRAWN)) and not node.flags & BOXED
-
-
-def _facts(value: Any, node: Node | None) -> int:
-    """Return what is known of an operand's sign: of a noisy one by its ops, else by its values."""
-    if node is not None and node.flags & NOISE:
-        return node.flags & (POSITIVE | NONNEGATIVE)
-    if value is None:
-        return 0
-    if np.all(np.greater(value, 0)):
-        return POSITIVE | NONNEGATIVE
-    return NONNEGATIVE if np.all(np.greater_equal(value, 0)) else 0
 
 
 # --- registry --------------------------------------------------------------------------------
@@ -429,14 +352,28 @@ def serves(*functions: Any) -> Callable[[Fn], Fn]:
     return attach
 
 
-def op(*, name: str | None = None, vjp: Callable[..., Any] | None = None, **fields: Any) -> Any:
+class PublicOp(Protocol[P]):
+    """A public, differentiable function, to which `@f.vjp` attaches its vjp."""
+
+    op: Op
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Tensor:
+        """Apply the op."""
+
+    def vjp(self, rule: Fn) -> Fn:
+        """Attach the vjp."""
+
+
+def op(
+    *, name: str | None = None, **fields: Any
+) -> Callable[[Callable[P, Any]], PublicOp[P]]:
     """Declare an op of the library from its forward pass on arrays.
 
     Positional-only parameters (before `/`, or `*xs`) are tensor inputs; the others are statics.
     The decorated name becomes the public, differentiable function; `@f.vjp` attaches the vjp.
     """
 
-    def decorate(forward: Fn) -> Fn:
+    def decorate(forward: Callable[P, Any]) -> PublicOp[P]:
         record = register(Op(name or forward.__name__, forward, **fields))
         public: Any = record.public
 
@@ -445,8 +382,6 @@ def op(*, name: str | None = None, vjp: Callable[..., Any] | None = None, **fiel
             return rule
 
         public.vjp = attach
-        if vjp is not None:
-            record.set_vjp(vjp)
-        return public  # type: ignore[no-any-return]
+        return cast(PublicOp[P], public)
 
     return decorate

@@ -71,7 +71,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Draw:
-    """What a tensor keeps of a draw it depends on: enough to name it, nothing that holds a graph."""
+    """What a tensor keeps of a draw it depends on: its name, and nothing that holds a graph."""
 
     name: str
     distribution: str

@@ -13,7 +13,15 @@ from scg._op import OPS, SMOOTH, op
 from scg.errors import GradientError, ShapeError
 from scg.ops import _samples
 from scg.tape import (
-    BOXED, DRAWN, MIXED, REQUIRES, Leaf, Node, NoisyNode, recording, sweep,
+    BOXED,
+    DRAWN,
+    MIXED,
+    REQUIRES,
+    Leaf,
+    Node,
+    NoisyNode,
+    recording,
+    sweep,
 )  # fmt: skip
 from scg.tensor import Tensor, as_tensor
 
@@ -39,8 +47,8 @@ def identity(x: Any, /) -> Any:
     return x
 
 
-@identity.vjp  # type: ignore[attr-defined]
-def _(F: Any, g: Any, _y: Any, _x: Any) -> Any:  # noqa: N803
+@identity.vjp
+def _(F: Any, g: Any, _y: Any, _x: Any) -> Any:
     return g
 
 
@@ -51,12 +59,14 @@ def weight_of(loss: Tensor, gradient: Any) -> Any:
     weight = np.asarray(gradient, dtype=loss.dtype)
     if weight.shape != loss.shape:
         raise ShapeError(
-            f"backward: gradient of shape {weight.shape} does not weight a loss of shape {loss.shape}"
+            f"backward: a gradient of shape {weight.shape} does not fit a loss {loss.shape}"
         )
     return weight
 
 
-def backward(loss: Tensor, gradient: Any = None, *, of: str = "expectation", retain: bool = False) -> None:
+def backward(
+    loss: Tensor, gradient: Any = None, *, of: str = "expectation", retain: bool = False
+) -> None:
     """Accumulate the gradient of `loss` in the parameters; see `Tensor.backward`."""
     roots = _checked_roots(loss, weight_of(loss, gradient), of=of, traced=False)
     for leaf, g in sweep(roots, retain=retain).items():
@@ -72,7 +82,9 @@ Tensor._backward = staticmethod(backward)
 
 def _checked_roots(loss: Tensor, weight: Any, *, of: str, traced: bool) -> Roots:
     if loss.dtype.kind != "f":
-        raise GradientError(f"a loss of dtype {loss.dtype} has no gradient; it must be floating point")
+        raise GradientError(
+            f"a loss of dtype {loss.dtype} has no gradient; it must be floating point"
+        )
     roots = _roots[0](loss, weight, of=of, traced=traced)
     if not any(node.flags & REQUIRES for node, _ in roots):
         raise GradientError(
@@ -181,7 +193,7 @@ def _unflatten(tree: Any, leaves: Any) -> Any:
 
 
 def _input(value: Any) -> Tensor:
-    """Return a tensor that is its own point of differentiation and still part of any outer graph."""
+    """Return a tensor to differentiate at that still is part of any outer graph."""
     t = as_tensor(value)
     if t.requires_grad:
         return OPS["identity"].public(t)  # type: ignore[no-any-return]
@@ -189,7 +201,9 @@ def _input(value: Any) -> Tensor:
     return Tensor(data, Leaf(data.shape, data.dtype, None))
 
 
-def vjp(fn: Callable[..., Tensor], *primals: Any) -> tuple[Tensor, Callable[..., tuple[Tensor, ...]]]:
+def vjp(
+    fn: Callable[..., Tensor], *primals: Any
+) -> tuple[Tensor, Callable[..., tuple[Tensor, ...]]]:
     """Evaluate a function and return how to pull cotangents back through it.
 
     Parameters
@@ -298,7 +312,9 @@ def hessian(fn: Callable[..., Tensor], argnums: int = 0) -> Callable[..., Tensor
     def gradient(*args: Any) -> Tensor:
         out, pull = vjp(fn, *args)
         if out.size != 1:
-            raise ShapeError(f"scg.hessian: the function returned shape {out.shape}, not one number")
+            raise ShapeError(
+                f"scg.hessian: the function returned shape {out.shape}, not one number"
+            )
         return pull(create_graph=True)[argnums]
 
     return jacobian(gradient, argnums)

@@ -43,15 +43,15 @@ class GeneratorSource:
 
     def normal(self, shape: Shape, dtype: DType) -> Array:
         """Return standard normal noise."""
-        return np.asarray(self.rng.standard_normal(shape, dtype=dtype))  # type: ignore[arg-type]
+        return np.asarray(self.rng.standard_normal(shape, dtype=dtype))
 
     def uniform(self, shape: Shape, dtype: DType) -> Array:
         """Return noise that is uniform on [0, 1)."""
-        return np.asarray(self.rng.random(shape, dtype=dtype))  # type: ignore[arg-type]
+        return np.asarray(self.rng.random(shape, dtype=dtype))
 
     def exponential(self, shape: Shape, dtype: DType) -> Array:
         """Return standard exponential noise."""
-        return np.asarray(self.rng.standard_exponential(shape, dtype=dtype))  # type: ignore[arg-type]
+        return np.asarray(self.rng.standard_exponential(shape, dtype=dtype))
 
     def bernoulli(self, probs: Array) -> Array:
         """Return 0 or 1 of the dtype of `probs`.
@@ -119,7 +119,11 @@ def as_source(rng: Any) -> Source:
         return GeneratorSource(rng)
     if isinstance(rng, int | np.integer) and not isinstance(rng, bool):
         return GeneratorSource(np.random.default_rng(int(rng)))
-    if hasattr(rng, "normal") and hasattr(rng, "categorical") and not isinstance(rng, np.random.RandomState):
+    if (
+        hasattr(rng, "normal")
+        and hasattr(rng, "categorical")
+        and not isinstance(rng, np.random.RandomState)
+    ):
         return rng  # type: ignore[no-any-return]
     raise OptionError(
         f"rng={rng!r} is not a source of noise; pass an int seed or numpy.random.default_rng(seed)"

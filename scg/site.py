@@ -18,7 +18,15 @@ from scg._op import SMOOTH, Op
 from scg._run import Draw, current_run
 from scg.errors import GradientError, OptionError
 from scg.tape import (
-    DRAWN, INHERITED, NOISE, REQUIRES, TRAINABLE, Cut, DrawNode, Node, grad_enabled,
+    DRAWN,
+    INHERITED,
+    NOISE,
+    REQUIRES,
+    TRAINABLE,
+    Cut,
+    DrawNode,
+    Node,
+    grad_enabled,
 )  # fmt: skip
 from scg.tensor import Tensor
 
@@ -85,7 +93,7 @@ def _stamp(distribution: Distribution) -> int:
     return sum(p._node.version for p in distribution.parameters.values() if p._node is not None)
 
 
-def _draw_rule(F: Any, g: Any, _y: Any, _x: Any) -> Any:  # noqa: N803
+def _draw_rule(F: Any, g: Any, _y: Any, _x: Any) -> Any:
     return g
 
 

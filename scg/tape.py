@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from scg._run import Draw, Place, Run
-from scg._typing import Array, DType, Shape
+from scg._typing import DType, Shape
 from scg.errors import GradientError
 
 if TYPE_CHECKING:
@@ -314,7 +314,8 @@ def _pull(
         if parent is None:
             needs.append(False)
         else:
-            needs.append(parent.flags & REQUIRES and (useful is None or parent in useful))
+            wanted = useful is None or parent in useful
+            needs.append(wanted and bool(parent.flags & REQUIRES))
             stamp += parent.version
     if node.saved is None or stamp != node.stamp:
         _refuse(node)
@@ -327,9 +328,7 @@ def _pull(
             _accumulate(grads, owned, parent, cotangent, traced)
 
 
-def _accumulate(
-    grads: dict[Node, Any], owned: set[Node], node: Node, g: Any, traced: bool
-) -> None:
+def _accumulate(grads: dict[Node, Any], owned: set[Node], node: Node, g: Any, traced: bool) -> None:
     """Add `g` to a node's cotangent: in place only into a buffer this sweep made itself.
 
     A vjp may return its own argument or a view of a residual, so the first contribution is never

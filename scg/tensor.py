@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
+from scg._operators import Operators
+from scg._protocols import without_gradient
 from scg._run import Escape
 from scg._typing import Array, ArrayLike, DType, Shape
 from scg.errors import DTypeError, GradientError, ShapeError
@@ -47,7 +49,7 @@ def _stack(value: Any, where: str) -> NoReturn:
     )
 
 
-class Tensor:
+class Tensor(Operators):
     """An array that can remember how it was computed.
 
     Made by `scg.tensor`, `scg.parameter` and by every operation; not by calling the class.
@@ -283,83 +285,14 @@ class Tensor:
         if method == "__call__" and function is not None and not kwargs:
             return function(*inputs)
         name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
-        return _without_gradient(name, ufunc if method == "__call__" else getattr(ufunc, method),
-                                 inputs, kwargs)  # fmt: skip
+        return without_gradient(name, ufunc if method == "__call__" else getattr(ufunc, method),
+                                inputs, kwargs)  # fmt: skip
 
     def __array_function__(self, func: Any, kinds: Any, args: Any, kwargs: Any) -> Any:
         function = self._functions.get(func)
         if function is not None:
             return function(*args, **kwargs)
-        return _without_gradient(func.__name__, func, args, kwargs)
-
-    if TYPE_CHECKING:  # attached from the registry by `scg.ops`
-
-        def __add__(self, other: Any) -> Tensor: ...
-        def __radd__(self, other: Any) -> Tensor: ...
-        def __sub__(self, other: Any) -> Tensor: ...
-        def __rsub__(self, other: Any) -> Tensor: ...
-        def __mul__(self, other: Any) -> Tensor: ...
-        def __rmul__(self, other: Any) -> Tensor: ...
-        def __truediv__(self, other: Any) -> Tensor: ...
-        def __rtruediv__(self, other: Any) -> Tensor: ...
-        def __floordiv__(self, other: Any) -> Tensor: ...
-        def __mod__(self, other: Any) -> Tensor: ...
-        def __pow__(self, other: Any) -> Tensor: ...
-        def __rpow__(self, other: Any) -> Tensor: ...
-        def __matmul__(self, other: Any) -> Tensor: ...
-        def __rmatmul__(self, other: Any) -> Tensor: ...
-        def __neg__(self) -> Tensor: ...
-        def __abs__(self) -> Tensor: ...
-        def __lt__(self, other: Any) -> Tensor: ...
-        def __le__(self, other: Any) -> Tensor: ...
-        def __gt__(self, other: Any) -> Tensor: ...
-        def __ge__(self, other: Any) -> Tensor: ...
-        def __eq__(self, other: Any) -> Tensor: ...  # type: ignore[override]
-        def __ne__(self, other: Any) -> Tensor: ...  # type: ignore[override]
-        def __and__(self, other: Any) -> Tensor: ...
-        def __or__(self, other: Any) -> Tensor: ...
-        def __xor__(self, other: Any) -> Tensor: ...
-        def __invert__(self) -> Tensor: ...
-        def __getitem__(self, index: Any) -> Tensor: ...
-        def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
-        def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
-        def max(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
-        def min(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
-        def reshape(self, *shape: Any) -> Tensor: ...
-        def transpose(self, *axes: Any) -> Tensor: ...
-        def astype(self, dtype: Any) -> Tensor: ...
-        def detach(self) -> Tensor: ...
-        @property
-        def T(self) -> Tensor: ...  # noqa: N802
-        def __getattr__(self, name: str) -> Any: ...
-
-
-def _without_gradient(name: str, function: Any, args: Any, kwargs: Any) -> Any:
-    """Run a NumPy function that has no gradient here, on tensors that need none."""
-    if any(isinstance(a, Tensor) and a.requires_grad for a in _leaves((args, kwargs))):
-        raise GradientError(
-            f"numpy.{name} has no gradient in scg and was called on a tensor that needs one; use "
-            "an scg function, or x.detach() if no gradient should flow"
-        )
-    return function(*_raw(args), **_raw(kwargs))
-
-
-def _leaves(tree: Any) -> Iterator[Any]:
-    if isinstance(tree, dict):
-        tree = list(tree.values())
-    if isinstance(tree, list | tuple):
-        for item in tree:
-            yield from _leaves(item)
-    else:
-        yield tree
-
-
-def _raw(tree: Any) -> Any:
-    if isinstance(tree, dict):
-        return {key: _raw(value) for key, value in tree.items()}
-    if isinstance(tree, list | tuple):
-        return type(tree)(_raw(item) for item in tree)
-    return tree.numpy() if isinstance(tree, Tensor) else tree
+        return without_gradient(func.__name__, func, args, kwargs)
 
 
 def _read_only(array: Array) -> Array:
@@ -438,7 +371,9 @@ def parameter(value: ArrayLike | Tensor, dtype: Any = None, *, name: str | None 
     if dtype is None and data.dtype.kind != "f":
         data = data.astype(np.float64)
     if data.dtype not in (np.float32, np.float64):
-        raise DTypeError(f"scg.parameter: dtype {data.dtype} cannot be trained; use float32 or float64")
+        raise DTypeError(
+            f"scg.parameter: dtype {data.dtype} cannot be trained; use float32 or float64"
+        )
     return Tensor(data, Leaf(data.shape, data.dtype, name))
 
 

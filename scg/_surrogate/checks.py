@@ -28,7 +28,7 @@ def _cut_message(cut: Cut) -> str:
     draw = f" on draw {cut.draw}" if cut.draw is not None else ""
     return (
         f"the gradient of this loss would be biased: '{cut.op}' at {cut.place} {_WHY[cut.reason]}, "
-        f"and it depends{draw} and on a trainable parameter. Draw with estimator=\"score\", replace "
+        f'and it depends{draw} and on a trainable parameter. Draw with estimator="score", replace '
         "the step by a smooth one, or make it depend on no trainable parameter"
     )
 
@@ -43,9 +43,9 @@ def check_escapes(runs: Iterable[Run]) -> None:
 def _escape_message(escape: Escape, count: int) -> str:
     more = f" (and {count - 1} more)" if count > 1 else ""
     return (
-        f"the gradient of this loss would be biased: {escape.kind}() at {escape.place} read the raw "
-        f"value of something that depends on draw {escape.draw}{more}, and what Python did with it "
-        "cannot be followed. Use scg.peek(x) to look without deciding, draw with "
+        f"the gradient of this loss would be biased: {escape.kind}() at {escape.place} read the "
+        f"raw value of something that depends on draw {escape.draw}{more}, and what Python did "
+        "with it cannot be followed. Use scg.peek(x) to look without deciding, draw with "
         'estimator="score", or read the value after optimizer.step()'
     )
 

@@ -115,7 +115,7 @@ class Distribution:
         source = as_source(rng)
         if route == "pathwise" and not self.reparameterised:
             raise BiasedGradientError(
-                f"scg.{self.name} has no differentiable sampler; use estimator=\"score\""
+                f'scg.{self.name} has no differentiable sampler; use estimator="score"'
             )
         if self.reparameterised and route != "score":
             return pathwise_site(self, self._noise_to_value(source, full), name)

@@ -208,7 +208,7 @@ def _plain(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def _require_folder(out: Path) -> None:
-    """Make the output folder now: a run of an hour must not find at its end that it cannot write."""
+    """Make the output folder now: an hour's run must not find at its end that it cannot write."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -129,8 +129,8 @@ def adopt(options: Options, saved: Mapping[str, Any]) -> None:
     ]
     if clash:
         raise OptionError(
-            f"the checkpoint was made with other options ({'; '.join(clash)}); leave them out to go "
-            "on with it, or start anew without --resume"
+            f"the checkpoint was made with other options ({'; '.join(clash)}); leave them out to "
+            "go on with it, or start anew without --resume"
         )
     for name, value in saved.items():
         setattr(options, name, value)

@@ -59,7 +59,7 @@ def tiles(images: Array, image_shape: Shape, columns: int) -> Array:
     padded = np.zeros((rows * columns, height + 1, width + 1), np.float64)
     padded[:count, :height, :width] = images.reshape(count, height, width)
     grid = padded.reshape(rows, columns, height + 1, width + 1).swapaxes(1, 2)
-    return grid.reshape(rows * (height + 1), columns * (width + 1))[:-1, :-1]  # type: ignore[no-any-return]
+    return grid.reshape(rows * (height + 1), columns * (width + 1))[:-1, :-1]
 
 
 def image_grid(

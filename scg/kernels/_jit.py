@@ -22,7 +22,7 @@ import types as python_types
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import llvmlite
 import numba
@@ -46,7 +46,7 @@ REASSOCIATE = {"contract", "reassoc", "nsz"}
 
 def device(function: F) -> F:
     """Compile a scalar function that kernels of other files inline."""
-    return _compile(function, CONTRACT, parallel=False, cached=False)
+    return cast(F, _compile(function, CONTRACT, parallel=False, cached=False))
 
 
 def kernel(function: F | None = None, *, parallel: bool = False) -> Any:

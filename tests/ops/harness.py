@@ -1,5 +1,7 @@
-"""What every registered op must satisfy, as functions of its record, so that planted faults can be
-fed to the same checks (`test_mutations.py`)."""
+"""What every registered op must satisfy, as functions of its record.
+
+Planted faults are fed to the same checks in `test_mutations.py`.
+"""
 
 from __future__ import annotations
 
@@ -137,7 +139,7 @@ def _is_float(x):
 
 
 def check_float32_vjp(op: Op) -> None:
-    """The float32 cotangents are the float64 ones to single precision, in float32."""
+    """Require float32 cotangents that equal the float64 ones to single precision."""
     for inputs, statics in cases(op):
         if not has_gradient(op, len(inputs), statics):
             continue
@@ -161,7 +163,7 @@ def _gradients(op: Op, inputs, statics, dtype):
 
 
 def check_fan_out(op: Op) -> None:
-    """Used three times, the gradient is three times as large; a diamond adds its two sides."""
+    """Require that using a result three times makes the gradient three times as large."""
     for inputs, statics in cases(op):
         if not has_gradient(op, len(inputs), statics):
             continue
@@ -195,7 +197,8 @@ def check_axes(op: Op) -> None:
                 different = ~((changed == base) | (np.isnan(changed) & np.isnan(base)))
                 outside = different & ~_reach(rule, index, base.shape)
                 assert not outside.any(), (
-                    f"{op.name} {statics}: input {which} at {index} changed {np.argwhere(outside)[:3]}"
+                    f"{op.name} {statics}: input {which} at {index} reached outputs "
+                    f"{np.argwhere(outside)[:3].tolist()}"
                 )
 
 
@@ -234,7 +237,11 @@ def check_smoothness(op: Op) -> None:
     for inputs, statics in cases(op):
         classes = op.smoothness(len(inputs), statics)
         for which, declared in enumerate(classes):
-            if declared in (JUMP, OPAQUE) or not _is_float(inputs[which]) or inputs[which].size == 0:
+            if (
+                declared in (JUMP, OPAQUE)
+                or not _is_float(inputs[which])
+                or inputs[which].size == 0
+            ):
                 continue
             found = _scan(op, inputs, which, statics, slopes=declared is SMOOTH)
             assert found <= declared, (

@@ -3,8 +3,16 @@
 import numpy as np
 import pytest
 from harness import (
-    FLOATS, check_axes, check_edges, check_fan_out, check_float32_vjp, check_inputs, check_shape,
-    check_smoothness, check_value, check_vjp,
+    FLOATS,
+    check_axes,
+    check_edges,
+    check_fan_out,
+    check_float32_vjp,
+    check_inputs,
+    check_shape,
+    check_smoothness,
+    check_value,
+    check_vjp,
 )  # fmt: skip
 
 import scg

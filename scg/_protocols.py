@@ -1,0 +1,44 @@
+"""NumPy functions that scg has no gradient for, called on tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from scg.errors import GradientError
+
+__all__ = ["without_gradient"]
+
+
+def without_gradient(name: str, function: Any, args: Any, kwargs: Any) -> Any:
+    """Run a NumPy function that has no gradient here, on tensors that need none.
+
+    Raises
+    ------
+    GradientError
+        If one of the tensors needs a gradient, which would silently be lost.
+    """
+    if any(getattr(a, "requires_grad", False) for a in _leaves((args, kwargs))):
+        raise GradientError(
+            f"numpy.{name} has no gradient in scg and was called on a tensor that needs one; use "
+            "an scg function, or x.detach() if no gradient should flow"
+        )
+    return function(*_raw(args), **_raw(kwargs))
+
+
+def _leaves(tree: Any) -> Iterator[Any]:
+    if isinstance(tree, dict):
+        tree = list(tree.values())
+    if isinstance(tree, list | tuple):
+        for item in tree:
+            yield from _leaves(item)
+    else:
+        yield tree
+
+
+def _raw(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {key: _raw(value) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return type(tree)(_raw(item) for item in tree)
+    return tree.numpy() if hasattr(tree, "_node") else tree

@@ -1,0 +1,20 @@
+"""How smooth an op is in an input, from which the routing rules follow."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+__all__ = ["JUMP", "KINK", "OPAQUE", "POLE", "SMOOTH", "Smoothness"]
+
+
+class Smoothness(IntEnum):
+    """How an output depends on an input; the worst over all paths counts."""
+
+    SMOOTH = 0
+    KINK = 1
+    POLE = 2
+    JUMP = 3
+    OPAQUE = 4
+
+
+SMOOTH, KINK, POLE, JUMP, OPAQUE = Smoothness

@@ -1,0 +1,109 @@
+"""Exact expectations of an estimator: discrete noise by outcomes, normal noise by quadrature."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import scg
+from scg._run import end_run
+
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(60)
+WEIGHTS = WEIGHTS / WEIGHTS.sum()
+
+
+class Replay:
+    """A noise source that follows a script of outcomes and extends it depth first.
+
+    Each scalar choice has a list of (value, probability); `path` says which was taken.
+    """
+
+    def __init__(self, path):
+        self.path = list(path)
+        self.sizes = []
+        self.weight = 1.0
+
+    def _choose(self, values, probabilities):
+        depth = len(self.sizes)
+        if depth == len(self.path):
+            self.path.append(0)
+        self.sizes.append(len(values))
+        self.weight *= probabilities[self.path[depth]]
+        return values[self.path[depth]]
+
+    def normal(self, shape, dtype):
+        size = int(np.prod(shape))
+        return np.array([self._choose(NODES, WEIGHTS) for _ in range(size)], dtype).reshape(shape)
+
+    def bernoulli(self, probs):
+        chosen = [self._choose((0.0, 1.0), (1 - p, p)) for p in np.ravel(probs)]
+        return np.array(chosen, probs.dtype).reshape(probs.shape)
+
+    def categorical(self, probs):
+        rows = probs.reshape(-1, probs.shape[-1])
+        chosen = [self._choose(np.arange(len(p)), p / p.sum()) for p in rows]
+        return np.array(chosen, np.int64).reshape(probs.shape[:-1])
+
+    def uniform(self, shape, dtype):
+        raise NotImplementedError("no test enumerates uniform noise")
+
+    exponential = uniform
+
+
+def outcomes(program):
+    """Yield `(probability, result)` of `program(source)` over every outcome."""
+    path = []
+    while True:
+        source = Replay(path)
+        end_run(updated=False)
+        result = program(source)
+        yield source.weight, result
+        path = source.path
+        while path and path[-1] == source.sizes[len(path) - 1] - 1:
+            path.pop()
+        if not path:
+            return
+        path[-1] += 1
+
+
+def expected_gradient(loss, values, **options):
+    """Return the exact expectation of `scg.grad` of `loss(source, *parameters)`."""
+    total = [np.zeros(np.shape(v)) for v in values]
+
+    def program(source):
+        params = [scg.parameter(v) for v in values]
+        return [g.numpy() for g in scg.grad(loss(source, *params), params, **options)]
+
+    for weight, grads in outcomes(program):
+        for t, g in zip(total, grads, strict=True):
+            t += weight * g
+    return total
+
+
+def expected_value(loss, values):
+    """Return the exact expectation of `loss(source, *values)`."""
+
+    def program(source):
+        return float(scg.peek(loss(source, *[scg.tensor(v) for v in values])))
+
+    return sum(weight * value for weight, value in outcomes(program))
+
+
+def true_gradient(loss, values, step=1e-3):
+    """Differentiate the exact expectation by five-point differences, one parameter at a time."""
+    result = []
+    for i, v in enumerate(values):
+        flat = np.zeros(np.size(v))
+        for j in range(flat.size):
+            for offset, weight in ((-2, 1 / 12), (-1, -2 / 3), (1, 2 / 3), (2, -1 / 12)):
+                moved = [np.array(x, float) for x in values]
+                moved[i].reshape(-1)[j] += offset * step
+                flat[j] += weight / step * expected_value(loss, moved)
+        result.append(flat.reshape(np.shape(v)))
+    return result
+
+
+def assert_unbiased(loss, values, rtol=1e-8, **options):
+    """Compare the exact expectation of our gradient with the gradient of the exact expectation."""
+    ours, truth = expected_gradient(loss, values, **options), true_gradient(loss, values)
+    for a, b in zip(ours, truth, strict=True):
+        np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol)

@@ -1,0 +1,199 @@
+"""Where a gradient would be biased it is refused, and the message says what and where."""
+
+import threading
+
+import numpy as np
+import pytest
+
+import scg
+from scg.errors import BiasedGradientError, GradientError
+
+
+@pytest.fixture
+def mu():
+    return scg.parameter(0.3, name="mu")
+
+
+def draw(mu, **options):
+    return scg.Normal(mu, 1.0).sample(rng=0, name="x", **options)
+
+
+JUMPS = {
+    "greater": lambda x: scg.where(x > 0, 1.0, 0.0) * x,
+    "sign": lambda x: scg.sign(x) * x,
+    "round": lambda x: scg.round(x),
+    "floor": lambda x: scg.floor(x) + x,
+    "astype": lambda x: x.astype(int) * x,
+    "divide": lambda x: x / abs(x),
+    "log": lambda x: scg.log(scg.square(x)),
+    "detach": lambda x: x * x.detach(),
+}
+
+
+@pytest.mark.parametrize("name", JUMPS)
+def test_pathwise_through_a_jump_a_pole_or_an_opaque_step_is_refused(mu, name):
+    loss = JUMPS[name](draw(mu))
+    with pytest.raises(BiasedGradientError) as error:
+        loss.backward()
+    message = str(error.value)
+    assert "test_refusals.py:" in message  # the user's line
+    assert "'x' ~ Normal" in message
+    assert "score" in message  # the remedy
+    assert mu.grad is None
+
+
+@pytest.mark.parametrize("name", JUMPS)
+def test_the_score_function_accepts_what_pathwise_refuses(mu, name):
+    JUMPS[name](draw(mu, estimator="score")).backward()
+    assert np.isfinite(mu.grad)
+
+
+SMOOTH = {
+    "softplus by hand": lambda x: scg.log(scg.exp(x) + 1.0),
+    "bounded reciprocal": lambda x: 1.0 / (1.0 + x * x),
+    "relu": scg.relu,
+    "abs": abs,
+    "clip": lambda x: scg.clip(x, -0.5, 0.5),
+}
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_smooth_and_kinked_programs_stay_pathwise(mu, name):
+    SMOOTH[name](draw(mu)).backward()
+    assert mu.grad is not None
+
+
+def test_fixed_noise_against_a_parameter_is_refused():
+    p = scg.parameter(0.4)
+    u = scg.Uniform(0.0, 1.0).sample(rng=0)
+    loss = scg.where(u < p, 1.0, 0.0) + p
+    with pytest.raises(BiasedGradientError, match="less"):
+        loss.backward()
+
+
+def test_fixed_noise_against_a_constant_is_fine(mu):
+    u = scg.Uniform(0.0, 1.0).sample(5, rng=0)
+    (scg.where(u < 0.5, 1.0, 0.0) * mu).sum().backward()
+    np.testing.assert_allclose(mu.grad, np.sum(scg.peek(u) < 0.5))
+
+
+def test_a_jump_in_a_parameter_alone_is_the_derivative_almost_everywhere(mu):
+    (scg.where(mu > 0, mu, 0.0) + scg.floor(mu)).backward()
+    assert mu.grad == 1.0
+
+
+@pytest.mark.parametrize(
+    "read",
+    [bool, int, float, lambda t: t.item(), lambda t: t.numpy(), np.asarray, lambda t: t.tolist()],
+)
+def test_reading_a_pathwise_draw_is_an_escape(mu, read):
+    x = draw(mu)
+    read(x)
+    with pytest.raises(BiasedGradientError, match="peek"):
+        (x * x).backward()
+
+
+def test_peek_and_printing_are_not_escapes(mu):
+    x = draw(mu)
+    scg.peek(x), repr(x), f"{x:.2f}", str(x), hash(x)
+    (x * x).backward()
+
+
+def test_an_escape_under_no_grad_still_counts(mu):
+    x = draw(mu)
+    with scg.no_grad():
+        flag = bool(x * 2 > 0)
+    with pytest.raises(BiasedGradientError):
+        (x if flag else -x).backward()
+
+
+def test_an_escape_in_a_worker_thread_counts(mu):
+    x = draw(mu)
+    worker = threading.Thread(target=lambda: float(x))
+    worker.start()
+    worker.join()
+    with pytest.raises(BiasedGradientError):
+        (x * x).backward()
+
+
+def test_reading_after_the_update_is_free(mu):
+    optimizer = scg.optim.SGD([mu], lr=0.1)
+    for _ in range(2):
+        x = draw(mu)
+        loss = x * x
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        float(loss)
+
+
+def test_zero_grad_between_forward_and_backward_keeps_the_draws():
+    a = scg.parameter(0.2)
+    grads = []
+    for clear_late in (False, True):
+        a.grad = None
+        optimizer = scg.optim.SGD([a], lr=0.1)
+        b = scg.Bernoulli(logits=a).sample(rng=3)
+        loss = (b - 0.45) ** 2
+        if clear_late:
+            optimizer.zero_grad()
+        loss.backward()
+        grads.append(float(a.grad))
+    assert grads[0] == grads[1] != 0
+
+
+def test_a_draw_made_under_no_grad_is_refused_when_the_loss_uses_it():
+    a = scg.parameter(0.2)
+    with scg.no_grad():
+        b = scg.Bernoulli(logits=a).sample(rng=3)
+    with pytest.raises(BiasedGradientError, match="no_grad"):
+        (b * a).backward()
+
+
+def test_a_stale_draw_is_refused():
+    a = scg.parameter(0.2)
+    b = scg.Bernoulli(logits=a).sample(rng=3)
+    a.assign(0.5)
+    with pytest.raises(GradientError, match="stale"):
+        (b * 2.0 + a).backward()
+
+
+def test_mixing_a_gradient_with_a_loss_is_refused():
+    a = scg.parameter(0.2)
+    loss = (scg.Bernoulli(logits=a).sample(rng=3) - 0.45) ** 2 * a
+    g = scg.grad(loss, a, create_graph=True)
+    with pytest.raises(BiasedGradientError, match="surrogate"):
+        (g + loss).backward()
+
+
+def test_unknown_estimator_and_mode(mu):
+    with pytest.raises(scg.OptionError, match="estimator"):
+        draw(mu, estimator="magic")
+    with pytest.raises(scg.OptionError, match="expectation"):
+        draw(mu).backward(of="median")
+
+
+def test_pathwise_bernoulli_is_refused():
+    with pytest.raises(BiasedGradientError, match="no differentiable sampler"):
+        scg.Bernoulli(0.5).sample(estimator="pathwise")
+
+
+def test_memory_is_flat_over_training_iterations():
+    """A running average of tensors must not keep every iteration's graph alive."""
+    import gc
+
+    a = scg.parameter(0.2)
+    optimizer = scg.optim.SGD([a], lr=0.0)
+    average = scg.tensor(0.0)
+    counts = []
+    for i in range(60):
+        b = scg.Bernoulli(logits=a).sample(rng=i)
+        loss = (b - 0.45) ** 2
+        average = 0.9 * average + 0.1 * loss.detach()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if i in (20, 59):
+            gc.collect()
+            counts.append(sum(isinstance(o, scg.tape.Node) for o in gc.get_objects()))
+    assert counts[1] <= counts[0] + 5
