@@ -1,0 +1,206 @@
+"""The compile cache and the threads: what must hold however processes and threads come and go."""
+
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scg.kernels import _jit
+from scg.kernels.generate import Expression, elementwise_kernel, vectorizable
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(script, cache, package=ROOT, **environment):
+    """Run a script in a fresh process and return what it printed."""
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=300,
+        cwd=package,  # else the checkout would come first on the path
+        env={**os.environ, "PYTHONPATH": str(package), "SCG_CACHE_DIR": str(cache), **environment},
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    return result.stdout.split()
+
+
+KERNEL = """
+import numpy as np
+from scg.kernels.generate import elementwise_kernel
+f = elementwise_kernel("twice", ("x",), (), ("{expression}",), "float64")
+out = np.empty(1)
+f(np.array([3.0]), out)
+print(out[0], sum(f.stats.cache_hits.values()))
+"""
+
+
+def test_a_second_process_loads_what_the_first_compiled(tmp_path):
+    script = KERNEL.format(expression="2 * x")
+    assert run(script, tmp_path) == ["6.0", "0"]
+    assert run(script, tmp_path) == ["6.0", "1"]
+
+
+def test_a_changed_expression_is_compiled_anew(tmp_path):
+    run(KERNEL.format(expression="2 * x"), tmp_path)
+    assert run(KERNEL.format(expression="3 * x"), tmp_path) == ["9.0", "0"]
+
+
+def test_a_changed_callee_in_another_file_is_noticed(tmp_path):
+    """Numba alone would go on using the old `simd.exp_f64`."""
+    package = tmp_path / "copy"
+    shutil.copytree(ROOT / "scg", package / "scg", ignore=shutil.ignore_patterns("__pycache__"))
+    script = KERNEL.format(expression="exp(0 * x)")
+    assert run(script, tmp_path / "cache", package) == ["1.0", "0"]
+    simd = package / "scg" / "kernels" / "simd.py"
+    simd.write_text(
+        simd.read_text()
+        + textwrap.dedent("""
+
+        from scg.kernels._jit import device
+
+
+        @device
+        def exp_f64(x):
+            return 7.0
+        """)
+    )
+    assert run(script, tmp_path / "cache", package) == ["7.0", "0"]
+
+
+def test_serial_and_threaded_twins_do_not_load_each_other(tmp_path):
+    module = tmp_path / "twins.py"
+    module.write_text(
+        textwrap.dedent("""
+        import numpy as np
+        from scg.kernels import _jit
+
+        def fill(out):
+            for i in _jit.prange(out.size):
+                out[i] = i
+
+        serial, threaded = _jit.kernel(fill), _jit.kernel(fill, parallel=True)
+        if __name__ == "__main__":
+            out = np.zeros(4)
+            _jit.parallel_call(serial, threaded, out)
+            serial(out)
+            print(sum(serial.stats.cache_hits.values()), sum(threaded.stats.cache_hits.values()),
+                  bool(serial.overloads) and not serial.targetoptions.get("parallel"))
+        """)
+    )
+    script = f"import runpy; runpy.run_path({str(module)!r}, run_name='__main__')"
+    environment = {"SCG_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "2"}
+    assert run(script, tmp_path / "cache", **environment)[:2] == ["0", "0"]
+    assert run(script, tmp_path / "cache", **environment)[:2] == ["1", "1"]
+
+
+def test_cold_processes_at_once(tmp_path):
+    """Several processes that fill one empty cache all get right results."""
+    script = """
+    import numpy as np, scg
+    for dtype in (np.float32, np.float64):
+        x = scg.parameter(np.linspace(-1, 1, 1000), dtype=dtype)
+        (scg.exp(x) * x).sum().backward()
+        e = np.linspace(-1, 1, 1000)
+        print(bool(np.allclose(x.grad, np.exp(e) * (1 + e), rtol=1e-4)))
+    """
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SCG_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    running = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(4)
+    ]
+    for process in running:
+        out, err = process.communicate(timeout=300)
+        assert out.split() == [b"True", b"True"], err.decode()
+
+
+def test_a_damaged_cache_entry_is_compiled_over(tmp_path):
+    script = KERNEL.format(expression="2 * x")
+    run(script, tmp_path)
+    entries = list((tmp_path / "kernels").rglob("*.nbc"))
+    assert entries
+    for entry in entries:
+        entry.write_bytes(b"garbage")
+    assert run(script, tmp_path) == ["6.0", "0"]
+
+
+def test_a_cache_folder_that_cannot_be_made_costs_speed_only(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    assert run(KERNEL.format(expression="2 * x"), tmp_path / "file" / "cache")[0] == "6.0"
+
+
+THREADED = """
+import os, threading
+import numpy as np
+from scg.kernels.matmul import matmul
+a = np.random.default_rng(0).standard_normal((300, 400)).astype(np.float32)
+wanted = matmul(a, a.T).tobytes()
+wrong = []
+def work():
+    for _ in range(20):
+        if matmul(a, a.T).tobytes() != wanted:
+            wrong.append(1)
+threads = [threading.Thread(target=work) for _ in range(4)]
+for t in threads: t.start()
+for t in threads: t.join()
+child = os.fork()
+if child == 0:
+    os._exit(0 if matmul(a, a.T).tobytes() == wanted else 1)
+print(len(wrong), os.waitpid(child, 0)[1])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork is a POSIX call")
+def test_four_threads_and_a_fork_change_no_bit(tmp_path):
+    options = {"SCG_NUM_THREADS": "2", "PYTHONWARNINGS": "ignore::DeprecationWarning"}
+    assert run(THREADED, tmp_path, **options) == ["0", "0"]
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "two"])
+def test_a_wrong_thread_count_is_explained(tmp_path, value):
+    script = """
+    from scg.kernels import _jit
+    try:
+        _jit.threads()
+    except ValueError as error:
+        print("SCG_NUM_THREADS" in str(error))
+    """
+    assert run(script, tmp_path, SCG_NUM_THREADS=value) == ["True"]
+
+
+def test_importing_compiles_nothing(tmp_path):
+    script = "import os, scg; print(os.path.exists(os.environ['SCG_CACHE_DIR'] + '/kernels'))"
+    assert run(script, tmp_path) == ["False"]
+
+
+def test_expression_vocabulary_is_closed():
+    for text in ("x.__class__", "[x]", "lambda: x", "x if x else 0", "x[0]", "'a'.join(x)"):
+        with pytest.raises(ValueError, match="vocabulary"):
+            Expression(text)
+
+
+def test_constants_take_the_dtype_of_the_operands():
+    run_f32 = elementwise_kernel("third", ("x",), (), ("x / 3 + 0.1",), "float32")
+    x, out = np.ones(3, np.float32), np.empty(3, np.float32)
+    run_f32(x, out)
+    np.testing.assert_array_equal(out, x / np.float32(3) + np.float32(0.1))
+
+
+def test_where_is_a_conditional_and_statics_are_scalars():
+    f = elementwise_kernel("leak", ("x",), ("slope",), ("where(x > 0, x, slope * x)",), "float64")
+    x, out = np.array([-2.0, 3.0]), np.empty(2)
+    f(x, 0.5, out)
+    np.testing.assert_array_equal(out, [-1.0, 3.0])
+
+
+def test_only_functions_with_a_packed_form_make_a_kernel():
+    assert vectorizable(frozenset({"sqrt", "where", "abs"}))
+    assert not vectorizable(frozenset({"gammainc"}))
+
+
+def test_versions_name_what_compiled_code_depends_on():
+    assert "numba" in _jit.versions()
+    assert "llvmlite" in _jit.versions()
