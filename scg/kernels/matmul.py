@@ -6,7 +6,8 @@ B is read in place when its rows are contiguous and packed panel by panel when t
 
 Every element of C is one chain of fused multiply-adds in the order of the inner dimension, cut
 into blocks that depend on that dimension alone. So a row of a product has the same bits whatever
-the other rows, the layout of the arrays, the batch and the number of threads.
+the other rows, the layout of the arrays, the batch and the number of threads. (Only a matrix times
+a vector goes to BLAS; `uses_blas` has the rule.)
 """
 
 from __future__ import annotations
@@ -19,13 +20,16 @@ import numpy as np
 
 from scg._typing import Array, DType, Shape
 from scg.errors import OptionError, ShapeError
-from scg.kernels._jit import device, kernel, parallel_call, prange, types
+from scg.kernels._jit import device, kernel, parallel_call, prange, threads, types
 from scg.kernels.simd_tile import (
     COLUMNS,
     HAS_TILE,
     ROWS,
     VECTOR_BYTES,
+    WIDE_COLUMNS,
+    WIDE_ROWS,
     address,
+    copy_row,
     load,
     register_tile,
     transpose_tile,
@@ -35,11 +39,14 @@ __all__ = ["ACTIVATIONS", "matmul", "uses_blas"]
 
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
-# Depth of a block of the inner dimension: its panel of B is 128 KiB, which second-level caches
-# hold. The sums of the blocks are added up, which also keeps rounding small.
-DEPTH = 1024
+# Depth of a block of the inner dimension: its panel of B is 64 KiB, which second-level caches hold
+# beside the rows of A. The sums of the blocks are added up, which also keeps rounding small.
+DEPTH = 512
 # Rows of A per unit of work; more when a panel must be packed for them.
 BLOCK_ROWS, PACKED_ROWS = 4 * ROWS, 16 * ROWS
+# Rows of B so many bytes apart push each other out of the caches: they are packed as well if A has
+# enough rows to pay for it.
+COLLISION, PACKED_FROM = 4096, 8 * ROWS
 # Below this many multiply-adds threads cost more than they save (`benchmarks/matmul.py`).
 SERIAL_SIZE = 500_000
 
@@ -57,6 +64,9 @@ def _pack(
                 corner = source + p * size + j * column
                 goal = address(panel) + p * wide + j * size
                 transpose_tile(like, corner, column, width - j, depth - p, goal, wide)
+    elif column == size:
+        for p in range(depth):
+            copy_row(like, source + p * row, width, address(panel) + p * wide)
     else:
         for p in range(depth):
             for j in range(width):
@@ -69,10 +79,11 @@ def _block(
     bias: Any, rows: Any, width: Any, k: Any, packed: Any, relu: Any, accumulate: Any,
 ) -> None:  # fmt: skip
     """C[rows, width] = A[rows, k] @ B[k, width] for one panel; all places are addresses."""
-    wide = COLUMNS * VECTOR_BYTES
-    lanes = VECTOR_BYTES // like.itemsize
+    size = like.itemsize
+    lanes = VECTOR_BYTES // size
+    wide = -(-width // lanes) * VECTOR_BYTES
     # The transposition writes whole squares: up to `lanes` rows more than the block is deep.
-    scratch = np.empty((DEPTH + lanes) * COLUMNS * lanes if packed else 0, like.dtype)
+    scratch = np.empty((DEPTH + lanes) * wide // size if packed else 0, like.dtype)
     depths, tiles = -(-k // DEPTH), -(-rows // ROWS)
     for d in range(depths):
         p = d * k // depths
@@ -104,8 +115,8 @@ def _product(
     b_place, (b_row, b_col) = address(b), b.strides
     c_place, c_row = address(c), n * size
     bias_place = address(bias) if bias.size else 0
-    packed = b_col != size and n > 1
-    wide = COLUMNS * VECTOR_BYTES // size
+    packed = (b_col != size and n > 1) or (m >= PACKED_FROM and b_row % COLLISION == 0)
+    wide = (WIDE_COLUMNS if m <= WIDE_ROWS and not packed else COLUMNS) * VECTOR_BYTES // size
     panels = -(-n // wide)
     blocks = -(-m // (PACKED_ROWS if packed else BLOCK_ROWS))
     for part in prange(batch * panels * blocks):
@@ -126,12 +137,13 @@ _serial, _threaded = kernel(_product), kernel(_product, parallel=True)
 # Without tiles for this CPU, or under NUMBA_DISABLE_JIT=1 (which leaves plain functions), BLAS.
 HAS_KERNEL = HAS_TILE and hasattr(_serial, "compile")
 
-_NO_BIAS: dict[DType, Array] = {}
+_no_bias: dict[DType, Array] = {}  # by dtype, once the serial kernel is compiled for it
+_threaded_for: set[DType] = set()
 _building = threading.Lock()
 
 
-def _build(dtype: DType) -> Array:
-    """Compile for one dtype, any strides, inputs read-only or not; return the empty bias.
+def _build(dispatcher: Any, dtype: DType) -> DType:
+    """Compile for one dtype, any strides, inputs read-only or not.
 
     Left to itself Numba would compile again for every mixture of layouts, seconds each.
     """
@@ -143,19 +155,24 @@ def _build(dtype: DType) -> Array:
         *[types.intp] * 3, *[types.boolean] * 2,
     )  # fmt: skip
     with _building:
-        for build in (_serial, _threaded):
-            build.disable_compile(False)
-            build.compile(signature)
-            build.disable_compile()
-        return _NO_BIAS.setdefault(dtype, np.empty(0, dtype))
+        dispatcher.disable_compile(False)
+        dispatcher.compile(signature)
+        dispatcher.disable_compile()
+    return dtype
 
 
 def uses_blas(m: int, k: int, n: int, dtype: DType) -> bool:
-    """Tell whether BLAS computes a product of this size: where it was measured to be faster.
+    """Tell whether BLAS computes a product of this size.
 
-    The rule comes from `benchmarks/matmul.py`.
+    It does where the tile cannot, and for a matrix times a vector, where it was measured to be up
+    to three times as fast (`benchmarks/matmul.py --sweep`): a tile is as wide as two vectors.
     """
-    return not HAS_KERNEL or k == 0 or (dtype is not FLOAT32 and dtype is not FLOAT64)
+    return (
+        (n == 1 and m > 1)
+        or not HAS_KERNEL
+        or k == 0
+        or (dtype is not FLOAT32 and dtype is not FLOAT64)
+    )
 
 
 # --- activations that follow the kernel ------------------------------------------------------
@@ -317,13 +334,15 @@ def _target(
         raise ShapeError(f"matmul: out has shape {out.shape}; the product has shape {shape}")
     if not out.flags.writeable:
         raise OptionError("matmul: out is read-only; pass a writeable array or none")
-    if (
-        out.dtype is dtype
-        and out.flags.carray
-        and not any(x is not None and np.may_share_memory(out, x) for x in inputs)
-    ):
+    if out.dtype is dtype and out.flags.carray and all(_apart(out, x) for x in inputs):
         return out
     return np.array(out, dtype, order="C") if keep else np.empty(shape, dtype)
+
+
+def _apart(out: Array, x: Array | None) -> bool:
+    if x is None or (x is not out and x.base is None and out.base is None):
+        return True  # arrays that own their memory, told apart without NumPy's slower question
+    return not np.may_share_memory(out, x)
 
 
 def _by_blas(a: Array, b: Array, c: Array, bias: Array | None, accumulate: bool) -> None:
@@ -339,11 +358,10 @@ def _by_kernel(
     a: Array, b: Array, c: Array, bias: Array | None, relu: bool, accumulate: bool, dtype: DType
 ) -> None:
     """Cut a product with batch axes into runs of matrices that lie evenly in memory."""
-    empty = _NO_BIAS.get(dtype)
-    if empty is None:
-        empty = _build(dtype)
+    if dtype not in _no_bias:
+        _no_bias[_build(_serial, dtype)] = np.empty(0, dtype)
     if bias is None:
-        bias = empty
+        bias = _no_bias[dtype]
     if a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous:
         a, c = a.reshape(-1, a.shape[-1]), c.reshape(-1, c.shape[-1])
     if a.ndim == b.ndim == 2:
@@ -387,12 +405,8 @@ def _run(
     a: Array, b: Array, c: Array, bias: Array, batch: int, a_step: int, b_step: int, relu: bool,
     accumulate: bool,
 ) -> None:  # fmt: skip
-    n, (m, k) = b.shape[1], a.shape
-    if n == 1 and m > 1:
-        # The tile is wide: a column is computed as a row, A v = (v' A')', with the same bits.
-        a, b, a_step, b_step, c = b.T, a.T, b_step, a_step, c.reshape(batch, m)
-        bias = np.repeat(bias, m)
-    call = _serial if batch * m * k * n < SERIAL_SIZE else _by_threads
+    small = c.size * a.shape[1] < SERIAL_SIZE
+    call = _serial if small or threads() == 1 else _by_threads
     try:
         call(a, b, c, bias, batch, a_step, b_step, relu, accumulate)
     except TypeError:
@@ -402,4 +416,7 @@ def _run(
 
 
 def _by_threads(*args: Any) -> None:
+    dtype = args[2].dtype
+    if dtype not in _threaded_for:
+        _threaded_for.add(_build(_threaded, dtype))
     parallel_call(_serial, _threaded, *args)

@@ -12,17 +12,22 @@ from typing import Any
 from scg.kernels._jit import cgutils, cpu_features, intrinsic, ir, types
 
 __all__ = [
-    "COLUMNS", "HAS_TILE", "ROWS", "VECTOR_BYTES", "address", "load", "register_tile",
-    "transpose_tile",
+    "COLUMNS", "HAS_TILE", "ROWS", "VECTOR_BYTES", "WIDE_COLUMNS", "WIDE_ROWS", "address",
+    "copy_row", "load", "register_tile", "transpose_tile",
 ]  # fmt: skip
 
 # Rows x vectors of a tile: accumulators, the row of B and one broadcast of A fill the register
-# file (32 registers of 64 bytes, or 16 of 32); one row more spills.
-COLUMNS = 2
-VECTOR_BYTES, ROWS = (64, 14) if "avx512f" in cpu_features() else (32, 6)
+# file (32 registers of 64 bytes, or 16 of 32); one row more spills. With few rows a tile is wider,
+# because too few accumulators would wait for each other.
+COLUMNS, WIDE_COLUMNS = 2, 8
+VECTOR_BYTES, ROWS, WIDE_ROWS = (64, 14, 3) if "avx512f" in cpu_features() else (32, 6, 1)
 HAS_TILE = "avx512f" in cpu_features() or {"avx2", "fma"} <= cpu_features()
 
 I1, I32, I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
+SIZES = [
+    *((rows, columns) for rows in range(1, ROWS + 1) for columns in range(1, COLUMNS + 1)),
+    *((rows, WIDE_COLUMNS) for rows in range(1, WIDE_ROWS + 1)),
+]
 REALS = {types.float32: (ir.FloatType(), 4), types.float64: (ir.DoubleType(), 8)}
 
 
@@ -49,6 +54,22 @@ def load(typingctx: Any, like: Any, place: Any) -> Any:
 
 
 @intrinsic
+def copy_row(typingctx: Any, like: Any, source: Any, width: Any, target: Any) -> Any:
+    """Copy a row of at most an ordinary tile's width; the lanes beyond become zero."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        real, size = REALS[signature.args[0].dtype]
+        lanes = VECTOR_BYTES // size
+        for j in range(COLUMNS):
+            mask = _mask(builder, lanes, args[2], j * lanes)
+            here, there = (builder.add(x, I64(j * VECTOR_BYTES)) for x in (args[1], args[3]))
+            _store(builder, _masked_load(builder, real, lanes, here, mask), there)
+        return context.get_dummy_value()
+
+    return types.void(like, *[types.intp] * 3), codegen
+
+
+@intrinsic
 def register_tile(
     typingctx: Any, like: Any, rows: Any, a: Any, a_row: Any, a_col: Any, b: Any, b_row: Any,
     c: Any, c_row: Any, bias: Any, depth: Any, width: Any, add: Any, relu: Any,
@@ -57,13 +78,21 @@ def register_tile(
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         real, size = REALS[signature.args[0].dtype]
+        width = args[-3]
+        lanes = VECTOR_BYTES // size
+        vectors = builder.sdiv(builder.add(width, I64(lanes - 1)), I64(lanes))
         done = builder.append_basic_block("tile.done")
-        switch = builder.switch(args[1], done)
-        for height in range(1, ROWS + 1):
-            block = builder.append_basic_block(f"tile.{height}")
-            switch.add_case(I64(height), block)
+        # All vectors beyond the widest ordinary tile mean the wide one.
+        most = builder.select(
+            builder.icmp_signed(">", vectors, I64(COLUMNS)), I64(WIDE_COLUMNS), vectors
+        )
+        kind = builder.add(builder.mul(args[1], I64(WIDE_COLUMNS + 1)), most)
+        switch = builder.switch(kind, done)
+        for rows, columns in SIZES:
+            block = builder.append_basic_block(f"tile.{rows}.{columns}")
+            switch.add_case(I64(rows * (WIDE_COLUMNS + 1) + columns), block)
             builder.position_at_end(block)
-            builder.call(_tile(builder.module, real, size, height), args[2:])
+            builder.call(_tile(builder.module, real, size, rows, columns), args[2:])
             builder.branch(done)
         builder.position_at_end(done)
         return context.get_dummy_value()
@@ -117,30 +146,30 @@ def _transposed(builder: Any, vectors: list[Any], lanes: int) -> list[Any]:
     return vectors
 
 
-def _tile(module: Any, real: Any, size: int, rows: int) -> Any:
-    """Return the LLVM function for a tile of that many rows, writing it on first use.
+def _tile(module: Any, real: Any, size: int, rows: int, columns: int) -> Any:
+    """Return the LLVM function for a tile of that many rows and vectors, written on first use.
 
     A function of its own, never inlined: in one body with its callers LLVM runs out of registers.
     """
-    name = f"scg_tile_{real}_{rows}"
+    name = f"scg_tile_{real}_{rows}_{columns}"
     if name in module.globals:
         return module.globals[name]
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * 12), name)
     function.linkage = "internal"
     function.attributes.add("noinline")
-    _write_tile(ir.IRBuilder(function.append_basic_block()), function.args, real, size, rows)
+    builder = ir.IRBuilder(function.append_basic_block())
+    _write_tile(builder, function.args, real, VECTOR_BYTES // size, rows, columns)
     return function
 
 
-def _write_tile(builder: Any, args: Any, real: Any, size: int, rows: int) -> None:
+def _write_tile(builder: Any, args: Any, real: Any, lanes: int, rows: int, columns: int) -> None:
     a, a_row, a_col, b, b_row, c, c_row, bias, depth, width, add, relu = args
-    lanes = VECTOR_BYTES // size
-    masks = [_mask(builder, lanes, width, j * lanes) for j in range(COLUMNS)]
+    masks = [_mask(builder, lanes, width, j * lanes) for j in range(columns)]
     zero = ir.Constant(ir.VectorType(real, lanes), [0.0] * lanes)
     cells = [[cgutils.alloca_once_value(builder, zero) for _ in masks] for _ in range(rows)]
 
     def vectors(base: Any) -> list[Any]:
-        places = [builder.add(base, I64(j * VECTOR_BYTES)) for j in range(COLUMNS)]
+        places = [builder.add(base, I64(j * VECTOR_BYTES)) for j in range(columns)]
         return [
             _masked_load(builder, real, lanes, p, m) for p, m in zip(places, masks, strict=True)
         ]
