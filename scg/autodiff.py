@@ -74,7 +74,7 @@ def backward(
         if leaf.grad is None:
             leaf.grad = np.array(g, dtype=leaf.dtype)  # a copy: g may be a view of something else
         else:
-            leaf.grad = leaf.grad + g
+            leaf.grad = np.asarray(leaf.grad + g)
 
 
 Tensor._backward = staticmethod(backward)

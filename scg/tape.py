@@ -375,7 +375,7 @@ def _refuse(node: Node) -> NoReturn:
             f"backward reached '{node.name}' ({node.place}) whose residuals an earlier backward "
             "already freed; pass retain=True to the first backward if you need two"
         )
-    names = ", ".join(p.name for p in node.parents if isinstance(p, Leaf))
+    names = " or ".join(p.name for p in node.parents if isinstance(p, Leaf))
     raise GradientError(
         f"backward through '{node.name}' ({node.place}): {names} was updated after this operation "
         "used it; run the forward pass again before backward"

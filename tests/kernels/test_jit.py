@@ -19,8 +19,8 @@ ROOT = Path(__file__).parents[2]
 def run(script, cache, package=ROOT, **environment):
     """Run a script in a fresh process and return what it printed."""
     result = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=300,
-        cwd=package,  # else the checkout would come first on the path
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True,
+        timeout=300, cwd=package,  # else the checkout would come first on the path
         env={**os.environ, "PYTHONPATH": str(package), "SCG_CACHE_DIR": str(cache), **environment},
     )  # fmt: skip
     assert result.returncode == 0, result.stderr

@@ -1,0 +1,156 @@
+"""The Tensor: construction, protocols, reading, and what it refuses."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import scg
+from scg.errors import DTypeError, GradientError, ShapeError
+
+
+def test_foreign_arrays_are_copied_unless_promised():
+    a = np.zeros(3)
+    mine, shared = scg.tensor(a), scg.tensor(a, copy=False)
+    a[0] = 1.0
+    assert scg.peek(mine)[0] == 0.0
+    assert scg.peek(shared)[0] == 1.0
+
+
+def test_numpy_is_a_read_only_view():
+    t = scg.tensor([1.0, 2.0])
+    with pytest.raises(ValueError, match="read-only"):
+        t.numpy()[0] = 5.0
+    with pytest.raises(ValueError, match="read-only"):
+        scg.peek(t)[0] = 5.0
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [(np.float32, np.float32), (np.float32, np.float64), (np.int32, np.float32), (np.int8, np.int64)],
+)  # fmt: skip
+def test_promotion_is_numpys(left, right):
+    a, b = np.ones(2, left), np.ones(2, right)
+    assert (scg.tensor(a) * scg.tensor(b)).dtype == (a * b).dtype
+
+
+@pytest.mark.parametrize("number", [2, 2.0, True])
+def test_python_numbers_are_weak(number):
+    assert (scg.tensor(np.ones(2, np.float32)) * number).dtype == np.float32
+
+
+def test_parameters_are_floating_point():
+    assert scg.parameter([1, 2]).dtype == np.float64
+    assert scg.parameter(np.ones(2, np.float32)).dtype == np.float32
+    with pytest.raises(DTypeError, match="float32 or float64"):
+        scg.parameter([1.0], dtype=int)
+
+
+@pytest.mark.parametrize("value", ["text", [1 + 2j], [None], np.array(["a"]), object()])
+def test_what_is_not_a_real_number_is_refused(value):
+    with pytest.raises(DTypeError):
+        scg.tensor(value)
+
+
+def test_a_list_of_tensors_is_refused_with_the_remedy():
+    with pytest.raises(DTypeError, match=r"scg\.stack"):
+        scg.exp([scg.parameter(1.0), scg.parameter(2.0)])
+
+
+def test_numpy_functions_are_differentiable():
+    x = scg.parameter([0.5, 1.0])
+    np.sum(np.exp(x) * 2.0).backward()
+    np.testing.assert_allclose(x.grad, 2 * np.exp([0.5, 1.0]))
+
+
+def test_an_array_on_the_left_does_not_swallow_the_tensor():
+    x = scg.parameter([1.0, 2.0])
+    y = np.array([3.0, 4.0]) * x
+    assert isinstance(y, scg.Tensor)
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad, [3.0, 4.0])
+
+
+def test_a_numpy_function_without_gradient_raises_on_a_tracked_tensor():
+    x = scg.parameter([1.0, 2.0])
+    with pytest.raises(GradientError, match="median"):
+        np.median(x)
+    with pytest.raises(GradientError, match=r"add\.reduce"):
+        np.add.reduce(x)
+    assert np.median(scg.tensor([1.0, 2.0, 4.0])) == 2.0
+
+
+def test_comparison_hash_and_truth():
+    t = scg.tensor([1.0, 2.0])
+    assert (t == t).tolist() == [True, True]
+    assert len({t, t}) == 1
+    with pytest.raises(ShapeError, match="one element"):
+        bool(t)
+    assert bool(scg.tensor([2.0]))
+
+
+def test_scalars_convert_and_others_say_why_not():
+    assert int(scg.tensor(3.7)) == 3
+    assert float(scg.tensor([[2.5]])) == 2.5
+    assert [10, 20, 30][scg.tensor(1)] == 20
+    with pytest.raises(DTypeError, match="index"):
+        [10, 20][scg.tensor(1.0)]
+    with pytest.raises(ShapeError, match="float"):
+        float(scg.tensor([1.0, 2.0]))
+
+
+def test_iteration_and_length():
+    rows = list(scg.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    assert [r.tolist() for r in rows] == [[1.0, 2.0], [3.0, 4.0]]
+    for broken in (len, iter):
+        with pytest.raises(TypeError):
+            broken(scg.tensor(1.0))
+
+
+def test_copies_and_pickles_keep_parameters():
+    p = scg.parameter([1.0, 2.0], name="w")
+    for q in (copy.deepcopy(p), pickle.loads(pickle.dumps(p))):
+        assert q.is_parameter
+        assert q.name == "w"
+        assert q.tolist() == [1.0, 2.0]
+        assert q is not p
+
+
+def test_dlpack_exports_a_copy():
+    t = scg.tensor([1.0, 2.0])
+    out = np.from_dlpack(t)
+    assert out.tolist() == [1.0, 2.0]
+    assert not np.shares_memory(out, scg.peek(t))
+
+
+def test_format_and_repr():
+    assert f"{scg.tensor(0.123456):.2f}" == "0.12"
+    assert repr(scg.tensor(np.float32(1))) == "Tensor(1., dtype=float32)"
+    assert "parameter" in repr(scg.parameter(1.0))
+
+
+def test_assign_checks_the_shape_and_counts_the_version():
+    p = scg.parameter([1.0, 2.0])
+    p.assign([3.0, 4.0])
+    assert p.version == 1
+    assert p.tolist() == [3.0, 4.0]
+    with pytest.raises(ShapeError, match="assign"):
+        p.assign([1.0])
+    with pytest.raises(GradientError):
+        (p * 2).assign([1.0, 2.0])
+
+
+def test_grad_can_be_set_and_is_checked():
+    p = scg.parameter([1.0, 2.0])
+    p.grad = [1, 2]
+    assert p.grad.dtype == np.float64
+    with pytest.raises(ShapeError):
+        p.grad = [1.0]
+    with pytest.raises(GradientError):
+        scg.tensor(1.0).grad = 1.0
+
+
+def test_shape_errors_name_op_and_shapes():
+    with pytest.raises(ShapeError, match=r"scg\.add.*\(2,\).*\(3,\)"):
+        scg.tensor([1.0, 2.0]) + scg.tensor([1.0, 2.0, 3.0])
