@@ -28,6 +28,7 @@ from scg.kernels.simd_bits import (
     halves_f32,
     halves_f64,
     more4,
+    more8,
     polynomial4,
     power_f32,
     power_f64,
@@ -56,8 +57,12 @@ EXP_F64 = (
     2.5108995958395855e-08, 2.0923665014669945e-09,
 )  # fmt: skip
 
-# (log(1 + f) / s - 2) / s^2 in z = s^2, s = f / (2 + f), for sqrt(1/2) <= 1 + f <= sqrt(2)
-LOG_F32 = (F32(0.666667759), F32(0.399775267), F32(0.298721492))
+# (log(1 + f) - f + f^2/2) / f^3 on sqrt(1/2) <= 1 + f <= sqrt(2)
+LOG_F32 = (
+    F32(0.333333105), F32(-0.249999866), F32(0.200022265), F32(-0.166692525), F32(0.142186642),
+    F32(-0.123843215), F32(0.118729196), F32(-0.117899574), F32(0.0691565797),
+)  # fmt: skip
+# (log(1 + f) / s - 2) / s^2 in s^2, s = f / (2 + f): one division instead of ten more terms
 LOG_F64 = (
     0.6666666666666734, 0.399999999994135, 0.28571428742678895, 0.22222198540487384,
     0.18183566162623568, 0.15314000245366566, 0.14796484627608397,
@@ -67,8 +72,10 @@ LOG_F64 = (
 EXP_RANGE_F32, EXP_RANGE_F64 = (F32(-105), F32(89.5)), (F64(-746), F64(710.5))
 # expm1 is -1 below, to the last bit, and infinite above
 EXPM1_RANGE_F32, EXPM1_RANGE_F64 = (F32(-20), F32(88.8)), (F64(-40), F64(709.8))
-# |x| below which f(x) = x to the last bit, for expm1 and log1p
+# |x| below which expm1(x) = x to the last bit
 SMALL_F32, SMALL_F64 = F32(2.0**-26), F64(2.0**-55)
+# exponent of numbers to which 1 adds nothing
+LARGE_F32, LARGE_F64 = F32(100), F64(1000)
 
 
 # --- exponentials ----------------------------------------------------------------------------
@@ -132,26 +139,28 @@ def expm1_f64(x: Any) -> Any:
 
 
 @device
-def _log_f32(k: Any, f: Any, c: Any) -> Any:
-    """Return k ln 2 + log(1 + f + c) for sqrt(1/2) <= 1 + f <= sqrt(2) and c below an ulp of 1."""
-    s = f / (TWO_F32 + f)
-    z = s * s
+def _log_f32(k: Any, f: Any, low: Any) -> Any:
+    """Return k ln 2 + log(1 + f), without the low digits of k ln 2 but plus `low`."""
     square = HALF_F32 * f * f
-    rest = square + z * ((LOG_F32[2] * z + LOG_F32[1]) * z + LOG_F32[0])
-    c = c - TWO_F32 * s * c * (ONE_F32 - s)  # c / (1 + f)
-    return k * LN2_HIGH_F32 - ((square - (s * rest + (k * LN2_LOW_F32 + c))) - f)
+    tail = more8(LOG_F32[8], f, LOG_F32)
+    return k * LN2_HIGH_F32 - ((square - (f * (f * f) * tail + low)) - f)
 
 
 @device
-def _log_f64(k: Any, f: Any, c: Any) -> Any:
-    """Return k ln 2 + log(1 + f + c) for sqrt(1/2) <= 1 + f <= sqrt(2) and c below an ulp of 1."""
+def _log_f64(k: Any, f: Any, low: Any) -> Any:
+    """Return k ln 2 + log(1 + f), without the low digits of k ln 2 but plus `low`."""
     s = f / (2.0 + f)
     z = s * s
     square = 0.5 * f * f
     tail = (LOG_F64[6] * z + LOG_F64[5]) * z + LOG_F64[4]
     rest = square + z * more4(tail, z, LOG_F64[:4])
-    c = c - 2.0 * s * c * (1.0 - s)  # c / (1 + f)
-    return k * LN2_HIGH_F64 - ((square - (s * rest + (k * LN2_LOW_F64 + c))) - f)
+    return k * LN2_HIGH_F64 - ((square - (s * rest + low)) - f)
+
+
+@device
+def _low_f32(k: Any, f: Any, c: Any) -> Any:
+    """Return the low digits of k ln 2, plus log(1 + f + c) - log(1 + f) for c below an ulp of 1."""
+    return k * LN2_LOW_F32 + (c - c * f * (ONE_F32 - f))
 
 
 @device
@@ -160,9 +169,15 @@ def log_f32(x: Any) -> Any:
     low = x < TINY_F32
     k, m = exponent_f32(select(low, x * RAISE_F32, x))
     k = select(low, k - F32(25), k)
-    y = _log_f32(k, m - ONE_F32, ZERO_F32)
+    y = _log_f32(k, m - ONE_F32, k * LN2_LOW_F32)
     y = select(x < INF_F32, y, x)
     return select(x > ZERO_F32, y, select(x == ZERO_F32, -INF_F32, NAN_F32))
+
+
+@device
+def _low_f64(k: Any, f: Any, c: Any) -> Any:
+    """Return the low digits of k ln 2, plus log(1 + f + c) - log(1 + f) for c below an ulp of 1."""
+    return k * LN2_LOW_F64 + (c - c * f * (1.0 - f))
 
 
 @device
@@ -171,7 +186,7 @@ def log_f64(x: Any) -> Any:
     low = x < TINY_F64
     k, m = exponent_f64(select(low, x * RAISE_F64, x))
     k = select(low, k - 54.0, k)
-    y = _log_f64(k, m - 1.0, 0.0)
+    y = _log_f64(k, m - 1.0, k * LN2_LOW_F64)
     y = select(x < INF_F64, y, x)
     return select(x > 0.0, y, select(x == 0.0, -INF_F64, NAN_F64))
 
@@ -181,14 +196,14 @@ def log1p_f32(x: Any) -> Any:
     """log(1 + x) without cancellation."""
     u = ONE_F32 + x
     k, m = exponent_f32(u)
-    # What 1 + x lost in rounding, in units of m: where it matters 2^-k is a normal number.
-    of_x, of_one, scale = x - (u - ONE_F32), ONE_F32 - (u - x), power_f32(ROUND_F32 - k)
-    lost = select(x < ONE_F32, of_x, of_one) * select(x < F32(2.0**30), scale, ZERO_F32)
-    f = m - ONE_F32
+    # What 1 + x lost in rounding, in units of m. Where 2^-k would be subnormal it does not matter.
+    back = u - ONE_F32
+    lost = (x - back) + (ONE_F32 - (u - back))
+    lost = lost * power_f32(ROUND_F32 - select(k > LARGE_F32, LARGE_F32, k))
     near = k == ZERO_F32
-    y = _log_f32(k, select(near, x, f), select(near, ZERO_F32, lost))
-    y = select(abs(x) < SMALL_F32, x, y)
-    y = select(x < INF_F32, y, x)
+    f = select(near, x, m - ONE_F32)
+    y = _log_f32(k, f, select(near, ZERO_F32, _low_f32(k, f, lost)))
+    y = select(x < INF_F32, np.copysign(y, x), x)
     return select(x > -ONE_F32, y, select(x == -ONE_F32, -INF_F32, NAN_F32))
 
 
@@ -197,14 +212,14 @@ def log1p_f64(x: Any) -> Any:
     """log(1 + x) without cancellation."""
     u = 1.0 + x
     k, m = exponent_f64(u)
-    # What 1 + x lost in rounding, in units of m: where it matters 2^-k is a normal number.
-    of_x, of_one, scale = x - (u - 1.0), 1.0 - (u - x), power_f64(ROUND_F64 - k)
-    lost = select(x < 1.0, of_x, of_one) * select(x < 2.0**60, scale, 0.0)
-    f = m - 1.0
+    # What 1 + x lost in rounding, in units of m. Where 2^-k would be subnormal it does not matter.
+    back = u - 1.0
+    lost = (x - back) + (1.0 - (u - back))
+    lost = lost * power_f64(ROUND_F64 - select(k > LARGE_F64, LARGE_F64, k))
     near = k == 0.0
-    y = _log_f64(k, select(near, x, f), select(near, 0.0, lost))
-    y = select(abs(x) < SMALL_F64, x, y)
-    y = select(x < INF_F64, y, x)
+    f = select(near, x, m - 1.0)
+    y = _log_f64(k, f, select(near, 0.0, _low_f64(k, f, lost)))
+    y = select(x < INF_F64, np.copysign(y, x), x)
     return select(x > -1.0, y, select(x == -1.0, -INF_F64, NAN_F64))
 
 
@@ -295,10 +310,10 @@ def softplus_f32(x: Any) -> Any:
     e, d = _decay_f32(x)
     u = ONE_F32 + e
     far = u > F32(1.4142135)
-    f, lost = HALF_F32 * u - ONE_F32, HALF_F32 * (((ONE_F32 - u) + e) + e * d)
     k = select(far, ONE_F32, ZERO_F32)
-    y = _log_f32(k, select(far, f, e), select(far, lost, e * d))
-    return select(x > ZERO_F32, x, ZERO_F32) + y
+    f = select(far, HALF_F32 * u - ONE_F32, e)
+    lost = select(far, HALF_F32 * (((ONE_F32 - u) + e) + e * d), e * d)
+    return select(x > ZERO_F32, x, ZERO_F32) + _log_f32(k, f, _low_f32(k, f, lost))
 
 
 @device
@@ -307,10 +322,10 @@ def softplus_f64(x: Any) -> Any:
     e, d = _decay_f64(x)
     u = 1.0 + e
     far = u > 1.4142135623730951
-    f, lost = 0.5 * u - 1.0, 0.5 * (((1.0 - u) + e) + e * d)
     k = select(far, 1.0, 0.0)
-    y = _log_f64(k, select(far, f, e), select(far, lost, e * d))
-    return select(x > 0.0, x, 0.0) + y
+    f = select(far, 0.5 * u - 1.0, e)
+    lost = select(far, 0.5 * (((1.0 - u) + e) + e * d), e * d)
+    return select(x > 0.0, x, 0.0) + _log_f64(k, f, _low_f64(k, f, lost))
 
 
 @device
