@@ -6,8 +6,8 @@ B is read in place when its rows are contiguous and packed panel by panel when t
 
 Every element of C is one chain of fused multiply-adds in the order of the inner dimension, cut
 into blocks that depend on that dimension alone. So a row of a product has the same bits whatever
-the other rows, the layout of the arrays, the batch and the number of threads. (Only a matrix times
-a vector goes to BLAS; `uses_blas` has the rule.)
+the other rows, the layout of the arrays, the batch and the number of threads. (Only products with a
+vector may go to BLAS: `uses_blas` has the rule.)
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from scg.errors import OptionError, ShapeError
 from scg.kernels._jit import device, kernel, parallel_call, prange, threads, types
 from scg.kernels.simd_tile import (
     COLUMNS,
+    FREE_MASKS,
     HAS_TILE,
     ROWS,
     VECTOR_BYTES,
@@ -82,6 +83,7 @@ def _block(
     size = like.itemsize
     lanes = VECTOR_BYTES // size
     wide = -(-width // lanes) * VECTOR_BYTES
+    packed = packed or not (FREE_MASKS or wide == width * size)
     # The transposition writes whole squares: up to `lanes` rows more than the block is deep.
     scratch = np.empty((DEPTH + lanes) * wide // size if packed else 0, like.dtype)
     depths, tiles = -(-k // DEPTH), -(-rows // ROWS)
@@ -165,10 +167,12 @@ def uses_blas(m: int, k: int, n: int, dtype: DType) -> bool:
     """Tell whether BLAS computes a product of this size.
 
     It does where the tile cannot, and for a matrix times a vector, where it was measured to be up
-    to three times as fast (`benchmarks/matmul.py --sweep`): a tile is as wide as two vectors.
+    to three times as fast (`benchmarks/matmul.py --sweep`): a tile is as wide as two vectors. A
+    vector times a matrix is left to it where there is no tile for a single row.
     """
     return (
         (n == 1 and m > 1)
+        or (m == 1 and WIDE_ROWS == 0)
         or not HAS_KERNEL
         or k == 0
         or (dtype is not FLOAT32 and dtype is not FLOAT64)

@@ -12,16 +12,19 @@ from typing import Any
 from scg.kernels._jit import cgutils, cpu_features, intrinsic, ir, types
 
 __all__ = [
-    "COLUMNS", "HAS_TILE", "ROWS", "VECTOR_BYTES", "WIDE_COLUMNS", "WIDE_ROWS", "address",
-    "copy_row", "load", "register_tile", "transpose_tile",
+    "COLUMNS", "FREE_MASKS", "HAS_TILE", "ROWS", "VECTOR_BYTES", "WIDE_COLUMNS", "WIDE_ROWS",
+    "address", "copy_row", "load", "register_tile", "transpose_tile",
 ]  # fmt: skip
 
 # Rows x vectors of a tile: accumulators, the row of B and one broadcast of A fill the register
-# file (32 registers of 64 bytes, or 16 of 32); one row more spills. With few rows a tile is wider,
-# because too few accumulators would wait for each other.
+# file (32 registers of 64 bytes, or 16 of 32); one row more spills. Up to WIDE_ROWS rows a tile is
+# wider, because too few accumulators would wait for each other.
 COLUMNS, WIDE_COLUMNS = 2, 8
-VECTOR_BYTES, ROWS, WIDE_ROWS = (64, 14, 3) if "avx512f" in cpu_features() else (32, 6, 1)
-HAS_TILE = "avx512f" in cpu_features() or {"avx2", "fma"} <= cpu_features()
+VECTOR_BYTES, ROWS, WIDE_ROWS = (64, 14, 3) if "avx512f" in cpu_features() else (32, 6, 0)
+# Without mask registers a mask takes a vector register that the tile needs: rows of B that end
+# inside a vector are then packed first, and the inner loop reads whole vectors.
+FREE_MASKS = "avx512f" in cpu_features()
+HAS_TILE = FREE_MASKS or {"avx2", "fma"} <= cpu_features()
 
 I1, I32, I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
 SIZES = [
@@ -48,7 +51,7 @@ def load(typingctx: Any, like: Any, place: Any) -> Any:
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         real, _ = REALS[signature.return_type]
-        return _load(builder, real, args[1], 1)
+        return _load(builder, real, args[1])
 
     return like.dtype(like, types.intp), codegen
 
@@ -168,8 +171,10 @@ def _write_tile(builder: Any, args: Any, real: Any, lanes: int, rows: int, colum
     zero = ir.Constant(ir.VectorType(real, lanes), [0.0] * lanes)
     cells = [[cgutils.alloca_once_value(builder, zero) for _ in masks] for _ in range(rows)]
 
-    def vectors(base: Any) -> list[Any]:
+    def vectors(base: Any, masked: bool = True) -> list[Any]:
         places = [builder.add(base, I64(j * VECTOR_BYTES)) for j in range(columns)]
+        if not masked:
+            return [_load(builder, ir.VectorType(real, lanes), p) for p in places]
         return [
             _masked_load(builder, real, lanes, p, m) for p, m in zip(places, masks, strict=True)
         ]
@@ -181,12 +186,12 @@ def _write_tile(builder: Any, args: Any, real: Any, lanes: int, rows: int, colum
 
     fma = _fma(builder.module, real, lanes)
     with cgutils.for_range(builder, depth) as loop:
-        b_vectors = vectors(builder.add(b, builder.mul(loop.index, b_row)))
+        b_vectors = vectors(builder.add(b, builder.mul(loop.index, b_row)), FREE_MASKS)
         column = builder.add(a, builder.mul(loop.index, a_col))
 
         def multiply(i: int, sums: list[Any]) -> list[Any]:
             place = builder.add(column, builder.mul(a_row, I64(i)))
-            x = _broadcast(builder, _load(builder, real, place, 1), lanes)
+            x = _broadcast(builder, _load(builder, real, place), lanes)
             return [builder.call(fma, [x, y, s]) for y, s in zip(b_vectors, sums, strict=True)]
 
         each_row(multiply)
@@ -219,9 +224,9 @@ def _write_tile(builder: Any, args: Any, real: Any, lanes: int, rows: int, colum
 # --- single instructions ---------------------------------------------------------------------
 
 
-def _load(builder: Any, real: Any, place: Any, align: int) -> Any:
-    value = builder.load(builder.inttoptr(place, real.as_pointer()))
-    value.align = align
+def _load(builder: Any, kind: Any, place: Any) -> Any:
+    value = builder.load(builder.inttoptr(place, kind.as_pointer()))
+    value.align = 1
     return value
 
 
