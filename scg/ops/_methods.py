@@ -43,9 +43,19 @@ def attach() -> None:
     for name in METHODS:
         if name in OPS:
             setattr(Tensor, name, OPS[name].public)
-    Tensor.reshape = _reshape  # type: ignore[method-assign]
+    Tensor.reshape = _reshape  # type: ignore[method-assign, assignment]
+    Tensor.transpose = _transpose  # type: ignore[method-assign, assignment]
+    Tensor.T = property(OPS["transpose"].public, doc="The axes in reverse order.")  # type: ignore
 
 
 def _reshape(self: Tensor, *shape: Any) -> Tensor:
     """Give the elements another shape; see `scg.reshape`."""
     return OPS["reshape"].public(self, shape[0] if len(shape) == 1 else shape)  # type: ignore[no-any-return]
+
+
+def _transpose(self: Tensor, *axes: Any) -> Tensor:
+    """Put the axes in another order; see `scg.transpose`."""
+    if not axes or axes[0] is None:
+        return OPS["transpose"].public(self)  # type: ignore[no-any-return]
+    order = axes if isinstance(axes[0], int) else axes[0]
+    return OPS["transpose"].public(self, tuple(order))  # type: ignore[no-any-return]

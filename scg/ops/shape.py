@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from scg import _axes
-from scg._op import SMOOTH, op
-from scg._typing import Shape
+from scg._axes import Along, AxisMap
+from scg._op import SMOOTH, op, serves
+from scg._typing import Axis, Shape
 from scg.errors import ShapeError
 from scg.ops import _samples
 from scg.tensor import Tensor
 
-__all__ = ["broadcast_to", "reshape"]
+__all__ = [
+    "broadcast_to", "expand_dims", "flatten", "moveaxis", "reshape", "squeeze", "swapaxes",
+    "transpose",
+]  # fmt: skip
+
+
+def as_numpy(function: Callable[..., Any]) -> Callable[..., Shape]:
+    """Return a shape rule that asks NumPy, with a stand-in array that takes no memory."""
+
+    def rule(x: Shape, **statics: Any) -> Shape:
+        shape: Shape = function(np.broadcast_to(False, x), **statics).shape
+        return shape
+
+    return rule
 
 
 def _broadcast_shape(x: Shape, *, shape: Shape) -> Shape:
@@ -56,7 +71,7 @@ def broadcast_to(x: Any, /, shape: Shape) -> Any:
     return np.broadcast_to(x, shape)
 
 
-@broadcast_to.vjp  # type: ignore[attr-defined]
+@broadcast_to.vjp
 def _(F: Any, g: Any, _y: Any, _x: Any, *, shape: Shape) -> Any:
     return g  # the engine undoes broadcasting
 
@@ -74,8 +89,8 @@ def _reshaped(x: Shape, *, shape: Shape | int) -> Shape:
     shape=_reshaped, axes=_axes.reshaped, smooth=SMOOTH, alias=True, sign=lambda same, x: x,
     reference=np.reshape, numpy=(np.reshape,),
     samples=_samples.arrays(
-        (((),), {"shape": (1,)}), (((2, 6),), {"shape": (3, 4)}), (((2, 6),), {"shape": (2, 3, -1)}),
-        (((0, 3),), {"shape": (3, 0)}), (((2, 3),), {"shape": -1}),
+        (((),), {"shape": (1,)}), (((2, 6),), {"shape": (3, 4)}),
+        (((2, 6),), {"shape": (2, 3, -1)}), (((0, 3),), {"shape": (3, 0)}), (((2, 3),), {"shape": -1}),
     ),
 )  # fmt: skip
 def reshape(x: Any, /, shape: Shape | int) -> Any:
@@ -106,6 +121,290 @@ def reshape(x: Any, /, shape: Shape | int) -> Any:
     return np.reshape(x, shape)
 
 
-@reshape.vjp  # type: ignore[attr-defined]
+@reshape.vjp
 def _(F: Any, g: Any, _y: Any, _x: Any, *, shape: Shape | int) -> Any:
+    return F.reshape(g, shape=_x.shape)
+
+
+@serves(np.ravel)
+def flatten(x: Any) -> Tensor:
+    """Give the elements, in row-major order, a single axis.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+
+    Returns
+    -------
+    Tensor, shape (x.size,)
+        A view where possible.
+
+    Notes
+    -----
+    Gradient: reshaped back.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.flatten([[1.0, 2.0], [3.0, 4.0]])
+    Tensor([1., 2., 3., 4.])
+    """
+    return reshape(x, -1)
+
+
+# --- axes in another order -------------------------------------------------------------------
+
+
+def _permuted(order: Sequence[int]) -> list[AxisMap]:
+    """Say where each axis went when output axis `k` is input axis `order[k]`."""
+    return [tuple(Along(order.index(axis)) for axis in range(len(order)))]
+
+
+def _transpose_axes(
+    shapes: Sequence[Shape], out: Shape, *, axes: Sequence[int] | None = None
+) -> list[AxisMap]:
+    ndim = len(out)
+    return _permuted([a % ndim for a in axes] if axes is not None else [*range(ndim)][::-1])
+
+
+@op(
+    shape=as_numpy(np.transpose), axes=_transpose_axes, smooth=SMOOTH, alias=True,
+    sign=lambda same, x: x, reference=np.transpose, numpy=(np.transpose,),
+    samples=_samples.arrays(
+        (((),), {}), (((4,),), {}), (((2, 3),), {}), (((2, 3, 4),), {"axes": (2, 0, 1)}),
+        (((2, 3, 4),), {"axes": (0, -1, 1)}), (((0, 3),), {}),
+    ),
+)  # fmt: skip
+def transpose(x: Any, /, axes: Sequence[int] | None = None) -> Any:
+    """Put the axes in another order.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    axes : sequence of int, optional
+        The input axis that each output axis is; None reverses the order.
+
+    Returns
+    -------
+    Tensor
+        A view.
+
+    Notes
+    -----
+    Gradient: transposed back.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.transpose([[1.0, 2.0], [3.0, 4.0]])
+    Tensor([[1., 3.],
+            [2., 4.]])
+    """
+    return np.transpose(x, axes)
+
+
+@transpose.vjp
+def _(F: Any, g: Any, _y: Any, _x: Any, *, axes: Sequence[int] | None) -> Any:
+    if axes is None:
+        return F.transpose(g)
+    ndim = len(_x.shape)
+    order = [a % ndim for a in axes]
+    return F.transpose(g, axes=tuple(order.index(axis) for axis in range(ndim)))
+
+
+def _swapaxes_axes(shapes: Sequence[Shape], out: Shape, *, axis1: int, axis2: int) -> list[AxisMap]:
+    order = list(range(len(out)))
+    order[axis1], order[axis2] = order[axis2], order[axis1]
+    return _permuted(order)
+
+
+@op(
+    shape=as_numpy(np.swapaxes), axes=_swapaxes_axes, smooth=SMOOTH, alias=True,
+    sign=lambda same, x: x, reference=np.swapaxes, numpy=(np.swapaxes,),
+    samples=_samples.arrays(
+        (((4,),), {"axis1": 0, "axis2": 0}), (((2, 3),), {"axis1": 0, "axis2": 1}),
+        (((2, 3, 4),), {"axis1": -1, "axis2": 0}), (((0, 3),), {"axis1": -1, "axis2": -2}),
+    ),
+)  # fmt: skip
+def swapaxes(x: Any, /, axis1: int, axis2: int) -> Any:
+    """Exchange two axes.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    axis1, axis2 : int
+
+    Returns
+    -------
+    Tensor
+        A view.
+
+    Notes
+    -----
+    Gradient: the same two axes exchanged.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.swapaxes([[[1.0, 2.0, 3.0]]], 0, 2).shape
+    (3, 1, 1)
+    """
+    return np.swapaxes(x, axis1, axis2)
+
+
+@swapaxes.vjp
+def _(F: Any, g: Any, _y: Any, _x: Any, *, axis1: int, axis2: int) -> Any:
+    return F.swapaxes(g, axis1=axis1, axis2=axis2)
+
+
+def _moveaxis_axes(
+    shapes: Sequence[Shape], out: Shape, *, source: int | Sequence[int],
+    destination: int | Sequence[int],
+) -> list[AxisMap]:  # fmt: skip
+    ndim = len(out)
+    # NumPy moves the axes of an array whose sizes are their own numbers.
+    labels = np.broadcast_to(False, tuple(range(ndim)))
+    return _permuted(np.moveaxis(labels, source, destination).shape)
+
+
+@op(
+    shape=as_numpy(np.moveaxis), axes=_moveaxis_axes, smooth=SMOOTH, alias=True,
+    sign=lambda same, x: x, reference=np.moveaxis, numpy=(np.moveaxis,),
+    samples=_samples.arrays(
+        (((4,),), {"source": 0, "destination": 0}),
+        (((2, 3, 4),), {"source": 0, "destination": -1}), (((2, 3, 4),), {"source": (0, 1), "destination": (-1, 0)}),
+        (((0, 3),), {"source": -1, "destination": 0}),
+    ),
+)  # fmt: skip
+def moveaxis(x: Any, /, source: int | Sequence[int], destination: int | Sequence[int]) -> Any:
+    """Move some axes to other places; the others keep their order.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    source, destination : int or sequence of int
+        Where each axis is, and where it goes.
+
+    Returns
+    -------
+    Tensor
+        A view.
+
+    Notes
+    -----
+    Gradient: moved back.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.moveaxis([[[1.0, 2.0, 3.0]]], -1, 0).shape
+    (3, 1, 1)
+    """
+    return np.moveaxis(x, source, destination)
+
+
+@moveaxis.vjp
+def _(F: Any, g: Any, _y: Any, _x: Any, *, source: Any, destination: Any) -> Any:
+    return F.moveaxis(g, source=destination, destination=source)
+
+
+# --- axes of size 1 --------------------------------------------------------------------------
+
+
+def _expand_dims_axes(
+    shapes: Sequence[Shape], out: Shape, *, axis: int | Sequence[int]
+) -> list[AxisMap]:
+    new = _axes.normalize_axes(axis, len(out))
+    return [tuple(Along(place) for place in range(len(out)) if place not in new)]
+
+
+@op(
+    shape=as_numpy(np.expand_dims), axes=_expand_dims_axes, smooth=SMOOTH, alias=True,
+    sign=lambda same, x: x, reference=np.expand_dims, numpy=(np.expand_dims,),
+    samples=_samples.arrays(
+        (((),), {"axis": 0}), (((4,),), {"axis": -1}), (((2, 3),), {"axis": (0, 2)}),
+        (((2, 3),), {"axis": 1}), (((0,),), {"axis": 0}),
+    ),
+)  # fmt: skip
+def expand_dims(x: Any, /, axis: int | Sequence[int]) -> Any:
+    """Add axes of size 1.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    axis : int or sequence of int
+        Their places in the result.
+
+    Returns
+    -------
+    Tensor
+        A view.
+
+    Notes
+    -----
+    Gradient: reshaped back.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.expand_dims([1.0, 2.0], 0)
+    Tensor([[1., 2.]])
+    """
+    return np.expand_dims(x, axis)
+
+
+@expand_dims.vjp
+def _(F: Any, g: Any, _y: Any, _x: Any, *, axis: int | Sequence[int]) -> Any:
+    return F.reshape(g, shape=_x.shape)
+
+
+def _squeeze_axes(shapes: Sequence[Shape], out: Shape, *, axis: Axis = None) -> list[AxisMap]:
+    shape = shapes[0]
+    if axis is None:
+        axis = [place for place, size in enumerate(shape) if size == 1]
+    return _axes.reduced(shapes, out, axis=axis)
+
+
+@op(
+    shape=as_numpy(np.squeeze), axes=_squeeze_axes, smooth=SMOOTH, alias=True,
+    sign=lambda same, x: x, reference=np.squeeze, numpy=(np.squeeze,),
+    samples=_samples.arrays(
+        (((),), {}), (((1, 1),), {}), (((2, 1, 3, 1),), {}), (((2, 1, 3, 1),), {"axis": 1}),
+        (((1, 2, 1),), {"axis": (0, -1)}), (((1, 0),), {"axis": 0}),
+    ),
+)  # fmt: skip
+def squeeze(x: Any, /, axis: Axis = None) -> Any:
+    """Remove axes of size 1.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    axis : int or tuple of int, optional
+        Which; None means all of size 1.
+
+    Returns
+    -------
+    Tensor
+        A view.
+
+    Raises
+    ------
+    ShapeError
+        If an axis to remove is not of size 1.
+
+    Notes
+    -----
+    Gradient: reshaped back.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.squeeze([[1.0], [2.0]], axis=1)
+    Tensor([1., 2.])
+    """
+    return np.squeeze(x, axis)
+
+
+@squeeze.vjp
+def _(F: Any, g: Any, _y: Any, _x: Any, *, axis: Axis) -> Any:
     return F.reshape(g, shape=_x.shape)
