@@ -1,13 +1,43 @@
 """Every operation, by family, and their attachment to the Tensor class."""
 
-from scg.ops import _methods, arithmetic, exponential, likelihood, linear_algebra, reduction, shape
+from scg.ops import (
+    _guarded,
+    _methods,
+    _softmax,
+    activation,
+    arithmetic,
+    cast,
+    comparison,
+    exponential,
+    extremum,
+    likelihood,
+    linear_algebra,
+    logic,
+    reduction,
+    scan,
+    selection,
+    shape,
+    special,
+)
+from scg.ops._softmax import *  # noqa: F403
+from scg.ops.activation import *  # noqa: F403
 from scg.ops.arithmetic import *  # noqa: F403
+from scg.ops.cast import *  # noqa: F403
+from scg.ops.comparison import *  # noqa: F403
 from scg.ops.exponential import *  # noqa: F403
+from scg.ops.extremum import *  # noqa: F403
 from scg.ops.likelihood import *  # noqa: F403
 from scg.ops.linear_algebra import *  # noqa: F403
+from scg.ops.logic import *  # noqa: F403
 from scg.ops.reduction import *  # noqa: F403
+from scg.ops.scan import *  # noqa: F403
+from scg.ops.selection import *  # noqa: F403
 from scg.ops.shape import *  # noqa: F403
+from scg.ops.special import *  # noqa: F403
 
 _methods.attach()
-_families = (arithmetic, exponential, likelihood, linear_algebra, reduction, shape)
+_families = (
+    _softmax, activation, arithmetic, cast, comparison, exponential, extremum, likelihood,
+    linear_algebra, logic, reduction, scan, selection, shape, special,
+)  # fmt: skip
 __all__ = sorted(name for family in _families for name in family.__all__)

@@ -97,7 +97,7 @@ def matmul(a: Any, b: Any, /) -> Any:
     return kernels.matmul(np.asarray(a), np.asarray(b))
 
 
-@matmul.vjp  # type: ignore[attr-defined]
+@matmul.vjp
 def _(F: Any, g: Any, needs: Sequence[Any], _y: Any, a: Any, b: Any) -> Any:
     left, right = _as_matrices(a.shape, b.shape)
     batch = np.broadcast_shapes(left[:-2], right[:-2])

@@ -2,52 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from scg import _axes
-from scg._op import SMOOTH, op
-from scg._typing import Axis, Shape
-from scg.errors import ShapeError
+from scg._op import JUMP, KINK, SMOOTH, op
+from scg._typing import Axis, DType
 from scg.kernels import reduce as kernels
 from scg.ops import _samples
-from scg.tensor import Tensor
+from scg.ops._reduced import CASES, count, restore, rule
+from scg.tape import NONNEGATIVE
 
-__all__ = ["sum"]
-
-CASES: list[Any] = [
-    (((),), {}), (((5,),), {}), (((3, 4),), {"axis": 0}), (((3, 4),), {"axis": -1}),
-    (((3, 4),), {"axis": (0, 1), "keepdims": True}), (((2, 3, 4),), {"axis": (0, 2)}),
-    (((2, 3, 4),), {"axis": 1, "keepdims": True}),
-]  # fmt: skip
-
-
-def reduced_shape(
-    shape: Shape, *, axis: Axis = None, keepdims: bool = False, name: str = "reduction", **_: Any
-) -> Shape:
-    """Return the shape after a reduction, or raise `ShapeError` for an axis that is not there."""
-    ndim = len(shape)
-    axes = _axes.normalize_axes(axis, ndim)
-    if any(not 0 <= a < ndim for a in axes) or len(set(axes)) < len(axes):
-        raise ShapeError(
-            f"scg.{name}: axis {axis} does not fit shape {shape}; axes go from {-ndim} to {ndim - 1}"
-        )
-    if keepdims:
-        return tuple(1 if i in axes else n for i, n in enumerate(shape))
-    return tuple(n for i, n in enumerate(shape) if i not in axes)
-
-
-def restore(g: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
-    """Give a reduced cotangent its lost axes back, with size 1."""
-    if keepdims or axis is None and g.ndim == len(x.shape):
-        return g
-    axes = _axes.normalize_axes(axis, len(x.shape))
-    return g.reshape(tuple(1 if i in axes else n for i, n in enumerate(x.shape)))
+__all__ = ["all", "any", "mean", "prod", "std", "sum", "var"]
 
 
 @op(
-    shape=reduced_shape, axes=_axes.reduced, smooth=SMOOTH, reference=np.sum, numpy=(np.sum,),
+    shape=rule("sum"), axes=_axes.reduced, smooth=SMOOTH, reference=np.sum, numpy=(np.sum,),
     sign=lambda same, x: x, samples=_samples.arrays(*CASES, (((0, 3),), {"axis": 0})),
 )  # fmt: skip
 def sum(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Any:
@@ -78,6 +50,259 @@ def sum(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Any:
     return kernels.sum(np.asarray(x), axis, keepdims)
 
 
-@sum.vjp  # type: ignore[attr-defined]
+@sum.vjp
 def _(F: Any, g: Any, _y: Any, _x: Any, *, axis: Axis, keepdims: bool) -> Any:
     return F.broadcast_to(restore(g, _x, axis, keepdims), shape=_x.shape)
+
+
+@op(
+    shape=rule("mean"), axes=_axes.reduced, smooth=SMOOTH, reference=np.mean, numpy=(np.mean,),
+    sign=lambda same, x: x, samples=_samples.arrays(*CASES),
+)  # fmt: skip
+def mean(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Average over axes.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        Integers are averaged in float64.
+    axis : int or tuple of int, optional
+        None means all.
+    keepdims : bool
+        Keep the averaged axes with size 1.
+
+    Returns
+    -------
+    Tensor
+
+    Notes
+    -----
+    Gradient: `1 / n` for every element, n being how many are averaged.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.mean([[1.0, 2.0], [3.0, 4.0]], axis=0)
+    Tensor([2., 3.])
+    """
+    return kernels.mean(np.asarray(x), axis, keepdims)
+
+
+@mean.vjp
+def _(F: Any, g: Any, _y: Any, _x: Any, *, axis: Axis, keepdims: bool) -> Any:
+    scaled = restore(g, _x, axis, keepdims) / count(_x.shape, axis)
+    return F.broadcast_to(scaled, shape=_x.shape)
+
+
+_SPREAD_CASES: list[Any] = [(((2,),), {}), *CASES[1:], (((3, 4),), {"axis": 1, "ddof": 1})]
+
+
+@op(
+    shape=rule("var"), axes=_axes.reduced, smooth=SMOOTH, sign=NONNEGATIVE, reference=np.var,
+    numpy=(np.var,), samples=_samples.arrays(*CASES[:1], *_SPREAD_CASES),
+)  # fmt: skip
+def var(x: Any, /, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Any:
+    """Compute the variance over axes.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    axis : int or tuple of int, optional
+        None means all.
+    ddof : float
+        The sum of squares is divided by `n - ddof`: 1 makes it unbiased for independent samples.
+    keepdims : bool
+        Keep the reduced axes with size 1.
+
+    Returns
+    -------
+    Tensor
+        Not negative.
+
+    Notes
+    -----
+    Gradient: `2 * (x - mean(x)) / (n - ddof)`.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.var([1.0, 2.0, 3.0], ddof=1)
+    Tensor(1.)
+    """
+    return np.var(x, axis=axis, ddof=ddof, keepdims=keepdims)
+
+
+@var.vjp
+def _(F: Any, g: Any, _y: Any, x: Any, *, axis: Axis, ddof: float, keepdims: bool) -> Any:
+    centred = x - F.mean(x, axis=axis, keepdims=True)
+    return 2 * restore(g, x, axis, keepdims) * centred / (count(x.shape, axis) - ddof)
+
+
+@op(
+    shape=rule("std"), axes=_axes.reduced, smooth=KINK, sign=NONNEGATIVE, reference=np.std,
+    numpy=(np.std,), samples=_samples.arrays(*_SPREAD_CASES),
+)  # fmt: skip
+def std(x: Any, /, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Any:
+    """Compute the standard deviation over axes.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    axis : int or tuple of int, optional
+        None means all.
+    ddof : float
+        The sum of squares is divided by `n - ddof`.
+    keepdims : bool
+        Keep the reduced axes with size 1.
+
+    Returns
+    -------
+    Tensor
+        Not negative.
+
+    Notes
+    -----
+    Gradient: `(x - mean(x)) / ((n - ddof) * std(x))`, and 0 where all elements are equal, like that
+    of a norm at 0.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.std([1.0, 2.0, 3.0], ddof=1)
+    Tensor(1.)
+    """
+    return np.std(x, axis=axis, ddof=ddof, keepdims=keepdims)
+
+
+@std.vjp
+def _(F: Any, g: Any, y: Any, x: Any, *, axis: Axis, ddof: float, keepdims: bool) -> Any:
+    centred = x - F.mean(x, axis=axis, keepdims=True)
+    slope = F.divide_or_zero(centred, restore(y, x, axis, keepdims))
+    return restore(g, x, axis, keepdims) * slope / (count(x.shape, axis) - ddof)
+
+
+def _with_zeros(rng: np.random.Generator, dtype: DType) -> Iterable[_samples.Case]:
+    """Draw products with no, one and two zero factors."""
+    yield from _samples.arrays(*CASES, (((0, 3),), {"axis": 0})).cases(rng, dtype)
+    for zeros in ([1], [0, 3]):
+        x = rng.uniform(-2, 2, (2, 4)).astype(dtype)
+        x[0, zeros] = 0
+        yield (x,), {"axis": 1}
+        yield (x,), {}
+
+
+@op(
+    shape=rule("prod"), axes=_axes.reduced, smooth=SMOOTH, reference=np.prod, numpy=(np.prod,),
+    sign=lambda same, x: x, samples=_samples.Samples(_with_zeros, ulps=64.0),
+)  # fmt: skip
+def prod(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Multiply over axes.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    axis : int or tuple of int, optional
+        None means all.
+    keepdims : bool
+        Keep the reduced axes with size 1.
+
+    Returns
+    -------
+    Tensor
+
+    Notes
+    -----
+    Gradient: the product of all other elements, formed without a division, hence right at zeros
+    and to any order.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.prod([2.0, 3.0, 4.0])
+    Tensor(24.)
+    """
+    return np.prod(x, axis=axis, keepdims=keepdims)
+
+
+@prod.vjp
+def _(F: Any, g: Any, _y: Any, x: Any, *, axis: Axis, keepdims: bool) -> Any:
+    gone = _axes.normalize_axes(axis, x.ndim)
+    order = [*(i for i in range(x.ndim) if i not in gone), *gone]
+    moved = x.transpose(order)
+    kept = moved.shape[: x.ndim - len(gone)]
+    rows = moved.reshape((*kept, count(x.shape, axis)))
+    before = F.shift(F.cumprod(rows, axis=-1), fill=1.0)
+    after = F.shift(F.cumprod(F.flip(rows, axis=-1), axis=-1), fill=1.0)
+    others = before * F.flip(after, axis=-1)
+    back = others.reshape(moved.shape).transpose([order.index(i) for i in range(x.ndim)])
+    return restore(g, x, axis, keepdims) * back
+
+
+def _truths(rng: np.random.Generator, dtype: DType) -> Iterable[_samples.Case]:
+    for (shape,), statics in [*CASES, (((0, 3),), {"axis": 0})]:
+        yield (rng.integers(0, 2, shape).astype(dtype),), statics
+        yield (np.asarray(rng.integers(0, 2, shape), bool),), statics
+
+
+@op(
+    shape=rule("any"), axes=_axes.reduced, smooth=JUMP, reference=np.any, numpy=(np.any,),
+    samples=_samples.Samples(_truths),
+)  # fmt: skip
+def any(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Tell whether some element is not zero, over axes.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    axis : int or tuple of int, optional
+        None means all.
+    keepdims : bool
+        Keep the reduced axes with size 1.
+
+    Returns
+    -------
+    Tensor of bool
+
+    Notes
+    -----
+    A jump: it passes no gradient.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.any([[True, False], [False, False]], axis=0)
+    Tensor([ True, False], dtype=bool)
+    """
+    return np.any(x, axis=axis, keepdims=keepdims)
+
+
+@op(
+    shape=rule("all"), axes=_axes.reduced, smooth=JUMP, reference=np.all, numpy=(np.all,),
+    samples=_samples.Samples(_truths),
+)  # fmt: skip
+def all(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Tell whether no element is zero, over axes.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    axis : int or tuple of int, optional
+        None means all.
+    keepdims : bool
+        Keep the reduced axes with size 1.
+
+    Returns
+    -------
+    Tensor of bool
+
+    Notes
+    -----
+    A jump: it passes no gradient.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.all([[True, False], [True, True]], axis=0)
+    Tensor([ True, False], dtype=bool)
+    """
+    return np.all(x, axis=axis, keepdims=keepdims)

@@ -1,0 +1,177 @@
+"""The largest and the smallest element over axes, and where it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scg import _axes
+from scg._op import JUMP, KINK, op
+from scg._typing import Axis
+from scg.ops import _samples
+from scg.ops._reduced import CASES, restore, rule
+
+__all__ = ["argmax", "argmin", "max", "min"]
+
+_ONE_AXIS = [case for case in CASES if not isinstance(case[1].get("axis"), tuple)]
+
+
+def _shared(x: Any, y: Any, axis: Axis) -> Any:
+    """Return weights that sum to 1 over `axis`, equal for the elements that attain `y`."""
+    hits = (x == y).astype(x.dtype)
+    return hits / hits.sum(axis=axis, keepdims=True)
+
+
+@op(
+    shape=rule("max"), axes=_axes.reduced, smooth=KINK, reference=np.max, numpy=(np.max, np.amax),
+    sign=lambda same, x: x, samples=_samples.arrays(*CASES),
+)  # fmt: skip
+def max(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Find the largest element over axes.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    axis : int or tuple of int, optional
+        None means all.
+    keepdims : bool
+        Keep the reduced axes with size 1.
+
+    Returns
+    -------
+    Tensor
+        NaN where there is a NaN.
+
+    Raises
+    ------
+    ShapeError
+        If there is nothing to compare.
+
+    Notes
+    -----
+    Gradient: 1 for the largest element; equal ones share it.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.max([[1.0, 5.0], [3.0, 4.0]], axis=1)
+    Tensor([5., 4.])
+    """
+    return np.max(x, axis=axis, keepdims=keepdims)
+
+
+@max.vjp
+def _(F: Any, g: Any, y: Any, x: Any, *, axis: Axis, keepdims: bool) -> Any:
+    weights = _shared(x, restore(y, x, axis, keepdims), axis)
+    return restore(g, x, axis, keepdims) * weights
+
+
+@op(
+    shape=rule("min"), axes=_axes.reduced, smooth=KINK, reference=np.min, numpy=(np.min, np.amin),
+    sign=lambda same, x: x, samples=_samples.arrays(*CASES),
+)  # fmt: skip
+def min(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Find the smallest element over axes.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    axis : int or tuple of int, optional
+        None means all.
+    keepdims : bool
+        Keep the reduced axes with size 1.
+
+    Returns
+    -------
+    Tensor
+        NaN where there is a NaN.
+
+    Raises
+    ------
+    ShapeError
+        If there is nothing to compare.
+
+    Notes
+    -----
+    Gradient: 1 for the smallest element; equal ones share it.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.min([[1.0, 5.0], [3.0, 4.0]], axis=1)
+    Tensor([1., 3.])
+    """
+    return np.min(x, axis=axis, keepdims=keepdims)
+
+
+@min.vjp
+def _(F: Any, g: Any, y: Any, x: Any, *, axis: Axis, keepdims: bool) -> Any:
+    weights = _shared(x, restore(y, x, axis, keepdims), axis)
+    return restore(g, x, axis, keepdims) * weights
+
+
+@op(
+    shape=rule("argmax"), axes=_axes.reduced, smooth=JUMP, reference=np.argmax,
+    numpy=(np.argmax,), samples=_samples.arrays(*_ONE_AXIS),
+)  # fmt: skip
+def argmax(x: Any, /, axis: int | None = None, keepdims: bool = False) -> Any:
+    """Find the index of the largest element along an axis.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    axis : int, optional
+        None means an index into all elements in row-major order.
+    keepdims : bool
+        Keep the reduced axis with size 1.
+
+    Returns
+    -------
+    Tensor of int
+        Of equal elements the first.
+
+    Notes
+    -----
+    A jump: it passes no gradient.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.argmax([[1.0, 5.0], [4.0, 4.0]], axis=1)
+    Tensor([1, 0], dtype=int64)
+    """
+    return np.argmax(x, axis=axis, keepdims=keepdims)
+
+
+@op(
+    shape=rule("argmin"), axes=_axes.reduced, smooth=JUMP, reference=np.argmin,
+    numpy=(np.argmin,), samples=_samples.arrays(*_ONE_AXIS),
+)  # fmt: skip
+def argmin(x: Any, /, axis: int | None = None, keepdims: bool = False) -> Any:
+    """Find the index of the smallest element along an axis.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    axis : int, optional
+        None means an index into all elements in row-major order.
+    keepdims : bool
+        Keep the reduced axis with size 1.
+
+    Returns
+    -------
+    Tensor of int
+        Of equal elements the first.
+
+    Notes
+    -----
+    A jump: it passes no gradient.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.argmin([[1.0, 5.0], [4.0, 4.0]], axis=1)
+    Tensor([0, 0], dtype=int64)
+    """
+    return np.argmin(x, axis=axis, keepdims=keepdims)
