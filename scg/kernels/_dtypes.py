@@ -20,7 +20,7 @@ Build = dict[DType, Any]
 
 
 def float32_twin(body: Callable[..., Any]) -> Callable[..., Any]:
-    """Copy a loop with every global name that ends in `_f64` meaning the one that ends in `_f32`.
+    """Copy a loop with every global name in `_f64` or `_F64` meaning the same in `32`.
 
     A function that returns the loop closed over the right `exp` would be shorter, but Numba's
     cache never hits for a closure over a compiled function; globals and the name are what it reads.
@@ -28,9 +28,9 @@ def float32_twin(body: Callable[..., Any]) -> Callable[..., Any]:
     assert isinstance(body, FunctionType)
     names = dict(body.__globals__)
     for name in body.__code__.co_names:
-        if name.endswith("_f64"):
-            single = name.removesuffix("_f64") + "_f32"
-            names[name] = names.get(single) or getattr(simd, single)
+        if name.endswith(("_f64", "_F64")):
+            single = name.removesuffix("64") + "32"
+            names[name] = names[single] if single in names else getattr(simd, single)
     twin = FunctionType(body.__code__, names, body.__name__.removesuffix("_f64") + "_f32")
     twin.__qualname__ = twin.__name__
     twin.__module__ = body.__module__

@@ -81,7 +81,8 @@ def softmax(x: Array, axis: Axis = -1) -> Array:
     """
     rows, axes, dtype = _rows(x, axis)
     out = np.empty_like(rows)
-    softmax_rows.run(softmax_rows.SOFTMAX, rows, out)
+    top, total = np.empty((2, rows.shape[0]), rows.dtype)
+    softmax_rows.run(softmax_rows.SOFTMAX, rows, out, top, total)
     return _restore(out, x.shape, axes, dtype)
 
 
@@ -238,6 +239,6 @@ def _like(y: Array, rows: Array) -> Array:
 
 def _logs(x: Array) -> tuple[Array, Array]:
     """Return per row a shift and log(sum(exp(x - shift)))."""
-    shift, rest = np.empty(x.shape[0], x.dtype), np.empty(x.shape[0], x.dtype)
+    shift, rest = np.empty((2, x.shape[0]), x.dtype)
     softmax_rows.run(softmax_rows.LOGS, x, shift, rest)
     return shift, rest

@@ -194,25 +194,26 @@ def _logs_f64(x: Any, shift: Any, rest: Any) -> None:
         rest[i] = log_f64(_sum_exp_f64(row, shift[i], lanes))
 
 
-def _softmax_short_f64(x: Any, out: Any) -> None:
+def _softmax_short_f64(x: Any, out: Any, top: Any, total: Any) -> None:
     per = _per_task(x)
     for task in prange((x.shape[0] + per - 1) // per):
         rows, y = x[task * per : (task + 1) * per], out[task * per : (task + 1) * per]
-        total = np.empty(rows.shape[0], x.dtype)
-        _shift_rows(rows, total, False, y)
+        _shift_rows(rows, top[task * per : (task + 1) * per], False, y)
         _exp_all_f64(y.reshape(-1))
-        _sum_rows(y, total)
-        for i in range(total.size):
-            here, scale = y[i], x.dtype.type(1) / total[i]
+        _sum_rows(y, total[task * per : (task + 1) * per])
+        for i in range(y.shape[0]):
+            here, scale = y[i], x.dtype.type(1) / total[task * per + i]
             for j in range(here.size):
                 here[j] *= scale
 
 
-def _softmax_f64(x: Any, out: Any) -> None:
+def _softmax_f64(x: Any, out: Any, top: Any, total: Any) -> None:
     for i in prange(x.shape[0]):
         lanes = np.empty(LANES, x.dtype)
         row, y = x[i], out[i]
-        scale = x.dtype.type(1) / _store_exp_f64(row, _top(row, lanes), y, lanes)
+        top[i] = _top(row, lanes)
+        total[i] = _store_exp_f64(row, top[i], y, lanes)
+        scale = x.dtype.type(1) / total[i]
         for j in range(y.size):
             y[j] *= scale
 
