@@ -13,17 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scg.errors import OptionError, ShapeError
-from scg.kernels import matmul as module
+from scg.kernels import _product, simd_tile
 from scg.kernels.matmul import ACTIVATIONS, matmul, uses_blas
 
 DTYPES = (np.float32, np.float64)
 GUARD = 97.0
 
-needs_kernel = pytest.mark.skipif(not module.HAS_KERNEL, reason="this CPU multiplies by BLAS")
+needs_kernel = pytest.mark.skipif(not _product.HAS_KERNEL, reason="this CPU multiplies by BLAS")
 
 # Every remainder of a tile and of a panel, several blocks of the inner dimension, one-sided sizes.
 SHAPES = [
-    *((m, 7, 9) for m in range(1, 2 * module.ROWS + 2)),
+    *((m, 7, 9) for m in range(1, 2 * simd_tile.ROWS + 2)),
     *((3, 5, n) for n in range(1, 70)),
     *((5, k, 35) for k in (1, 2, 15, 16, 17, 511, 512, 513, 1025, 3001)),
     *((m, 6, n) for m in (1, 2, 3) for n in range(90, 150, 7)),
@@ -85,7 +85,7 @@ def test_error_grows_slower_than_the_inner_dimension(dtype):
     a, b = rng.random((3, 100_000)).astype(dtype), rng.random((100_000, 5)).astype(dtype)
     exact = a.astype(wide(dtype)) @ b.astype(wide(dtype))
     error = np.abs(matmul(a, b) - exact) / exact
-    assert error.max() <= (module.DEPTH + 200) * np.finfo(dtype).eps
+    assert error.max() <= (_product.DEPTH + 200) * np.finfo(dtype).eps
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -114,7 +114,7 @@ def test_a_row_does_not_depend_on_the_other_rows(dtype):
     a, b = numbers(rng, (40, 1500), dtype), numbers(rng, (1500, 50), dtype)
     whole = matmul(a, b)
     for i in (0, 13, 14, 38):
-        if module.WIDE_ROWS:
+        if simd_tile.WIDE_ROWS:
             np.testing.assert_array_equal(matmul(a[i], b), whole[i])
         np.testing.assert_array_equal(matmul(a[i : i + 2], b), whole[i : i + 2])
         np.testing.assert_array_equal(matmul(a, b[:, i : i + 2]), whole[:, i : i + 2])
@@ -431,7 +431,7 @@ assert np.array_equal(matmul(a, a), before)
 
 PLAIN = """
 import numpy as np
-from scg.kernels import matmul as module
+from scg.kernels import _product, simd_tile
 from scg.kernels.matmul import matmul, uses_blas
 assert {assertion}
 rng = np.random.default_rng(0)
@@ -446,7 +446,7 @@ for dtype in (np.float32, np.float64):
 
 
 def test_without_the_compiler_blas_multiplies():
-    assertion = 'uses_blas(64, 64, 64, np.dtype("f4")) and not module.HAS_KERNEL'
+    assertion = 'uses_blas(64, 64, 64, np.dtype("f4")) and not _product.HAS_KERNEL'
     check(PLAIN.format(assertion=assertion), NUMBA_DISABLE_JIT="1")
 
 
@@ -459,13 +459,13 @@ binding.get_host_cpu_features = lambda: binding.FeatureMap({features})
 @pytest.mark.parametrize(
     ("cpu", "features", "assertion"),
     [
-        ("haswell", {"avx2": True, "fma": True}, "module.ROWS == 6"),
-        ("nehalem", {"sse4.2": True}, "not module.HAS_KERNEL"),
+        ("haswell", {"avx2": True, "fma": True}, "simd_tile.ROWS == 6"),
+        ("nehalem", {"sse4.2": True}, "not _product.HAS_KERNEL"),
     ],
 )
 def test_other_processors(cpu, features, assertion, tmp_path):
     """Compile for them and run here."""
-    if not module.HAS_KERNEL:
+    if not _product.HAS_KERNEL:
         pytest.skip("this CPU cannot run it")
     check(
         PRETEND.format(features=features) + PLAIN.format(assertion=assertion),
@@ -480,7 +480,7 @@ def test_the_rule_leaves_to_blas_what_the_tile_cannot_or_does_slowly(dtype):
     assert uses_blas(3, 0, 3, np.dtype(dtype))
     assert uses_blas(3, 3, 3, np.dtype(np.int64))
     assert uses_blas(100, 784, 1, np.dtype(dtype))
-    assert uses_blas(100, 784, 400, np.dtype(dtype)) is not module.HAS_KERNEL
+    assert uses_blas(100, 784, 400, np.dtype(dtype)) is not _product.HAS_KERNEL
     assert uses_blas(1, 784, 400, np.dtype(dtype)) is not bool(
-        module.HAS_KERNEL and module.WIDE_ROWS
+        _product.HAS_KERNEL and simd_tile.WIDE_ROWS
     )
