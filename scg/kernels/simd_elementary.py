@@ -122,7 +122,7 @@ def expm1_f32(x: Any) -> Any:
     """exp(x) - 1 without cancellation."""
     t, r, c = reduced_f32(clamp(x, EXPM1_RANGE_F32), ZERO_F32)
     half = power_f32(t - ONE_F32)  # half of 2^k, which itself may be infinite
-    y = TWO_F32 * (half * (r + c) + (half - HALF_F32))
+    y = TWO_F32 * ((half * r + (half - HALF_F32)) + half * c)
     return select(abs(x) < SMALL_F32, x, y)
 
 
@@ -131,7 +131,7 @@ def expm1_f64(x: Any) -> Any:
     """exp(x) - 1 without cancellation."""
     t, r, c = reduced_f64(clamp(x, EXPM1_RANGE_F64), 0.0)
     half = power_f64(t - 1.0)  # half of 2^k, which itself may be infinite
-    y = 2.0 * (half * (r + c) + (half - 0.5))
+    y = 2.0 * ((half * r + (half - 0.5)) + half * c)
     return select(abs(x) < SMALL_F64, x, y)
 
 
