@@ -55,32 +55,74 @@ class Vae(nn.Module):
 class VaeTask(experiment.Task):
     __doc__ = __doc__
     name = "vae"
-    smoke = {"epochs": 2, "data": "digits", "hidden": [32], "latent": 2, "out": Path("runs/vae-smoke")}
+    smoke = {
+        "epochs": 2,
+        "data": "digits",
+        "hidden": [32],
+        "latent": 2,
+        "out": Path("runs/vae-smoke"),
+    }
 
     @staticmethod
     def add_options(parser: argparse.ArgumentParser) -> None:
         add = parser.add_argument
-        add("--data", default="mnist", choices=["mnist", "static", "digits", "frey", "omniglot"],
-            help="data set; without it at hand, scikit-learn's digits (default %(default)s)")
-        add("--latent", type=experiment.positive, default=50, metavar="N",
-            help="dimensions of z (default %(default)s)")
-        add("--hidden", type=experiment.sizes, default=[200, 200], metavar="N,N",
-            help="widths of the hidden layers (default 200,200)")
-        add("--lr", type=experiment.positive_float, default=1e-3, metavar="X",
-            help="step size of Adam (default %(default)s)")
-        add("--decoder", default="auto", choices=["auto", "bernoulli", "gaussian"],
-            help="p(x | z); auto takes gaussian for grey faces (default %(default)s)")
-        add("--kl", default="analytic", choices=["analytic", "sampled"],
-            help="estimator B or A of the paper (default %(default)s)")
+        add(
+            "--data",
+            default="mnist",
+            choices=["mnist", "static", "digits", "frey", "omniglot"],
+            help="data set; without it at hand, scikit-learn's digits (default %(default)s)",
+        )
+        add(
+            "--latent",
+            type=experiment.positive,
+            default=50,
+            metavar="N",
+            help="dimensions of z (default %(default)s)",
+        )
+        add(
+            "--hidden",
+            type=experiment.sizes,
+            default=[200, 200],
+            metavar="N,N",
+            help="widths of the hidden layers (default 200,200)",
+        )
+        add(
+            "--lr",
+            type=experiment.positive_float,
+            default=1e-3,
+            metavar="X",
+            help="step size of Adam (default %(default)s)",
+        )
+        add(
+            "--decoder",
+            default="auto",
+            choices=["auto", "bernoulli", "gaussian"],
+            help="p(x | z); auto takes gaussian for grey faces (default %(default)s)",
+        )
+        add(
+            "--kl",
+            default="analytic",
+            choices=["analytic", "sampled"],
+            help="estimator B or A of the paper (default %(default)s)",
+        )
 
     def __init__(self, options: experiment.Options) -> None:
         self.options = options
-        self.set = data.load_or_digits("binarized_mnist" if options.data == "static" else options.data)
-        grey = options.decoder == "gaussian" or (options.decoder == "auto" and self.set.name == "frey")
+        self.set = data.load_or_digits(
+            "binarized_mnist" if options.data == "static" else options.data
+        )
+        grey = options.decoder == "gaussian" or (
+            options.decoder == "auto" and self.set.name == "frey"
+        )
         self.binarize = not grey and not self.set.binary
         self.rng = np.random.default_rng(options.seed)
-        self.model = Vae(self.set.dim, options.hidden, options.latent,
-                         "gaussian" if grey else "bernoulli", self.rng)
+        self.model = Vae(
+            self.set.dim,
+            options.hidden,
+            options.latent,
+            "gaussian" if grey else "bernoulli",
+            self.rng,
+        )
         self.optimizer = optim.Adam(self.model.parameters(), lr=options.lr)
         self.prior = scg.Normal(np.zeros(options.latent, np.float32), np.float32(1.0))
         self.batches = data.minibatches(self.set.train, options.batch_size, rng=self.rng)
@@ -117,10 +159,15 @@ class VaeTask(experiment.Task):
     def state(self):
         arrays, state = self.optimizer.state()
         arrays = {f"optimizer/{k}": v for k, v in arrays.items()}
-        return {**arrays, **self.model.state()}, {"optimizer": state, "rng": self.rng.bit_generator.state}
+        return {**arrays, **self.model.state()}, {
+            "optimizer": state,
+            "rng": self.rng.bit_generator.state,
+        }
 
     def load_state(self, arrays, state):
-        own = {k.removeprefix("optimizer/"): v for k, v in arrays.items() if k.startswith("optimizer/")}
+        own = {
+            k.removeprefix("optimizer/"): v for k, v in arrays.items() if k.startswith("optimizer/")
+        }
         self.model.load_state({k: v for k, v in arrays.items() if not k.startswith("optimizer/")})
         self.optimizer.load_state(own, state["optimizer"])
         self.rng.bit_generator.state = state["rng"]
@@ -136,21 +183,41 @@ class VaeTask(experiment.Task):
         originals = self.visible(self.set.test[rng.permutation(len(self.set.test))[:50]], rng)
         with scg.no_grad():
             codes = scg.peek(self.model.posterior(originals).mean)
-        pairs = np.stack([originals.reshape(5, 10, -1), self.decode(codes).reshape(5, 10, -1)], axis=1)
+        pairs = np.stack(
+            [originals.reshape(5, 10, -1), self.decode(codes).reshape(5, 10, -1)], axis=1
+        )
         draw = experiment.image_grid
         files = [
-            experiment.curves(out / "curves.png", history, {
-                "nats per image": ["elbo", "test_elbo"], "KL in nats": ["kl", "test_kl"]}),
-            draw(out / "reconstructions.png", pairs.reshape(100, -1), shape,
-                 title="test images (odd rows) and their reconstructions"),
-            draw(out / "samples.png", self.decode(rng.standard_normal((100, latent))), shape,
-                 title="drawn by the model"),
+            experiment.curves(
+                out / "curves.png",
+                history,
+                {"nats per image": ["elbo", "test_elbo"], "KL in nats": ["kl", "test_kl"]},
+            ),
+            draw(
+                out / "reconstructions.png",
+                pairs.reshape(100, -1),
+                shape,
+                title="test images (odd rows) and their reconstructions",
+            ),
+            draw(
+                out / "samples.png",
+                self.decode(rng.standard_normal((100, latent))),
+                shape,
+                title="drawn by the model",
+            ),
         ]
         if latent == 2:
             grid = [NormalDist().inv_cdf(p) for p in np.linspace(0.02, 0.98, 15)]
             plane = np.array([(a, -b) for b in grid for a in grid])
-            files.append(draw(out / "manifold.png", self.decode(plane), shape, columns=15,
-                              title="the latent plane"))
+            files.append(
+                draw(
+                    out / "manifold.png",
+                    self.decode(plane),
+                    shape,
+                    columns=15,
+                    title="the latent plane",
+                )
+            )
         return files
 
 

@@ -90,6 +90,8 @@ class _Loop:
                 f"{path} is a checkpoint of {state.get('experiment')!r}, not of {task.name!r}"
             )
         adopt(self.options, state["options"])
+        if "epochs" not in self.options.explicit:
+            self.options.epochs = state["epochs"]
         return arrays, state
 
     def _restore(self, arrays: Any, state: Any) -> None:
@@ -106,7 +108,8 @@ class _Loop:
         arrays, state = self.task.state()
         path = self.options.out / CHECKPOINT
         checkpoint.save(path, arrays, {
-            "experiment": self.task.name, "options": self.options.settings(), "task": state,
+            "experiment": self.task.name, "options": self.options.settings(),
+                "epochs": self.options.epochs, "task": state,
             "batches": self.task.batches.state(), "history": self.history, "sums": self.sums,
             "seconds": self.seconds,
         })  # fmt: skip
@@ -195,7 +198,8 @@ class _Loop:
         seconds = [row["seconds"] for row in self.history]
         metrics = {
             **last, "epochs": len(self.history), "seconds_per_epoch": sum(seconds) / len(seconds),
-            "seed": self.options.seed, "options": self.options.settings(), "history": self.history,
+            "seed": self.options.seed, "options": self.options.settings(),
+            "history": self.history,
         }  # fmt: skip
         path = self.options.out / "metrics.json"
         with replacing(path) as file:

@@ -1,0 +1,194 @@
+"""The runner behind the examples: options, resume, interruption, and mistakes in one sentence."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scg import data, experiment
+from scg.errors import ShapeError
+
+
+class Walk(experiment.Task):
+    """A random walk that stands for training."""
+
+    name = "walk"
+    smoke = {"epochs": 1, "size": 4}
+    interrupt_at = None
+    explode = False
+
+    @staticmethod
+    def add_options(parser):
+        parser.add_argument("--size", type=experiment.positive, default=8)
+
+    def __init__(self, options):
+        self.options = options
+        self.rng = np.random.default_rng(options.seed)
+        self.w = np.zeros(options.size)
+        self.count = 0
+        examples = np.arange(50.0)
+        self.batches = data.minibatches(examples, options.batch_size, rng=self.rng)
+
+    def step(self, batch):
+        self.count += 1
+        self.w += self.rng.standard_normal(self.w.size) * batch.mean()
+        if self.count == self.interrupt_at:
+            os.kill(os.getpid(), signal.SIGINT)
+        return {"loss": float("nan") if self.explode else float(self.w.sum())}
+
+    def evaluate(self):
+        return {"test_loss": float(np.abs(self.w).sum())}
+
+    def state(self):
+        return {"w": self.w}, {"count": self.count, "rng": self.rng.bit_generator.state}
+
+    def load_state(self, arrays, state):
+        self.w, self.count = arrays["w"], state["count"]
+        self.rng.bit_generator.state = state["rng"]
+
+    def pictures(self, out, history):
+        return [experiment.curves(out / "curves.png", history, {"loss": ["loss", "test_loss"]})]
+
+
+def run(*arguments, task=Walk):
+    with pytest.raises(SystemExit) as end:
+        experiment.run(task, list(map(str, arguments)))
+    return end.value.code
+
+
+def metrics(out):
+    read = json.loads((Path(out) / "metrics.json").read_text())
+    for row in (read, *read["history"]):
+        row.pop("seconds_per_epoch", row.pop("seconds", None))
+    return read
+
+
+def test_a_run_writes_metrics_pictures_and_a_checkpoint(tmp_path, capsys):
+    assert run("--out", tmp_path, "--epochs", 3, "--batch-size", 20) == 0
+    found = metrics(tmp_path)
+    assert found["epochs"] == 3
+    assert found["seed"] == 0
+    assert found["options"]["size"] == 8
+    assert found["test_loss"] == found["history"][-1]["test_loss"]
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert "curves.png" in capsys.readouterr().out
+
+
+def test_same_seed_same_numbers_other_seed_others(tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        run("--out", tmp_path / name, "--seed", seed, "--epochs", 2)
+    a, b, c = (metrics(tmp_path / n)["history"] for n in "abc")
+    assert a == b != c
+
+
+@pytest.mark.parametrize("interrupt_at", [1, 2, 3, 4, 7])
+def test_an_interrupted_run_goes_on_bitwise(tmp_path, capsys, interrupt_at):
+    options = ("--epochs", 3, "--batch-size", 20, "--size", 5)
+    run("--out", tmp_path / "whole", *options)
+
+    class Interrupted(Walk):
+        pass
+
+    Interrupted.interrupt_at = interrupt_at
+    out = tmp_path / "parts"
+    assert run("--out", out, *options, task=Interrupted) == 130
+    assert "--resume" in capsys.readouterr().out
+    assert run("--out", out, "--resume", task=Walk) == 0
+    assert metrics(out)["history"] == metrics(tmp_path / "whole")["history"]
+    assert metrics(out)["options"] == metrics(tmp_path / "whole")["options"]
+
+
+def test_a_finished_run_can_be_prolonged(tmp_path):
+    run("--out", tmp_path / "long", "--epochs", 4)
+    run("--out", tmp_path / "short", "--epochs", 2)
+    assert run("--out", tmp_path / "short", "--resume", "--epochs", 4) == 0
+    assert metrics(tmp_path / "short")["history"] == metrics(tmp_path / "long")["history"]
+
+
+def test_smoke_sets_what_was_not_typed(tmp_path):
+    run("--smoke", "--out", tmp_path)
+    assert metrics(tmp_path)["options"]["size"] == 4
+    run("--smoke", "--out", tmp_path, "--size", 3)
+    assert metrics(tmp_path)["options"]["size"] == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--epochs", "0"], "at least 1"),
+        (["--seed", "-1"], "at least 0"),
+        (["--speed", "9"], "unrecognized"),
+        (["--size", "big"], "whole number"),
+        (["--resume", "nowhere.safetensors"], "nowhere.safetensors"),
+    ],
+)
+def test_mistakes_end_with_one_sentence(tmp_path, capsys, arguments, word):
+    assert run("--out", tmp_path / "out", *arguments) == 2
+    error = capsys.readouterr().err
+    assert word in error
+    assert "Traceback" not in error
+
+
+def test_help_shows_every_option(capsys):
+    assert run("--help") == 0
+    text = capsys.readouterr().out
+    for option in ("--epochs", "--seed", "--out", "--resume", "--smoke", "--size", "random walk"):
+        assert option in text
+
+
+def test_a_checkpoint_with_other_options_is_refused(tmp_path, capsys):
+    run("--out", tmp_path, "--epochs", 1)
+    assert run("--out", tmp_path, "--resume", "--size", 3) == 2
+    assert "--size 3 now, 8 then" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_another_experiment_is_refused(tmp_path, capsys):
+    class Other(Walk):
+        name = "other"
+
+    run("--out", tmp_path, "--epochs", 1, task=Other)
+    assert run("--out", tmp_path, "--resume") == 2
+    assert "'other'" in capsys.readouterr().err
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, capsys):
+    class Exploding(Walk):
+        explode = True
+
+    assert run("--out", tmp_path, task=Exploding) == 2
+    assert "loss became nan" in capsys.readouterr().err
+    assert not (tmp_path / "metrics.json").exists()
+
+
+def test_an_output_folder_that_cannot_be_made_is_explained_at_once(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert run("--out", tmp_path / "file" / "out") == 2
+    assert "--out" in capsys.readouterr().err
+
+
+def test_a_full_disk_loses_nothing(tmp_path, capsys, monkeypatch):
+    run("--out", tmp_path, "--epochs", 1)
+    before = (tmp_path / "checkpoint.safetensors").read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert run("--out", tmp_path, "--epochs", 2) == 2
+    error = capsys.readouterr().err
+    assert "No space left on device" in error
+    assert "Traceback" not in error
+    assert (tmp_path / "checkpoint.safetensors").read_bytes() == before
+
+
+def test_tiles_and_grid(tmp_path):
+    images = np.linspace(0, 1, 7 * 6).reshape(7, 6)
+    grid = experiment.tiles(images, (2, 3), 4)
+    assert grid.shape == (5, 15)
+    np.testing.assert_array_equal(grid[:2, 4:7], images[1].reshape(2, 3))
+    assert experiment.image_grid(tmp_path / "g.png", images, (2, 3), columns=4, title="t").exists()
+    with pytest.raises(ShapeError, match="3 x 3"):
+        experiment.tiles(images, (3, 3), 4)
