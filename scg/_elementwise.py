@@ -131,29 +131,34 @@ def _flat(array: Any) -> Any:
 
 
 def elementwise(
-    *, y: str, ufunc: Any = None, smooth: Any = Smoothness.SMOOTH, **fields: Any
-) -> Callable[[Fn], Fn]:
+    *, y: str, name: str | None = None, ufunc: Any = None, smooth: Any = Smoothness.SMOOTH,
+    **fields: Any,
+) -> Callable[[Fn], Fn]:  # fmt: skip
     """Declare an elementwise op; the decorated function gives name, signature and docstring.
 
     Parameters
     ----------
     y : str
         The value, in terms of the positional-only inputs and the statics.
+    name : str, optional
+        Of the op, if not that of the function.
     ufunc : callable, optional
         A ufunc to use for the forward pass instead of a kernel, where it is as fast.
     smooth : Smoothness or tuple
         Per input.
     **fields
         `d<input>="expression in inputs, y and statics"` for each derivative (absent means zero
-        almost everywhere), and the fields of `Op`.
+        almost everywhere), and the fields of `Op`. An expression that names `g` is the cotangent
+        itself: `where(x > 0, g, 0)` needs no product, and no constant that widens float32.
     """
 
     def decorate(function: Fn) -> Fn:
         inputs = inspect.signature(function).parameters
         derivatives = {x: fields.pop(f"d{x}") for x in inputs if f"d{x}" in fields}
-        fields.setdefault("shape", _named_broadcast(function.__name__))
+        op_name = name or function.__name__
+        fields.setdefault("shape", _named_broadcast(op_name))
         fields.setdefault("axes", _axes.elementwise)
-        op = ElementwiseOp(function.__name__, function, smooth=smooth, **fields)
+        op = ElementwiseOp(op_name, function, smooth=smooth, **fields)
         op.forward = _forward(op, y, ufunc)
         if ufunc is not None and isinstance(ufunc, np.ufunc):
             op.numpy = (ufunc, *op.numpy)
@@ -175,15 +180,13 @@ def _named_broadcast(name: str) -> Callable[..., Shape]:
 
 
 def _forward(op: Op, text: str, ufunc: Any) -> Callable[..., Any]:
-    if ufunc is not None and not op.static_names:
+    if ufunc is not None:
         return ufunc  # type: ignore[no-any-return]
     rule = _Rule(op.name, text, op.inputs, op.static_names)
     defaults = op.defaults
 
     def forward(*arrays: Any, **statics: Any) -> Any:
         operands = _as_floats(arrays)
-        if ufunc is not None:
-            return ufunc(*operands, **statics)
         with np.errstate(all="ignore"):  # kernels do not warn, so their fall-back must not either
             return rule.on_arrays(*operands, **{**defaults, **statics})
 
@@ -199,6 +202,8 @@ def _as_floats(arrays: tuple[Any, ...]) -> list[Any]:
 
 
 def _times_g(derivative: str) -> str:
+    if "g" in Expression(derivative).names:
+        return derivative
     return {"1": "g", "-1": "-g"}.get(derivative, f"g * ({derivative})")
 
 

@@ -37,7 +37,7 @@ def note_noise(
     """Fill in what a noisy node knows, from its inputs and from the op's record."""
     tracked = [n for n in nodes if n is not None]
     result.draw = next((n.draw for n in tracked if n.draw), None)
-    result.cut = next((n.cut for n in tracked if n.cut), None)
+    result.cut = next((n.cut for n in tracked if n.cut and not _waived(n, statics)), None)
     result.runs = merge(run for n in tracked for run in n.runs)
     if result.flags & BOXED and any(_is_unboxed(n) for n in tracked):
         result.flags |= MIXED
@@ -71,6 +71,11 @@ def _new_cut(
     if not grad_enabled() and result.flags & _BOTH == _BOTH:
         return Cut(op.name, "no_grad", result.place, result.draw)
     return None
+
+
+def _waived(node: Node, statics: Any) -> bool:
+    """Tell whether the user asserts that jumps in a condition do not show: `continuous=True`."""
+    return node.dtype.kind == "b" and bool(statics.get("continuous"))
 
 
 def _is_unboxed(node: Node) -> bool:

@@ -34,7 +34,7 @@ from scg.tensor import Tensor, as_array
 
 __all__ = [
     "JUMP", "KINK", "OPAQUE", "OPS", "POLE", "RAW", "SMOOTH", "TRACED", "Op", "Smoothness", "Spec",
-    "op", "serves",
+    "op", "serves", "stands_for",
 ]  # fmt: skip
 
 Fn = TypeVar("Fn", bound=Callable[..., Any])
@@ -234,9 +234,8 @@ class Op:
     def _residuals(self, y: Array, arrays: Sequence[Any]) -> tuple[Any, ...]:
         kept = self._kept
         if self.variadic:
-            keep = kept[1]
-            rest = [a if keep else Spec(a.shape, a.dtype) for a in arrays]
-            return (y if kept[0] else Spec(y.shape, y.dtype), *rest)
+            # The last mark is for all of `*xs`, those before it for the inputs named one by one.
+            kept = (*kept[:-1], *kept[-1:] * (2 + len(arrays) - len(kept)))
         values = (y, *arrays)
         if False not in kept:
             return values
@@ -364,9 +363,19 @@ class PublicOp(Protocol[P]):
         """Attach the vjp."""
 
 
-def op(
-    *, name: str | None = None, **fields: Any
-) -> Callable[[Callable[P, Any]], PublicOp[P]]:
+def stands_for(public_of_op: Callable[..., Any]) -> Callable[[Fn], Fn]:
+    """Let the decorated function, which may choose another op, be the public face of an op."""
+
+    def attach(public: Fn) -> Fn:
+        record = public_of_op.op  # type: ignore[attr-defined]
+        record.public = public
+        public.op = record  # type: ignore[attr-defined]
+        return serves(*record.numpy)(public)
+
+    return attach
+
+
+def op(*, name: str | None = None, **fields: Any) -> Callable[[Callable[P, Any]], PublicOp[P]]:
     """Declare an op of the library from its forward pass on arrays.
 
     Positional-only parameters (before `/`, or `*xs`) are tensor inputs; the others are statics.

@@ -13,6 +13,7 @@ from scg.ops import (
     likelihood,
     linear_algebra,
     logic,
+    powers,
     reduction,
     scan,
     selection,
@@ -29,6 +30,7 @@ from scg.ops.extremum import *  # noqa: F403
 from scg.ops.likelihood import *  # noqa: F403
 from scg.ops.linear_algebra import *  # noqa: F403
 from scg.ops.logic import *  # noqa: F403
+from scg.ops.powers import *  # noqa: F403
 from scg.ops.reduction import *  # noqa: F403
 from scg.ops.scan import *  # noqa: F403
 from scg.ops.selection import *  # noqa: F403
@@ -38,6 +40,6 @@ from scg.ops.special import *  # noqa: F403
 _methods.attach()
 _families = (
     _softmax, activation, arithmetic, cast, comparison, exponential, extremum, likelihood,
-    linear_algebra, logic, reduction, scan, selection, shape, special,
+    linear_algebra, logic, powers, reduction, scan, selection, shape, special,
 )  # fmt: skip
 __all__ = sorted(name for family in _families for name in family.__all__)

@@ -12,7 +12,7 @@ from scg.ops import _samples
 from scg.tape import NONNEGATIVE, POSITIVE
 from scg.tensor import Tensor
 
-__all__ = ["add", "divide", "multiply", "negative", "square", "subtract"]
+__all__ = ["add", "divide", "multiply", "negative", "reciprocal", "square", "subtract"]
 
 _BOTH = POSITIVE | NONNEGATIVE
 
@@ -201,5 +201,36 @@ def square(x: Any, /) -> Tensor:
     >>> import scg
     >>> scg.square([1.0, -2.0])
     Tensor([1., 4.])
+    """
+    ...
+
+
+@elementwise(
+    y="1 / x", dx="-y * y", ufunc=lambda x: 1.0 / x, smooth=POLE, sign=lambda same, x: x,
+    reference=np.reciprocal, numpy=(np.reciprocal,),
+    samples=_samples.elementwise((0.5, 3), complex_step=True),
+)  # fmt: skip
+def reciprocal(x: Any, /) -> Tensor:
+    """Compute `1 / x`, elementwise.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        Integers divide to floating point.
+
+    Returns
+    -------
+    Tensor
+
+    Notes
+    -----
+    Gradient: `-1 / x**2`. Zero is a pole: where noise can reach it, the pathwise gradient is
+    refused unless `x` is known to be positive.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.reciprocal([1.0, 4.0])
+    Tensor([1.  , 0.25])
     """
     ...

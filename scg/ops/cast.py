@@ -1,0 +1,102 @@
+"""Changing the dtype, and cutting the gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from scg import _axes
+from scg._op import JUMP, OPAQUE, SMOOTH, Smoothness, op
+from scg._typing import DType, Shape
+from scg.ops import _samples
+
+__all__ = ["astype", "detach"]
+
+
+def _same(x: Shape, **_: Any) -> Shape:
+    return x
+
+
+def _cast_smoothness(count: int, dtype: Any) -> tuple[Smoothness, ...]:
+    return (SMOOTH if np.dtype(dtype).kind == "f" else JUMP,)
+
+
+def _cast_samples() -> _samples.Samples:
+    """Keep the dtype, or leave the floating-point numbers."""
+
+    def cases(rng: np.random.Generator, dtype: DType) -> Iterable[_samples.Case]:
+        for target in (dtype, np.dtype(np.int64), np.dtype(np.bool_)):
+            yield (np.asarray(rng.uniform(-3, 3, (3, 4)), dtype),), {"dtype": target}
+            yield (np.asarray(rng.uniform(-3, 3), dtype),), {"dtype": target}
+
+    return _samples.Samples(cases)
+
+
+@op(
+    shape=_same, axes=_axes.elementwise, smooth=_cast_smoothness, sign=lambda same, x: x,
+    alias=True, reference=lambda x, dtype: x.astype(dtype), numpy=(np.astype,),
+    samples=_cast_samples(),
+)  # fmt: skip
+def astype(x: Any, /, dtype: Any) -> Any:
+    """Convert to another dtype.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    dtype : dtype
+
+    Returns
+    -------
+    Tensor
+        Sharing the memory of `x` if it has that dtype already.
+
+    Notes
+    -----
+    Gradient: between floating-point dtypes, 1. A cast to integers or booleans is a jump.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.astype([1.0, 2.5], "int64")
+    Tensor([1, 2], dtype=int64)
+    """
+    return np.asarray(x).astype(dtype, copy=False)
+
+
+@astype.vjp
+def _(F: Any, g: Any, _y: Any, _x: Any, *, dtype: Any) -> Any:
+    return g  # the engine undoes the promotion
+
+
+@op(
+    shape=_same, axes=_axes.elementwise, smooth=OPAQUE, sign=lambda same, x: x, alias=True,
+    reference=lambda x: x, samples=_samples.elementwise((-3, 3)),
+)  # fmt: skip
+def detach(x: Any, /) -> Any:
+    """Return the same value, through which no gradient flows back.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+
+    Returns
+    -------
+    Tensor
+        Sharing the memory of `x`.
+
+    Notes
+    -----
+    No gradient: where noise and a parameter meet in `x`, a pathwise gradient is refused.
+
+    Examples
+    --------
+    >>> import scg
+    >>> x = scg.parameter(2.0)
+    >>> y = x * scg.detach(x)
+    >>> y.backward()
+    >>> float(x.grad)
+    2.0
+    """
+    return np.asarray(x)

@@ -1,0 +1,95 @@
+"""Special functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.special as sp
+
+from scg._elementwise import elementwise
+from scg._op import POLE, SMOOTH
+from scg.ops import _samples
+from scg.tape import NONNEGATIVE
+from scg.tensor import Tensor
+
+__all__ = ["xlog1py", "xlogy"]
+
+
+@elementwise(
+    y="x * log(v)", dx="log(v)", dv="ratio(x, v)", ufunc=sp.xlogy, smooth=(SMOOTH, POLE),
+    samples=_samples.elementwise((-3, 3), (0.5, 3), edges=(0.0, 1.0, 2.0, np.nan)),
+)  # fmt: skip
+def xlogy(x: Any, v: Any, /) -> Tensor:
+    """Compute `x * log(v)`, which is 0 where `x = 0`, elementwise.
+
+    Parameters
+    ----------
+    x, v : Tensor or array_like
+        Broadcast against each other.
+
+    Returns
+    -------
+    Tensor
+
+    Notes
+    -----
+    Gradient: `log(v)` and `x / v`, the latter 0 where both are 0. `v = 0` is a pole, excluded where
+    `v` is known to be positive.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.xlogy(0.0, 0.0)
+    Tensor(0.)
+    """
+    ...
+
+
+@elementwise(
+    y="x * log1p(v)", dx="log1p(v)", dv="ratio(x, 1 + v)", ufunc=sp.xlog1py,
+    smooth=(SMOOTH, POLE), pole_safe=NONNEGATIVE,
+    samples=_samples.elementwise((-3, 3), (0.5, 3), edges=(0.0, 1.0, 2.0, np.nan)),
+)  # fmt: skip
+def xlog1py(x: Any, v: Any, /) -> Tensor:
+    """Compute `x * log(1 + v)`, which is 0 where `x = 0`, elementwise.
+
+    Parameters
+    ----------
+    x, v : Tensor or array_like
+        Broadcast against each other.
+
+    Returns
+    -------
+    Tensor
+
+    Notes
+    -----
+    Gradient: `log(1 + v)` and `x / (1 + v)`, the latter 0 where both are 0. `v = -1` is a pole,
+    excluded where `v` is known to be non-negative.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.xlog1py(0.0, -1.0)
+    Tensor(0.)
+    """
+    ...
+
+
+def _ratio(x: Any, v: Any) -> Any:
+    return np.where((x == 0) & (v == 0), 0.0, x / v)
+
+
+@elementwise(
+    y="where(v == 0, where(x == 0, 0, x / v), x / v)", dx="1 / v", dv="-ratio(y, v)",
+    smooth=(SMOOTH, POLE), reference=_ratio,
+    samples=_samples.elementwise((-3, 3), (0.5, 3), edges=(0.0, 1.0, -2.0, np.nan)),
+)  # fmt: skip
+def ratio(x: Any, v: Any, /) -> Tensor:
+    """Divide, with 0 / 0 = 0: the slope of `xlogy`.
+
+    An op of its own and as smooth as a quotient, because the comparison that a `where` in its place
+    would need is a jump to whoever differentiates again.
+    """
+    ...
