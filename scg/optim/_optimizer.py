@@ -1,0 +1,191 @@
+"""What every optimiser does: it holds parameters, counts steps, ends runs and can be resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from scg._run import end_run
+from scg._typing import Array
+from scg.checkpoint import require_match
+from scg.errors import CheckpointError, NonFiniteError, OptionError
+from scg.optim._options import Parameters, Schedule, named, nonnegative
+from scg.tensor import Tensor
+
+__all__ = ["Optimizer"]
+
+
+class Optimizer:
+    """Base of the optimisers.
+
+    Attributes
+    ----------
+    params : list of Tensor
+        What is trained.
+    lr : float or callable
+        The step size, or a schedule that maps the number of steps done to it. May be changed at
+        any time.
+    steps : int
+        How many steps were done.
+    options : dict
+        The other numbers of the rule; fixed, so that a resumed run cannot differ by accident.
+
+    Notes
+    -----
+    A subclass names its state arrays in `_slots` and updates one parameter in `_update`.
+    """
+
+    _slots: ClassVar[tuple[str, ...]] = ()  # one array of the parameter's shape for each
+
+    def __init__(
+        self, params: Parameters, lr: float | Schedule, *, check_finite: bool, **options: Any
+    ) -> None:
+        self._named = named(type(self).__name__, params)
+        self.params = list(self._named.values())
+        self.lr = lr
+        self.steps = 0
+        self.check_finite = check_finite
+        self.options = options
+        self._state = {
+            name: {slot: np.zeros(p.shape, p.dtype) for slot in self._slots}
+            for name, p in self._named.items()
+        }
+        # Not `steps`: a parameter that was skipped has not seen the bias of its zero start.
+        self._updates = dict.fromkeys(self._named, 0)
+
+    @property
+    def lr(self) -> float | Schedule:
+        """The step size, or the schedule it follows."""
+        return self._lr
+
+    @lr.setter
+    def lr(self, value: float | Schedule) -> None:
+        self._lr = value if callable(value) else nonnegative(type(self).__name__, lr=value)[0]
+
+    @property
+    def rate(self) -> float:
+        """The step size of the next step."""
+        if not callable(self._lr):
+            return self._lr
+        try:
+            return nonnegative(type(self).__name__, lr=self._lr(self.steps))[0]
+        except OptionError as error:
+            raise OptionError(f"{error} (from its schedule, at step {self.steps})") from None
+
+    def step(self) -> None:
+        """Update the parameters that have a gradient, in place, and end the run.
+
+        A backward that is still pending on the old values refuses afterwards.
+
+        Raises
+        ------
+        NonFiniteError
+            With `check_finite`, if a gradient holds a NaN or an infinity; nothing was changed.
+        OptionError
+            If the schedule returns a step size that is negative or not finite.
+        """
+        rate = self.rate
+        live = [(name, p) for name, p in self._named.items() if p._leaf("update").grad is not None]
+        if self.check_finite:
+            for name, p in live:
+                self._require_finite(name, p)
+        for name, p in live:
+            leaf = p._leaf("update")
+            self._updates[name] += 1
+            self._update(p._data, leaf.grad, rate, self._updates[name], **self._state[name])
+            leaf.version += 1
+        self.steps += 1
+        end_run(updated=True)
+
+    def _update(self, p: Array, g: Array, rate: float, count: int, **state: Array) -> None:
+        """Update one parameter and its state in place; `count` is the number of this update."""
+        raise NotImplementedError(f"{type(self).__name__} defines no _update")
+
+    def _require_finite(self, name: str, p: Tensor) -> None:
+        bad = p.size - np.count_nonzero(np.isfinite(p._leaf("check").grad))
+        if bad:
+            raise NonFiniteError(
+                f"{type(self).__name__}: {bad} of {p.size} gradient elements of parameter "
+                f"'{p.name or name}' are NaN or infinite at step {self.steps}; nothing was "
+                "updated; try a smaller lr, or clip the gradients"
+            )
+
+    def zero_grad(self) -> None:
+        """Forget the accumulated gradients, and end the run."""
+        for p in self.params:
+            p.zero_grad()
+        end_run(updated=False)
+
+    # --- resuming ----------------------------------------------------------------------------
+
+    def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        """Return what a bitwise resumption needs beside the parameters.
+
+        Returns
+        -------
+        arrays : dict of str to Array
+            Copies of the state arrays, by parameter and slot.
+        state : dict
+            Plain JSON: the rule and its options, the counts, and `lr` unless it is a schedule.
+        """
+        arrays = {key: array.copy() for key, array in self._arrays().items()}
+        lr = None if callable(self._lr) else self._lr
+        counts = {"steps": self.steps, "updates": list(self._updates.values())}
+        return arrays, {**self._settings(), **counts, "lr": lr}
+
+    def load_state(self, arrays: Mapping[str, Array], state: Mapping[str, Any]) -> None:
+        """Take over what `state` returned; all of it, or nothing if anything is wrong.
+
+        Parameters
+        ----------
+        arrays, state
+            From `state`, of an optimiser of the same rule, options and parameters.
+
+        Raises
+        ------
+        CheckpointError
+            If something is missing, left over or different; it names what.
+        """
+        who = type(self).__name__
+        own = self._arrays()
+        require_match(
+            f"the state given to {who}", arrays, state, like=own, settings=self._settings()
+        )
+        steps, updates = self._counts(state)
+        lr = state.get("lr")
+        if (lr is None) != callable(self._lr):
+            was, now = ("schedule", "number") if lr is None else ("number", "schedule")
+            raise CheckpointError(
+                f"the state given to {who} was saved with a {was} as lr, and here lr is a {now}; "
+                "construct the optimiser as it was"
+            )
+        if lr is not None:
+            self.lr = lr
+        self.steps, self._updates = steps, dict(zip(self._updates, updates, strict=True))
+        for key, array in own.items():
+            array[...] = arrays[key]
+
+    def _arrays(self) -> dict[str, Array]:
+        return {
+            f"{name}.{slot}": array
+            for name, slots in self._state.items() for slot, array in slots.items()
+        }  # fmt: skip
+
+    def _settings(self) -> dict[str, Any]:
+        return {"rule": type(self).__name__, **self.options}
+
+    def _counts(self, state: Mapping[str, Any]) -> tuple[int, list[int]]:
+        steps, updates = state.get("steps"), state.get("updates")
+        if not (
+            isinstance(steps, int) and steps >= 0
+            and isinstance(updates, list) and len(updates) == len(self.params)
+            and all(isinstance(n, int) and 0 <= n <= steps for n in updates)
+        ):  # fmt: skip
+            raise CheckpointError(
+                f"the state given to {type(self).__name__} has steps={steps!r} and "
+                f"updates={updates!r}; they must count the steps, and the updates of each of "
+                f"{len(self.params)} parameters"
+            )
+        return steps, updates
