@@ -1,6 +1,7 @@
 """Every operation, by family, and their attachment to the Tensor class."""
 
 from scg.ops import (
+    _einsum,
     _guarded,
     _methods,
     _softmax,
@@ -8,11 +9,13 @@ from scg.ops import (
     arithmetic,
     cast,
     comparison,
+    contraction,
     exponential,
     extremum,
     likelihood,
     linear_algebra,
     logic,
+    matrices,
     powers,
     reduction,
     scan,
@@ -20,16 +23,19 @@ from scg.ops import (
     shape,
     special,
 )
+from scg.ops._einsum import *  # noqa: F403
 from scg.ops._softmax import *  # noqa: F403
 from scg.ops.activation import *  # noqa: F403
 from scg.ops.arithmetic import *  # noqa: F403
 from scg.ops.cast import *  # noqa: F403
 from scg.ops.comparison import *  # noqa: F403
+from scg.ops.contraction import *  # noqa: F403
 from scg.ops.exponential import *  # noqa: F403
 from scg.ops.extremum import *  # noqa: F403
 from scg.ops.likelihood import *  # noqa: F403
 from scg.ops.linear_algebra import *  # noqa: F403
 from scg.ops.logic import *  # noqa: F403
+from scg.ops.matrices import *  # noqa: F403
 from scg.ops.powers import *  # noqa: F403
 from scg.ops.reduction import *  # noqa: F403
 from scg.ops.scan import *  # noqa: F403
@@ -39,7 +45,7 @@ from scg.ops.special import *  # noqa: F403
 
 _methods.attach()
 _families = (
-    _softmax, activation, arithmetic, cast, comparison, exponential, extremum, likelihood,
-    linear_algebra, logic, powers, reduction, scan, selection, shape, special,
+    _einsum, _softmax, activation, arithmetic, cast, comparison, contraction, exponential,
+    extremum, likelihood, linear_algebra, logic, matrices, powers, reduction, scan, selection, shape, special,
 )  # fmt: skip
 __all__ = sorted(name for family in _families for name in family.__all__)

@@ -11,7 +11,7 @@ from scg import _axes
 from scg._typing import Axis, Shape
 from scg.errors import ShapeError
 
-__all__ = ["CASES", "check_axes", "count", "reduced_shape", "restore", "rule"]
+__all__ = ["CASES", "check_axes", "count", "reduced_shape", "restore", "rule", "shared"]
 
 CASES: list[Any] = [
     (((),), {}), (((5,),), {}), (((3, 4),), {"axis": 0}), (((3, 4),), {"axis": -1}),
@@ -57,3 +57,9 @@ def restore(g: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
         return g
     axes = _axes.normalize_axes(axis, len(x.shape))
     return g.reshape(tuple(1 if i in axes else n for i, n in enumerate(x.shape)))
+
+
+def shared(x: Any, y: Any, axis: Axis) -> Any:
+    """Return weights that sum to 1 over `axis`, equal for the elements that attain `y`."""
+    hits = (x == y).astype(x.dtype)
+    return hits / hits.sum(axis=axis, keepdims=True)

@@ -10,17 +10,11 @@ from scg import _axes
 from scg._op import JUMP, KINK, op
 from scg._typing import Axis
 from scg.ops import _samples
-from scg.ops._reduced import CASES, restore, rule
+from scg.ops._reduced import CASES, restore, rule, shared
 
 __all__ = ["argmax", "argmin", "max", "min"]
 
 _ONE_AXIS = [case for case in CASES if not isinstance(case[1].get("axis"), tuple)]
-
-
-def _shared(x: Any, y: Any, axis: Axis) -> Any:
-    """Return weights that sum to 1 over `axis`, equal for the elements that attain `y`."""
-    hits = (x == y).astype(x.dtype)
-    return hits / hits.sum(axis=axis, keepdims=True)
 
 
 @op(
@@ -63,7 +57,7 @@ def max(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Any:
 
 @max.vjp
 def _(F: Any, g: Any, y: Any, x: Any, *, axis: Axis, keepdims: bool) -> Any:
-    weights = _shared(x, restore(y, x, axis, keepdims), axis)
+    weights = shared(x, restore(y, x, axis, keepdims), axis)
     return restore(g, x, axis, keepdims) * weights
 
 
@@ -107,13 +101,13 @@ def min(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Any:
 
 @min.vjp
 def _(F: Any, g: Any, y: Any, x: Any, *, axis: Axis, keepdims: bool) -> Any:
-    weights = _shared(x, restore(y, x, axis, keepdims), axis)
+    weights = shared(x, restore(y, x, axis, keepdims), axis)
     return restore(g, x, axis, keepdims) * weights
 
 
 @op(
     shape=rule("argmax"), axes=_axes.reduced, smooth=JUMP, reference=np.argmax,
-    numpy=(np.argmax,), samples=_samples.arrays(*_ONE_AXIS),
+    numpy=(np.argmax,), samples=_samples.arrays(*_ONE_AXIS, ulps=1.0),
 )  # fmt: skip
 def argmax(x: Any, /, axis: int | None = None, keepdims: bool = False) -> Any:
     """Find the index of the largest element along an axis.
@@ -146,7 +140,7 @@ def argmax(x: Any, /, axis: int | None = None, keepdims: bool = False) -> Any:
 
 @op(
     shape=rule("argmin"), axes=_axes.reduced, smooth=JUMP, reference=np.argmin,
-    numpy=(np.argmin,), samples=_samples.arrays(*_ONE_AXIS),
+    numpy=(np.argmin,), samples=_samples.arrays(*_ONE_AXIS, ulps=1.0),
 )  # fmt: skip
 def argmin(x: Any, /, axis: int | None = None, keepdims: bool = False) -> Any:
     """Find the index of the smallest element along an axis.

@@ -1,4 +1,4 @@
-"""Products of matrices and vectors."""
+"""Products of matrices and vectors, and norms."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ import numpy as np
 
 from scg import _axes
 from scg._axes import Along, AxisMap
-from scg._op import SMOOTH, op
-from scg._typing import Shape
-from scg.errors import ShapeError
+from scg._op import KINK, SMOOTH, op, serves
+from scg._typing import Axis, Shape
+from scg.errors import OptionError, ShapeError
 from scg.kernels import matmul as kernels
+from scg.kernels import reduce
 from scg.ops import _samples
+from scg.ops._reduced import CASES, restore, rule, shared
+from scg.tape import NONNEGATIVE
+from scg.tensor import Tensor
 
-__all__ = ["matmul"]
+__all__ = ["matmul", "norm", "outer"]
 
 
 def _as_matrices(a: Shape, b: Shape) -> tuple[Shape, Shape]:
@@ -112,3 +116,122 @@ def _(F: Any, g: Any, needs: Sequence[Any], _y: Any, a: Any, b: Any) -> Any:
         x, g = x.reshape((count, left[-1])), g.reshape((count, right[-1]))
     gb = F.matmul(x.swapaxes(-1, -2), g)
     return ga, gb if len(b.shape) > 1 else gb.reshape(gb.shape[:-1])
+
+
+@op(
+    shape=lambda a, b: (math.prod(a), math.prod(b)), smooth=SMOOTH, reference=np.outer,
+    numpy=(np.outer,), sign=lambda same, a, b: a & b,
+    axes=lambda shapes, out: [
+        (Along(i),) if len(s) == 1 else (None,) * len(s) for i, s in enumerate(shapes)
+    ],
+    samples=_samples.arrays(
+        (((3,), (4,)), {}), (((2, 3), (2,)), {}), (((), (3,)), {}), (((0,), (3,)), {}),
+    ),
+)  # fmt: skip
+def outer(a: Any, b: Any, /) -> Any:
+    """Multiply each element of `a` with each of `b`.
+
+    Parameters
+    ----------
+    a, b : Tensor or array_like
+        Read in row-major order if they have more than one axis.
+
+    Returns
+    -------
+    Tensor, shape (a.size, b.size)
+
+    Notes
+    -----
+    Gradient: `g @ b` and `a @ g`.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.outer([1.0, 2.0], [3.0, 4.0])
+    Tensor([[3., 4.],
+            [6., 8.]])
+    """
+    return np.outer(a, b)
+
+
+@outer.vjp
+def _(F: Any, g: Any, needs: Sequence[Any], _y: Any, a: Any, b: Any) -> Any:
+    ga = F.matmul(g, b.reshape(-1)).reshape(a.shape) if needs[0] else None
+    gb = F.matmul(a.reshape(-1), g).reshape(b.shape) if needs[1] else None
+    return ga, gb
+
+
+def _norm(x: Any, ord: float = 2, axis: Axis = None, keepdims: bool = False) -> Any:
+    return np.linalg.vector_norm(x, ord=ord, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
+
+
+@op(
+    shape=rule("norm"), axes=_axes.reduced, smooth=KINK, sign=NONNEGATIVE, reference=_norm,
+    numpy=(np.linalg.vector_norm,), samples=_samples.arrays(*(
+        (shapes, {"ord": ord, **statics}) for ord in (2, 1, math.inf) for shapes, statics in CASES
+    )),
+)  # fmt: skip
+def norm(x: Any, /, ord: float = 2, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Compute the norm of vectors.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    ord : {2, 1, inf}
+        Euclidean length, sum of absolute values, or the largest of them.
+    axis : int or tuple of int, optional
+        Over which one vector runs; None means all axes, so that a matrix gives its Frobenius norm.
+    keepdims : bool
+        Keep the reduced axes with size 1.
+
+    Returns
+    -------
+    Tensor
+        Not negative.
+
+    Raises
+    ------
+    OptionError
+        If `ord` is another number.
+
+    Notes
+    -----
+    Gradient: `x / norm(x)`, `sign(x)`, or `sign(x)` of the largest, which equal ones share; 0 at 0.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.norm([3.0, -4.0])
+    Tensor(5.)
+    """
+    x = np.asarray(x)
+    if x.dtype.kind != "f":
+        x = x.astype(np.float64)
+    if ord == 2:
+        return np.sqrt(reduce.sum(x * x, axis, keepdims))
+    if ord == 1:
+        return reduce.sum(np.abs(x), axis, keepdims)
+    if ord == math.inf:
+        return np.max(np.abs(x), axis=axis, keepdims=keepdims, initial=0)
+    raise OptionError(f"scg.norm: ord={ord!r}; choose 2, 1 or inf")
+
+
+@norm.vjp
+def _(F: Any, g: Any, y: Any, x: Any, *, ord: float, axis: Axis, keepdims: bool) -> Any:
+    g, y = restore(g, x, axis, keepdims), restore(y, x, axis, keepdims)
+    if ord == 2:
+        return g * F.divide_or_zero(x, y)
+    if ord == 1:
+        return g * F.sign(x)
+    return g * F.sign(x) * shared(F.abs(x), y, axis)
+
+
+@serves(np.linalg.norm)
+def _numpy_norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """Serve the vector norms of NumPy's function; a matrix with `ord` means another one."""
+    if ord is not None and (isinstance(axis, tuple) or (axis is None and np.ndim(x) != 1)):
+        raise OptionError(
+            f"numpy.linalg.norm with ord={ord!r} and axis={axis!r} is a matrix norm, which scg has "
+            "not; use scg.norm for vector norms"
+        )
+    return norm(x, 2 if ord is None else ord, axis, keepdims)  # type: ignore[return-value]
