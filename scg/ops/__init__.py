@@ -12,6 +12,7 @@ from scg.ops import (
     contraction,
     exponential,
     extremum,
+    indexing,
     likelihood,
     linear_algebra,
     logic,
@@ -32,6 +33,7 @@ from scg.ops.comparison import *  # noqa: F403
 from scg.ops.contraction import *  # noqa: F403
 from scg.ops.exponential import *  # noqa: F403
 from scg.ops.extremum import *  # noqa: F403
+from scg.ops.indexing import *  # noqa: F403
 from scg.ops.likelihood import *  # noqa: F403
 from scg.ops.linear_algebra import *  # noqa: F403
 from scg.ops.logic import *  # noqa: F403
@@ -45,7 +47,8 @@ from scg.ops.special import *  # noqa: F403
 
 _methods.attach()
 _families = (
-    _einsum, _softmax, activation, arithmetic, cast, comparison, contraction, exponential,
-    extremum, likelihood, linear_algebra, logic, matrices, powers, reduction, scan, selection, shape, special,
+    _einsum, _softmax, activation, arithmetic, cast, comparison, contraction, exponential, extremum,
+    indexing, likelihood, linear_algebra, logic, matrices, powers, reduction, scan, selection,
+    shape, special,
 )  # fmt: skip
 __all__ = sorted(name for family in _families for name in family.__all__)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scg._op import OPS
+from scg.ops import indexing, shape
 from scg.tensor import Tensor
 
 OPERATORS = {
@@ -20,9 +21,13 @@ COMPARISONS = {
 UNARY = {"neg": "negative", "abs": "abs", "invert": "logical_not"}
 METHODS = (
     "sum", "mean", "prod", "var", "std", "max", "min", "argmax", "argmin", "any", "all", "cumsum",
-    "cumprod", "astype", "detach", "squeeze", "swapaxes", "take", "repeat", "dot", "trace", "round",
-    "clip", "sort", "argsort", "flatten",
+    "cumprod", "astype", "detach", "squeeze", "swapaxes", "dot", "trace", "round",
+    "clip", "sort", "argsort",
 )  # fmt: skip
+FUNCTIONS = {
+    "__getitem__": indexing.getitem, "at": property(indexing.At), "flatten": shape.flatten,
+    "ravel": shape.flatten, "T": property(shape.transpose), "take": indexing.take,
+}  # fmt: skip
 
 
 def _reflected(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -45,7 +50,8 @@ def attach() -> None:
             setattr(Tensor, name, OPS[name].public)
     Tensor.reshape = _reshape  # type: ignore[method-assign, assignment]
     Tensor.transpose = _transpose  # type: ignore[method-assign, assignment]
-    Tensor.T = property(OPS["transpose"].public, doc="The axes in reverse order.")  # type: ignore
+    for name, function in FUNCTIONS.items():
+        setattr(Tensor, name, function)
 
 
 def _reshape(self: Tensor, *shape: Any) -> Tensor:

@@ -90,7 +90,8 @@ def _reshaped(x: Shape, *, shape: Shape | int) -> Shape:
     reference=np.reshape, numpy=(np.reshape,),
     samples=_samples.arrays(
         (((),), {"shape": (1,)}), (((2, 6),), {"shape": (3, 4)}),
-        (((2, 6),), {"shape": (2, 3, -1)}), (((0, 3),), {"shape": (3, 0)}), (((2, 3),), {"shape": -1}),
+        (((2, 6),), {"shape": (2, 3, -1)}), (((0, 3),), {"shape": (3, 0)}),
+        (((2, 3),), {"shape": -1}),
     ),
 )  # fmt: skip
 def reshape(x: Any, /, shape: Shape | int) -> Any:
@@ -272,7 +273,8 @@ def _moveaxis_axes(
     sign=lambda same, x: x, reference=np.moveaxis, numpy=(np.moveaxis,),
     samples=_samples.arrays(
         (((4,),), {"source": 0, "destination": 0}),
-        (((2, 3, 4),), {"source": 0, "destination": -1}), (((2, 3, 4),), {"source": (0, 1), "destination": (-1, 0)}),
+        (((2, 3, 4),), {"source": 0, "destination": -1}),
+        (((2, 3, 4),), {"source": (0, 1), "destination": (-1, 0)}),
         (((0, 3),), {"source": -1, "destination": 0}),
     ),
 )  # fmt: skip

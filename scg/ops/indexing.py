@@ -1,0 +1,429 @@
+"""Indexing: `x[index]`, gathers, functional updates `x.at[index].set(v)`, and one-hot vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from operator import index as as_integer
+from typing import Any
+
+import numpy as np
+
+from scg import _axes
+from scg._axes import Along, AxisMap
+from scg._op import JUMP, SMOOTH, op, serves
+from scg._typing import Array, DType, Shape
+from scg.errors import DTypeError, ShapeError
+from scg.ops import _gather
+from scg.ops._gather import ARRAY
+from scg.ops._samples import Case, Samples
+from scg.ops.shape import broadcast_to, flatten
+from scg.tape import NONNEGATIVE
+from scg.tensor import Tensor, as_array, as_tensor
+
+__all__ = ["one_hot", "take", "take_along_axis"]
+
+# --- x[index] --------------------------------------------------------------------------------
+
+
+def split_index(shape: Shape, index: Any) -> tuple[tuple[Any, ...], list[Any]]:
+    """Split an index into its static part and its integer arrays.
+
+    A mask decides how many elements are read, so a random one escapes here.
+    """
+    entries = index if isinstance(index, tuple) else (index,)
+    static: list[Any] = []
+    arrays: list[Any] = []
+    for number, entry in enumerate(entries):
+        if entry is None or entry is Ellipsis or type(entry) is int:
+            static.append(entry)
+        elif isinstance(entry, slice):
+            static.append(_integer_slice(entry))
+        elif isinstance(entry, np.integer):
+            static.append(int(entry))
+        else:
+            found = _index_arrays(entry, shape, entries, number)
+            static.extend([ARRAY] * len(found))
+            arrays.extend(found)
+    return tuple(static), arrays
+
+
+def _integer_slice(entry: slice) -> slice:
+    """Return a slice with plain integers; reading them off a random tensor is an escape."""
+    bounds = (entry.start, entry.stop, entry.step)
+    return slice(*(None if bound is None else as_integer(bound) for bound in bounds))
+
+
+def _index_arrays(entry: Any, shape: Shape, entries: tuple[Any, ...], number: int) -> list[Any]:
+    """Return an entry as integer arrays: itself, or for a mask one per axis of the mask."""
+    array = _as_index(entry)
+    if array.dtype.kind in "iu":
+        return [array]
+    if isinstance(entry, list) and array.size == 0:
+        return [array.astype(np.intp)]
+    if array.dtype != np.bool_:
+        raise DTypeError(
+            f"scg.getitem: an index array of dtype {array.dtype}; use integers or booleans"
+        )
+    axis = _first_axis(entries, number, len(shape))
+    if array.ndim == 0 or array.shape != shape[axis : axis + array.ndim]:
+        raise ShapeError(
+            f"scg.getitem: a mask of shape {array.shape} does not fit axis {axis} of shape {shape}"
+        )
+    total = int(np.count_nonzero(raw_values(array, "boolean mask")))
+    return [_gather.positions(array, axis, total) for axis in range(array.ndim)]
+
+
+def _as_index(entry: Any) -> Any:
+    return entry if isinstance(entry, Tensor) else np.asarray(as_array(entry, "getitem"))
+
+
+def _first_axis(entries: tuple[Any, ...], number: int, ndim: int) -> int:
+    """Return the axis that entry `number` begins at: counted from the end if after `...`."""
+    if any(entry is Ellipsis for entry in entries[:number]):
+        return ndim - sum(_axes_read(entry) for entry in entries[number:])
+    return sum(_axes_read(entry) for entry in entries[:number])
+
+
+def _axes_read(entry: Any) -> int:
+    if entry is None or entry is Ellipsis:
+        return 0
+    if isinstance(entry, slice | int):
+        return 1
+    array = _as_index(entry)
+    return array.ndim if array.dtype == np.bool_ else 1
+
+
+def raw_values(values: Tensor | Array, kind: str) -> Array:
+    """Return the values that decide a shape; reading them off a random tensor is an escape."""
+    return values._escape(kind) if isinstance(values, Tensor) else values
+
+
+def getitem(x: Tensor, index: Any) -> Tensor:
+    """Read `x[index]` with any index that NumPy takes, tensors of integers among them.
+
+    The gradient goes to the elements read, once for every time. An index array is a jump: a random
+    one sends its draw to the score function.
+    """
+    static, arrays = split_index(x.shape, index)
+    return _gather.getitem(x, *arrays, index=static)
+
+
+# --- x.at[index] -----------------------------------------------------------------------------
+
+
+class At:
+    """What `x.at` is: indexing it names the place of a functional update."""
+
+    __slots__ = ("_x",)
+
+    def __init__(self, x: Tensor) -> None:
+        self._x = x
+
+    def __getitem__(self, index: Any) -> Target:
+        return Target(self._x, index)
+
+
+class Target:
+    """A place in a tensor, of which an updated copy can be made.
+
+    Examples
+    --------
+    >>> import scg
+    >>> x = scg.tensor([1.0, 2.0, 3.0])
+    >>> x.at[0].set(9.0)
+    Tensor([9., 2., 3.])
+    >>> x.at[[1, 1]].add(1.0)
+    Tensor([1., 4., 3.])
+    """
+
+    __slots__ = ("_arrays", "_index", "_x")
+
+    def __init__(self, x: Tensor, index: Any) -> None:
+        self._x = x
+        self._index, self._arrays = split_index(x.shape, index)
+
+    def set(self, value: Any) -> Tensor:
+        """Return a copy of the tensor with `value` here.
+
+        Parameters
+        ----------
+        value : Tensor or array_like
+            Broadcast to the shape of the place.
+
+        Returns
+        -------
+        Tensor
+
+        Notes
+        -----
+        Where an index names an element twice the last writer wins, and has the gradient. The
+        elements overwritten have none.
+        """
+        return _gather.index_set(self._x, value, *self._arrays, index=self._index)
+
+    def add(self, value: Any) -> Tensor:
+        """Return a copy of the tensor with `value` added here.
+
+        Parameters
+        ----------
+        value : Tensor or array_like
+            Broadcast to the shape of the place.
+
+        Returns
+        -------
+        Tensor
+
+        Notes
+        -----
+        Where an index names an element twice both values are added, and both have the gradient.
+        """
+        x, index, arrays = self._x, self._index, self._arrays
+        shapes = [np.shape(array) for array in arrays]
+        region = _gather.indexed_shape(x.shape, shapes, index)
+        if not isinstance(value, Tensor):  # a Python number takes the tensor's dtype
+            raw = as_array(value, "at.add")
+            value = np.asarray(raw, np.result_type(x._data, raw))
+        values = broadcast_to(value, region)
+        return x + _gather.scatter(values, *arrays, shape=x.shape, index=index)
+
+
+# --- gathers along an axis -------------------------------------------------------------------
+
+
+@serves(np.take)
+def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
+    """Read elements by number, along an axis.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    indices : Tensor or array_like of int
+        May be computed from draws.
+    axis : int, optional
+        None reads from the flattened `x`.
+
+    Returns
+    -------
+    Tensor
+        With the axis replaced by the axes of `indices`.
+
+    Raises
+    ------
+    DTypeError
+        If the indices are not integers.
+    ShapeError
+        If the axis, or an element, is not there.
+
+    Notes
+    -----
+    Gradient: to the elements read, once for every time; none to `indices`, which are a jump.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.take([[1.0, 2.0], [3.0, 4.0]], [1, 0, 1], axis=1)
+    Tensor([[2., 1., 2.],
+            [4., 3., 4.]])
+    """
+    x = flatten(x) if axis is None else as_tensor(x)
+    axis = axis or 0
+    if not -x.ndim <= axis < x.ndim:
+        raise ShapeError(f"scg.take: axis {axis} does not fit shape {x.shape}")
+    if not isinstance(indices, Tensor):
+        indices = np.asarray(as_array(indices, "take"))
+    if indices.dtype.kind not in "iu" and indices.size:
+        raise DTypeError(f"scg.take: indices of dtype {indices.dtype}; use integers")
+    return getitem(x, (*(slice(None),) * (axis % x.ndim), indices.astype(np.intp)))
+
+
+def _along_shape(x: Shape, indices: Shape, *, axis: int) -> Shape:
+    if len(x) != len(indices) or not -len(x) <= axis < len(x):
+        raise ShapeError(
+            f"scg.take_along_axis: x of shape {x} and indices of shape {indices} must have the "
+            f"same number of axes, axis {axis} among them"
+        )
+    axis %= len(x)
+    try:
+        rest = np.broadcast_shapes((*x[:axis], 1, *x[axis + 1 :]), indices)
+    except ValueError:
+        raise ShapeError(
+            f"scg.take_along_axis: x of shape {x} and indices of shape {indices} cannot be "
+            f"broadcast together away from axis {axis}"
+        ) from None
+    return (*rest[:axis], indices[axis], *rest[axis + 1 :])
+
+
+def _off_axis(shape: Shape, out: Shape, axis: int) -> AxisMap:
+    axis %= len(shape)
+    return tuple(Along(i) if i != axis and size == out[i] else None for i, size in enumerate(shape))
+
+
+def _along_axes(shapes: Sequence[Shape], out: Shape, *, axis: int) -> list[AxisMap]:
+    return [_off_axis(shapes[0], out, axis), *_axes.elementwise(shapes[1:], out)]
+
+
+_ALONG: tuple[tuple[Shape, Shape, int], ...] = (
+    ((4,), (6,), 0), ((3, 4), (3, 2), 1), ((3, 4), (5, 4), 0), ((3, 4), (1, 4), -2),
+    ((3, 4), (1, 2), 1), ((1, 4), (3, 1), 1), ((2, 3, 4), (2, 1, 4), 1), ((0, 3), (0, 2), 1),
+)  # fmt: skip
+
+
+def _along_cases(rng: np.random.Generator, dtype: DType) -> Iterable[Case]:
+    for shape, chosen, axis in _ALONG:
+        indices = rng.integers(-shape[axis], shape[axis], chosen)
+        yield (np.asarray(rng.uniform(1, 2, shape), dtype), indices), {"axis": axis}
+
+
+@op(
+    name="take_along_axis", shape=_along_shape, axes=_along_axes, smooth=(SMOOTH, JUMP),
+    sign=lambda same, x, _: x, reference=np.take_along_axis, samples=Samples(_along_cases),
+)  # fmt: skip
+def _take_along_axis(x: Any, indices: Any, /, axis: int) -> Any:
+    """Read one element per entry of `indices` along an axis."""
+    return np.take_along_axis(x, indices, axis)
+
+
+@_take_along_axis.vjp
+def _(F: Any, g: Any, _y: Any, _x: Any, indices: Any, *, axis: int) -> Any:
+    return F.scatter_along_axis(g, indices, shape=_x.shape, axis=axis), None
+
+
+@serves(np.take_along_axis)
+def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Tensor:
+    """Read one element per entry of `indices` along an axis, matching the other axes.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    indices : Tensor or array_like of int
+        With as many axes as `x`; broadcast against it away from `axis`.
+    axis : int, optional
+        None reads from the flattened `x`.
+
+    Returns
+    -------
+    Tensor
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit, or an element is not there.
+
+    Notes
+    -----
+    Gradient: to the elements read, once for every time; none to `indices`, which are a jump. The
+    other axes stay aligned, which `x[numpy.arange(n), indices]` would lose.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.take_along_axis([[1.0, 2.0], [3.0, 4.0]], [[1], [0]], axis=1)
+    Tensor([[2.],
+            [3.]])
+    """
+    return _take_along_axis(*((flatten(x), indices, 0) if axis is None else (x, indices, axis)))
+
+
+def _along_grid(indices: Array, shape: Shape, axis: int) -> tuple[Array, ...]:
+    """Return one index array per axis: `indices` on its axis, counting on the others."""
+    ndim = len(shape)
+    grid = [np.arange(n).reshape(-1, *(1,) * (ndim - i - 1)) for i, n in enumerate(shape)]
+    grid[axis] = indices
+    return tuple(grid)
+
+
+def _scatter_axes(shapes: Sequence[Shape], out: Shape, *, shape: Shape, axis: int) -> list[AxisMap]:
+    return [_off_axis(given, out, axis) for given in shapes]
+
+
+def _scatter_cases(rng: np.random.Generator, dtype: DType) -> Iterable[Case]:
+    for (x, indices), statics in _along_cases(rng, dtype):
+        taken = _along_shape(x.shape, indices.shape, **statics)
+        g = np.asarray(rng.uniform(1, 2, taken), dtype)
+        yield (g, indices), {"shape": x.shape, **statics}
+
+
+def _scatter_reference(g: Any, indices: Any, *, shape: Shape, axis: int) -> Any:
+    """Add the elements one by one."""
+    z = np.zeros(shape)
+    full = np.broadcast_to(indices, g.shape)
+    for place in np.ndindex(g.shape):
+        target = list(min(p, n - 1) for p, n in zip(place, shape, strict=True))
+        target[axis] = full[place]
+        z[tuple(target)] += g[place]
+    return z
+
+
+@op(
+    name="scatter_along_axis", shape=lambda g, indices, shape, axis: shape, axes=_scatter_axes,
+    smooth=(SMOOTH, JUMP), sign=lambda same, g, _: g & NONNEGATIVE,
+    reference=_scatter_reference, samples=Samples(_scatter_cases),
+)  # fmt: skip
+def _scatter_along_axis(g: Any, indices: Any, /, shape: Shape, axis: int) -> Any:
+    """Add `g` to zeros at the elements that `take_along_axis` would read."""
+    z = np.zeros(shape, g.dtype)
+    np.add.at(z, _along_grid(indices, shape, axis), g)
+    return z
+
+
+@_scatter_along_axis.vjp
+def _(F: Any, g: Any, _y: Any, _g: Any, indices: Any, *, shape: Shape, axis: int) -> Any:
+    return F.take_along_axis(g, indices, axis=axis), None
+
+
+# --- one-hot ---------------------------------------------------------------------------------
+
+
+def _one_hot_cases(rng: np.random.Generator, dtype: DType) -> Iterable[Case]:
+    for shape in ((), (4,), (2, 3), (0,)):
+        yield (rng.integers(0, 3, shape),), {"num_classes": 3, "dtype": dtype}
+
+
+@op(
+    shape=lambda x, num_classes, dtype: (*x, num_classes), smooth=JUMP, sign=NONNEGATIVE,
+    axes=lambda shapes, out, **_: [tuple(Along(i) for i in range(len(shapes[0])))],
+    reference=lambda i, num_classes, dtype: np.eye(num_classes)[i], samples=Samples(_one_hot_cases),
+)  # fmt: skip
+def one_hot(indices: Any, /, num_classes: int, dtype: Any = np.float64) -> Any:
+    """Write each index as a vector that is 1 at the index and 0 elsewhere.
+
+    Parameters
+    ----------
+    indices : Tensor or array_like of int
+        From 0 to `num_classes - 1`.
+    num_classes : int
+        Length of the vectors.
+    dtype : dtype
+        Of the result.
+
+    Returns
+    -------
+    Tensor, shape (*indices.shape, num_classes)
+
+    Raises
+    ------
+    DTypeError
+        If the indices are not integers.
+    ShapeError
+        If an index is out of range.
+
+    Notes
+    -----
+    No gradient: an index is a jump.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.one_hot([2, 0], 3)
+    Tensor([[0., 0., 1.],
+            [1., 0., 0.]])
+    """
+    given = np.asarray(indices)
+    if given.dtype.kind not in "iu" and given.size:
+        raise DTypeError(f"scg.one_hot: indices of dtype {given.dtype}; use integers")
+    if given.size and not 0 <= given.min() <= given.max() < num_classes:
+        raise ShapeError(
+            f"scg.one_hot: indices go from {given.min()} to {given.max()}, but must lie between 0 "
+            f"and {num_classes - 1}"
+        )
+    return (given[..., None] == np.arange(num_classes)).astype(dtype)
