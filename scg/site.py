@@ -21,6 +21,8 @@ from scg.tape import (
     DRAWN,
     INHERITED,
     NOISE,
+    NONNEGATIVE,
+    POSITIVE,
     REQUIRES,
     TRAINABLE,
     Cut,
@@ -101,9 +103,13 @@ _DRAW = Op("draw", lambda x, /: x, smooth=SMOOTH, axes=_axes.elementwise)
 _DRAW.set_vjp(_draw_rule)
 
 
-def with_noise(noise: Any) -> Tensor:
-    """Return noise as a tensor that is known to be noise, so that a jump on it is noticed."""
-    node = DrawNode(_DRAW, (), (), {}, NOISE, 0, noise.shape, noise.dtype, sys._getframe(1))
+def with_noise(noise: Any, *, positive: bool = False) -> Tensor:
+    """Return noise as a tensor that is known to be noise, so that a jump on it is noticed.
+
+    Noise that is almost surely positive says so: no pole at 0 can then be crossed.
+    """
+    flags = NOISE | POSITIVE | NONNEGATIVE if positive else NOISE
+    node = DrawNode(_DRAW, (), (), {}, flags, 0, noise.shape, noise.dtype, sys._getframe(1))
     node.cut, node.runs, node.site, node.draw = None, (), None, None
     return Tensor(noise, node)
 

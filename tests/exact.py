@@ -1,4 +1,4 @@
-"""Exact expectations of an estimator: discrete noise by outcomes, normal noise by quadrature."""
+"""Exact expectations of an estimator: discrete noise by outcomes, continuous by quadrature."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ from scg._run import end_run
 
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(60)
 WEIGHTS = WEIGHTS / WEIGHTS.sum()
+
+
+def _on_unit_interval(count):
+    nodes, weights = np.polynomial.legendre.leggauss(count)
+    return 0.5 * (nodes + 1), 0.5 * weights
+
+
+UNIFORM = _on_unit_interval(30)
+EXPONENTIAL = np.polynomial.laguerre.laggauss(30)
 
 
 class Replay:
@@ -30,9 +39,18 @@ class Replay:
         self.weight *= probabilities[self.path[depth]]
         return values[self.path[depth]]
 
-    def normal(self, shape, dtype):
+    def _array(self, shape, dtype, nodes, weights):
         size = int(np.prod(shape))
-        return np.array([self._choose(NODES, WEIGHTS) for _ in range(size)], dtype).reshape(shape)
+        return np.array([self._choose(nodes, weights) for _ in range(size)], dtype).reshape(shape)
+
+    def normal(self, shape, dtype):
+        return self._array(shape, dtype, NODES, WEIGHTS)
+
+    def uniform(self, shape, dtype):
+        return self._array(shape, dtype, *UNIFORM)
+
+    def exponential(self, shape, dtype):
+        return self._array(shape, dtype, *EXPONENTIAL)
 
     def bernoulli(self, probs):
         chosen = [self._choose((0.0, 1.0), (1 - p, p)) for p in np.ravel(probs)]
@@ -42,11 +60,6 @@ class Replay:
         rows = probs.reshape(-1, probs.shape[-1])
         chosen = [self._choose(np.arange(len(p)), p / p.sum()) for p in rows]
         return np.array(chosen, np.int64).reshape(probs.shape[:-1])
-
-    def uniform(self, shape, dtype):
-        raise NotImplementedError("no test enumerates uniform noise")
-
-    exponential = uniform
 
 
 def outcomes(program):

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from scg._typing import Array, DType, Shape
-from scg.distributions._support import Support, check_parameter
+from scg.distributions._support import Support, check_parameter, check_value
 from scg.errors import BiasedGradientError, DTypeError, OptionError, ShapeError
 from scg.noise import Source, as_source
 from scg.site import check_route, pathwise_site, score_site
-from scg.tensor import Tensor, as_tensor
+from scg.tensor import Tensor, as_array, as_tensor
 
 __all__ = ["Distribution", "float_parameters"]
 
@@ -139,6 +139,41 @@ class Distribution:
     def log_prob(self, value: Any) -> Tensor:
         """Return the log-probability of a value, event axes summed."""
         raise OptionError(f"scg.{self.name} has no log_prob")
+
+    def _value(self, value: Any, support: Support) -> Tensor:
+        """Return a value as a tensor, checked to have a log-probability.
+
+        A Python number or an integer takes the dtype of the parameters, so that `log_prob(1)` of
+        float32 parameters stays float32; the support is judged before rounding to that dtype.
+        """
+        x = as_tensor(value)
+        check_value(self.name, x, support)
+        weak = not isinstance(value, Tensor) and not isinstance(as_array(value), np.ndarray)
+        return x.astype(self.dtype) if weak or x.dtype.kind != "f" else x
+
+    def _event(self, value: Any, support: Support) -> Tensor:
+        """Return a value as `_value` does, its last axes checked to be one event."""
+        x = as_tensor(value)
+        if x.shape[x.ndim - len(self.event_shape) :] != self.event_shape:
+            raise ShapeError(
+                f"scg.{self.name}.log_prob: the value has shape {x.shape}, which does not end in "
+                f"the event shape {self.event_shape}"
+            )
+        return self._value(value, support)
+
+    def entropy(self) -> Tensor:
+        """Return the entropy in nats, event axes summed."""
+        raise OptionError(f"scg.{self.name} has no entropy in closed form")
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean."""
+        raise OptionError(f"scg.{self.name} has no mean in closed form")
+
+    @property
+    def variance(self) -> Tensor:
+        """The variance, elementwise."""
+        raise OptionError(f"scg.{self.name} has no variance in closed form")
 
     def describe(self) -> str:
         """Return the family and its shapes, such as `Normal(batch (3,))`."""

@@ -13,8 +13,8 @@ from scg.errors import SupportError
 from scg.tensor import Tensor
 
 __all__ = [
-    "BOOLEAN", "NONNEGATIVE", "POSITIVE", "REAL", "UNIT", "Support", "category", "check_parameter",
-    "check_value",
+    "BOOLEAN", "NONNEGATIVE", "NUMBER", "POSITIVE", "REAL", "UNIT", "Support", "category",
+    "check_parameter", "check_value",
 ]  # fmt: skip
 
 
@@ -34,6 +34,7 @@ class Support:
     contains: Callable[[Array], Any]
 
 
+NUMBER = Support("a number", lambda x: ~np.isnan(x))
 REAL = Support("finite", np.isfinite)
 POSITIVE = Support("positive and finite", lambda x: (x > 0) & np.isfinite(x))
 NONNEGATIVE = Support("non-negative and finite", lambda x: (x >= 0) & np.isfinite(x))

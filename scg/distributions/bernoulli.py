@@ -9,10 +9,11 @@ import numpy as np
 import scg.ops as ops
 from scg._typing import Array, Shape
 from scg.distributions._base import Distribution
-from scg.distributions._support import REAL, UNIT, check_value
+from scg.distributions._kl import kl_pair
+from scg.distributions._support import REAL, UNIT
 from scg.errors import OptionError
 from scg.noise import Source
-from scg.tensor import Tensor, as_tensor
+from scg.tensor import Tensor
 
 __all__ = ["Bernoulli"]
 
@@ -36,7 +37,8 @@ class Bernoulli(Distribution):
 
     Notes
     -----
-    Not reparameterised: draws use the score function (Williams 1992).
+    Not reparameterised: draws use the score function (Williams 1992). Where `probs` is exactly 0
+    or 1 the other outcome is never drawn, and the derivative into the interval cannot be seen.
 
     Examples
     --------
@@ -66,7 +68,7 @@ class Bernoulli(Distribution):
 
     def log_prob(self, value: Any) -> Tensor:
         """Return the log-probability of `value`, 0 or 1 or a weight between."""
-        x = check_value(self.name, as_tensor(value), UNIT)
+        x = self._value(value, UNIT)
         if "logits" in self.parameters:
             return ops.bernoulli_log_prob(x, self.parameters["logits"])
         p = self.parameters["probs"]
@@ -89,3 +91,9 @@ class Bernoulli(Distribution):
     def variance(self) -> Tensor:
         """The variance, `probs * (1 - probs)`."""
         return self.probs * (1.0 - self.probs)
+
+
+@kl_pair(Bernoulli, Bernoulli)
+def _(p: Bernoulli, q: Bernoulli) -> Tensor:
+    """E_p[log p - log q]: log-probabilities are linear in the outcome, so its mean replaces it."""
+    return p.log_prob(p.probs) - q.log_prob(p.probs)

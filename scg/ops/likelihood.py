@@ -10,9 +10,12 @@ import scipy.special as sp
 from scg._elementwise import elementwise
 from scg._op import POLE, SMOOTH
 from scg.ops import _samples
+from scg.tape import NONNEGATIVE
 from scg.tensor import Tensor
 
-__all__ = ["bernoulli_log_prob", "normal_log_prob"]
+__all__ = [
+    "bernoulli_log_prob", "exponential_log_prob", "normal_log_prob", "uniform_log_prob",
+]  # fmt: skip
 
 
 def _bernoulli(x: Any, logits: Any) -> Any:
@@ -21,6 +24,14 @@ def _bernoulli(x: Any, logits: Any) -> Any:
 
 def _normal(x: Any, loc: Any, scale: Any) -> Any:
     return -0.5 * ((x - loc) / scale) ** 2 - np.log(scale) - 0.5 * np.log(2 * np.pi)
+
+
+def _exponential(x: Any, rate: Any) -> Any:
+    return np.where(x < 0, -np.inf, np.log(rate) - rate * x)
+
+
+def _uniform(x: Any, low: Any, high: Any) -> Any:
+    return np.where((x < low) | (x > high), -np.inf, -np.log(high - low))
 
 
 @elementwise(
@@ -89,5 +100,76 @@ def normal_log_prob(x: Any, loc: Any, scale: Any, /) -> Tensor:
     >>> import scg
     >>> scg.normal_log_prob(0.0, 0.0, 1.0)
     Tensor(-0.91893853)
+    """
+    ...
+
+
+@elementwise(
+    y="where(x < 0, -inf, log(rate) - rate * x)",
+    dx="-rate", drate="1 / rate - x",
+    # The density ends at x = 0, which noise known not to be negative cannot cross.
+    smooth=POLE, pole_safe=NONNEGATIVE, reference=_exponential,
+    samples=_samples.elementwise((0.1, 4), (0.5, 3), edges=(0.5, 2.0)),
+)  # fmt: skip
+def exponential_log_prob(x: Any, rate: Any, /) -> Tensor:
+    """Compute the log-density of `x` under an exponential distribution, elementwise.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        Value; below 0 the result is -inf.
+    rate : Tensor or array_like
+        Inverse of the mean, positive.
+
+    Returns
+    -------
+    Tensor
+        In nats: `log(rate) - rate * x`.
+
+    Notes
+    -----
+    Gradient: `-rate` and `1 / rate - x`, below 0 too, where a comparison would look like a jump
+    to whoever differentiates again. The end of the density at 0 and `rate = 0` count as poles.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.exponential_log_prob([3.0, -1.0], 1.0)
+    Tensor([ -3., -inf])
+    """
+    ...
+
+
+@elementwise(
+    y="where(x < low, -inf, where(x > high, -inf, 0 * x - log(high - low)))",
+    dlow="1 / (high - low)", dhigh="-1 / (high - low)",
+    # Noise that crosses an end sends the log-density to -inf, and no sign tells that it cannot.
+    smooth=POLE, pole_safe=0, reference=_uniform,
+    samples=_samples.elementwise((0.1, 0.9), (-2, -0.5), (1.5, 3), edges=(0.5, 1.0)),
+)  # fmt: skip
+def uniform_log_prob(x: Any, low: Any, high: Any, /) -> Tensor:
+    """Compute the log-density of `x` under a uniform distribution, elementwise.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        Value; outside [low, high] the result is -inf.
+    low, high : Tensor or array_like
+        Ends of the interval, `low < high`.
+
+    Returns
+    -------
+    Tensor
+        In nats: `-log(high - low)`.
+
+    Notes
+    -----
+    Gradient: 0, `1 / (high - low)` and its negative, outside too. The ends count as poles.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.uniform_log_prob([0.5, 3.0], 0.0, 1.0)
+    Tensor([ 0., -inf])
     """
     ...

@@ -1,0 +1,90 @@
+"""What the tests of all families share: scripted noise, drawn parameters, statistical checks."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import stats
+
+import scg
+from scg.noise import GeneratorSource
+
+# Of every sampling test here: how often it fails although the sampler is right.
+FALSE_ALARM = 1e-6
+
+
+class Script(GeneratorSource):
+    """Noise that is given, repeated to the shape asked for; discrete draws derive from it."""
+
+    def __init__(self, noise):
+        self.noise = np.asarray(noise)
+
+    def _given(self, shape, dtype):
+        return np.array(np.broadcast_to(self.noise, shape), dtype=dtype)
+
+    normal = uniform = exponential = _given
+
+
+def numbers(low, high):
+    return st.floats(low, high, allow_subnormal=False)
+
+
+def batches(*elements):
+    """Draw one array per strategy of elements, of shapes that broadcast together."""
+    shapes = hnp.mutually_broadcastable_shapes(num_shapes=len(elements), max_dims=2, max_side=3)
+    return shapes.flatmap(
+        lambda s: st.tuples(
+            *[
+                hnp.arrays(np.float64, shape, elements=e)
+                for shape, e in zip(s.input_shapes, elements, strict=True)
+            ]
+        )
+    )
+
+
+def tables(low, high):
+    """Draw weights of shape (..., K)."""
+    shapes = hnp.array_shapes(min_dims=1, max_dims=2, max_side=4)
+    return shapes.flatmap(lambda s: hnp.arrays(np.float64, s, elements=numbers(low, high)))
+
+
+def raw(x):
+    return np.asarray(scg.peek(x))
+
+
+def close(ours, wanted, rtol=1e-10):
+    """Compare shape and value, relative to the wanted value or to 1."""
+    ours = raw(ours)
+    assert ours.shape == np.shape(wanted)
+    np.testing.assert_allclose(ours, wanted, rtol=rtol, atol=rtol)
+
+
+def assert_distributed(draws, cdf):
+    """Kolmogorov and Smirnov's test of independent draws from a continuous distribution."""
+    assert stats.kstest(np.ravel(raw(draws)), cdf).pvalue > FALSE_ALARM
+
+
+def assert_frequencies(counts, probs):
+    """Pearson's chi-square test of counts of independent outcomes."""
+    counts = np.asarray(counts)
+    assert stats.chisquare(counts, counts.sum() * np.asarray(probs)).pvalue > FALSE_ALARM
+
+
+def simple(dtype=np.float64):
+    """Return one member of every family and parametrisation, batch shape (2, 3) or (2,)."""
+    x = np.array([[0.2, -0.5, 1.0], [0.7, 0.1, -1.5]], dtype)
+    p = np.array([[0.2, 0.5, 0.9], [0.7, 0.1, 0.4]], dtype)
+    factor = np.array([[[1.0, 0.0], [0.5, 2.0]], [[0.3, -1.0], [1.5, 0.2]]], dtype)
+    return {
+        "Normal": scg.Normal(x, p),
+        "Normal factor": scg.Normal(x[:, :2], factor),
+        "Bernoulli probs": scg.Bernoulli(p),
+        "Bernoulli logits": scg.Bernoulli(logits=x),
+        "Categorical probs": scg.Categorical(p),
+        "Categorical logits": scg.Categorical(logits=x),
+        "OneHotCategorical probs": scg.OneHotCategorical(p),
+        "OneHotCategorical logits": scg.OneHotCategorical(logits=x),
+        "Uniform": scg.Uniform(x, x + p),
+        "Exponential": scg.Exponential(p),
+    }

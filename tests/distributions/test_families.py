@@ -1,0 +1,193 @@
+"""What holds for every family: shapes, dtypes, seeds, routes, bad arguments."""
+
+import numpy as np
+import pytest
+from families import raw, simple
+
+import scg
+from scg.distributions._base import Distribution
+from scg.errors import BiasedGradientError, OptionError
+
+NAMES = list(simple())
+every_family = pytest.mark.parametrize("name", NAMES)
+SHAPES = pytest.mark.parametrize(
+    ("asked", "shape"), [((), ()), (4, (4,)), ((4,), (4,)), ((2, 0), (2, 0)), (np.int64(2), (2,))]
+)
+
+
+def test_every_public_family_is_tested():
+    public = {n for n in scg.distributions.__all__ if isinstance(getattr(scg, n), type)}
+    assert public - {"Distribution"} == {type(d).__name__ for d in simple().values()}
+
+
+@every_family
+@SHAPES
+def test_shapes(name, asked, shape):
+    d = simple()[name]
+    assert d.batch_shape == ((2, 3) if not d.event_shape and "Categ" not in name else (2,))
+    value = d.sample(asked, rng=0)
+    assert value.shape == shape + d.batch_shape + d.event_shape
+    assert d.log_prob(value).shape == shape + d.batch_shape
+    assert d.entropy().shape == d.batch_shape
+    assert d.mean.shape == d.variance.shape == d.batch_shape + d.event_shape
+
+
+@every_family
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_dtype_is_that_of_the_parameters(name, dtype):
+    d = simple(dtype)[name]
+    value = d.sample(3, rng=0)
+    assert value.dtype == (np.int64 if name.startswith("Categorical") else dtype)
+    assert d.dtype == d.mean.dtype == d.variance.dtype == d.entropy().dtype == dtype
+    assert d.log_prob(value).dtype == scg.kl_divergence(d, d).dtype == dtype
+    if not d.event_shape:
+        assert d.log_prob(1).dtype == d.log_prob(1.0).dtype == dtype
+        assert d.log_prob(np.ones(d.batch_shape, np.int64)).dtype == dtype
+        assert d.log_prob(np.ones(d.batch_shape, np.bool_)).dtype == dtype
+
+
+@every_family
+def test_same_seed_same_numbers(name):
+    d = simple()[name]
+    first = raw(d.sample(20, rng=7))
+    np.testing.assert_array_equal(first, raw(d.sample(20, rng=np.random.default_rng(7))))
+    assert not np.array_equal(first, raw(d.sample(20, rng=8)))
+
+
+@every_family
+def test_the_default_generator_is_seeded_and_advances(name):
+    d = simple()[name]
+    scg.seed(5)
+    first, second = raw(d.sample(20)), raw(d.sample(20))
+    assert not np.array_equal(first, second)
+    scg.seed(5)
+    np.testing.assert_array_equal(first, raw(d.sample(20)))
+
+
+@every_family
+def test_a_generator_advances(name):
+    d, rng = simple()[name], np.random.default_rng(3)
+    assert not np.array_equal(raw(d.sample(20, rng=rng)), raw(d.sample(20, rng=rng)))
+
+
+@every_family
+@pytest.mark.parametrize("rng", ["0", 1.5, True, np.random.RandomState, object()])
+def test_what_is_no_source_of_noise_is_refused(name, rng):
+    with pytest.raises(OptionError, match="rng="):
+        simple()[name].sample(rng=rng)
+
+
+@every_family
+@pytest.mark.parametrize("shape", [-1, (2, -1), (1.5,), ("a",)])
+def test_what_is_no_shape_is_refused(name, shape):
+    with pytest.raises(OptionError, match="sizes"):
+        simple()[name].sample(shape)
+
+
+@every_family
+def test_routes(name):
+    d = simple()[name]
+    np.testing.assert_array_equal(
+        raw(d.sample(5, rng=1)), raw(d.sample(5, rng=1, estimator="score"))
+    )
+    if d.reparameterised:
+        assert d.sample(rng=1, estimator="pathwise").shape == d.batch_shape + d.event_shape
+    else:
+        with pytest.raises(BiasedGradientError, match=d.name):
+            d.sample(rng=1, estimator="pathwise")
+    with pytest.raises(OptionError, match="estimator"):
+        d.sample(estimator="magic")
+
+
+@every_family
+def test_description_names_family_parameters_and_shapes(name):
+    d = simple()[name]
+    assert repr(d).startswith(f"{d.name}({next(iter(d.parameters))}: ")
+    assert d.describe().startswith(d.name)
+    assert str(d.batch_shape) in d.describe()
+
+
+@every_family
+def test_values_of_a_wrong_shape_are_refused(name):
+    d = simple()[name]
+    with pytest.raises(scg.ShapeError):
+        d.log_prob(np.eye(7) if d.event_shape else np.ones((7, 7)))
+    if d.event_shape:
+        with pytest.raises(scg.ShapeError, match="event shape"):
+            d.log_prob(1.0)
+
+
+@every_family
+def test_values_that_are_not_a_number_are_refused(name):
+    d = simple()[name]
+    value = np.zeros(d.batch_shape + d.event_shape)
+    value[(-1,) * value.ndim] = np.nan
+    with pytest.raises(scg.SupportError, match="value") as error:
+        d.log_prob(value)
+    index = tuple(n - 1 for n in value.shape)
+    assert d.name in str(error.value)
+    assert f"nan at index {index}" in str(error.value) or d.name == "OneHotCategorical"
+
+
+@every_family
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_parameters_that_are_not_finite_are_refused(name, bad):
+    d = simple()[name]
+    for parameter, value in d.parameters.items():
+        broken = np.array(raw(value))
+        index = tuple(n - 1 for n in broken.shape)
+        broken[index] = bad
+        given = {k: raw(v) for k, v in d.parameters.items()} | {parameter: broken}
+        with pytest.raises(scg.SupportError) as error:
+            type(d)(**given)
+        for word in (d.name, parameter, str(bad), str(index)):
+            assert word in str(error.value)
+
+
+@every_family
+def test_parameters_that_are_no_numbers_are_refused(name):
+    d = simple()[name]
+    for parameter in d.parameters:
+        given = dict(d.parameters) | {parameter: np.array("x")}
+        with pytest.raises(scg.DTypeError):
+            type(d)(**given)
+
+
+@every_family
+def test_integer_parameters_become_float64(name):
+    family = type(simple()[name])
+    parameters = dict.fromkeys(simple()[name].parameters, 1)
+    if set(parameters) == {"low", "high"}:
+        parameters["low"] = 0
+    if "factor" in parameters:
+        parameters = {"loc": [1], "factor": [[1]]}
+    if "Categ" in name:
+        parameters = dict.fromkeys(parameters, [1, 2])
+    assert family(**parameters).dtype == np.float64
+
+
+@every_family
+def test_entropy_is_the_expected_surprise(name):
+    """Exact where the log-probability is linear in what is averaged, or constant."""
+    d = simple()[name]
+    if d.name == "Categorical":
+        index = np.arange(3)[:, None]
+        ours = np.sum(raw(d.probs).T * raw(d.log_prob(index)), axis=0)
+    elif d.name == "OneHotCategorical":
+        ours = np.sum(raw(d.probs).T * raw(d.log_prob(np.eye(3)[:, None])), axis=0)
+    elif d.name == "Normal":
+        # E[-log p] lies at one standard deviation: the log-density is quadratic.
+        center = raw(d.log_prob(d.mean))
+        ours = center - 0.5 * max(1, *d.event_shape, 0)
+    else:
+        ours = raw(d.log_prob(d.mean))
+    np.testing.assert_allclose(-ours, raw(d.entropy()), rtol=1e-12)
+
+
+def test_a_family_without_closed_forms_says_so():
+    d = Distribution()
+    for call in (d.entropy, lambda: d.mean, lambda: d.variance, lambda: d.log_prob(0.0)):
+        with pytest.raises(OptionError, match="scg.Distribution has no"):
+            call()
+    with pytest.raises(OptionError, match="not reparameterised"):
+        d._noise_to_value(None, ())
