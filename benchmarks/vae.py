@@ -3,8 +3,8 @@
     python benchmarks/vae.py
     python benchmarks/vae.py --smoke     # a few steps, to see that it runs
 
-The model of examples/vae.py: 784-200-200-50-200-200-784, tanh, Bernoulli, Adam, batch 100, float32, on
-random binary images, since only the time counts here. The two take turns.
+The model of examples/vae.py: 784-200-200-50-200-200-784, tanh, Bernoulli, Adam, batch 100, on
+random binary float32 images, since only the time counts here. The two take turns.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import platform
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from statistics import median
 
 import numpy as np
@@ -58,7 +59,7 @@ def pytorch() -> Callable[[np.ndarray], None] | None:
 
     def mlp(*sizes: int) -> torch.nn.Module:
         layers: list[torch.nn.Module] = []
-        for a, b in zip(sizes, sizes[1:], strict=False):
+        for a, b in pairwise(sizes):
             layers += [torch.nn.Linear(a, b), torch.nn.Tanh()]
         return torch.nn.Sequential(*layers[:-1])
 

@@ -1,8 +1,8 @@
 """Stochastic computation graphs with unbiased gradients, on NumPy and Numba."""
 
+from scg import checkpoint, data, nn, optim, testing
 from scg import distributions as _distributions
 from scg import ops as _ops
-from scg import testing as testing
 from scg._custom import custom_op as op
 from scg._surrogate import surrogate
 from scg.autodiff import grad, hessian, hvp, jacobian, vjp
@@ -16,7 +16,7 @@ from scg.tensor import Tensor, as_tensor, parameter, peek, tensor
 
 __version__ = "0.1.0"
 __all__ = [
-    "Elbo", "Tensor", "as_tensor", "elbo", "grad", "hessian", "hvp", "jacobian", "minibatch_scale",
-    "no_grad", "op", "parameter", "peek", "seed", "surrogate", "tensor", "testing", "vjp",
-    *_distributions.__all__, *_ops.__all__,
+    "Elbo", "Tensor", "as_tensor", "checkpoint", "data", "elbo", "grad", "hessian", "hvp",
+    "jacobian", "minibatch_scale", "nn", "no_grad", "op", "optim", "parameter", "peek", "seed",
+    "surrogate", "tensor", "testing", "vjp", *_distributions.__all__, *_ops.__all__,
 ]  # fmt: skip
