@@ -7,48 +7,69 @@ from scg.ops import (
     _softmax,
     activation,
     arithmetic,
+    bessel,
     cast,
     comparison,
     contraction,
+    decomposition,
+    error_function,
     exponential,
     extremum,
+    gamma_function,
+    hyperbolic,
+    incomplete_gamma,
     indexing,
     likelihood,
     linear_algebra,
+    linear_systems,
     logic,
     matrices,
     powers,
     reduction,
+    rounding,
     scan,
     selection,
     shape,
+    sorting,
     special,
+    trigonometric,
 )
 from scg.ops._einsum import *  # noqa: F403
 from scg.ops._softmax import *  # noqa: F403
 from scg.ops.activation import *  # noqa: F403
 from scg.ops.arithmetic import *  # noqa: F403
+from scg.ops.bessel import *  # noqa: F403
 from scg.ops.cast import *  # noqa: F403
 from scg.ops.comparison import *  # noqa: F403
 from scg.ops.contraction import *  # noqa: F403
+from scg.ops.decomposition import *  # noqa: F403
+from scg.ops.error_function import *  # noqa: F403
 from scg.ops.exponential import *  # noqa: F403
 from scg.ops.extremum import *  # noqa: F403
+from scg.ops.gamma_function import *  # noqa: F403
+from scg.ops.hyperbolic import *  # noqa: F403
+from scg.ops.incomplete_gamma import *  # noqa: F403
 from scg.ops.indexing import *  # noqa: F403
 from scg.ops.likelihood import *  # noqa: F403
 from scg.ops.linear_algebra import *  # noqa: F403
+from scg.ops.linear_systems import *  # noqa: F403
 from scg.ops.logic import *  # noqa: F403
 from scg.ops.matrices import *  # noqa: F403
 from scg.ops.powers import *  # noqa: F403
 from scg.ops.reduction import *  # noqa: F403
+from scg.ops.rounding import *  # noqa: F403
 from scg.ops.scan import *  # noqa: F403
 from scg.ops.selection import *  # noqa: F403
 from scg.ops.shape import *  # noqa: F403
+from scg.ops.sorting import *  # noqa: F403
 from scg.ops.special import *  # noqa: F403
+from scg.ops.trigonometric import *  # noqa: F403
 
 _methods.attach()
 _families = (
-    _einsum, _softmax, activation, arithmetic, cast, comparison, contraction, exponential, extremum,
-    indexing, likelihood, linear_algebra, logic, matrices, powers, reduction, scan, selection,
-    shape, special,
+    _einsum, _softmax, activation, arithmetic, bessel, cast, comparison, contraction,
+    decomposition, error_function, exponential, extremum, gamma_function, hyperbolic,
+    incomplete_gamma, indexing, likelihood, linear_algebra, linear_systems, logic, matrices,
+    powers, reduction, rounding, scan, selection, shape, sorting, special, trigonometric,
 )  # fmt: skip
 __all__ = sorted(name for family in _families for name in family.__all__)
