@@ -21,7 +21,6 @@ from scg.kernels._dtypes import FLOAT32
 from scg.kernels._jit import device, kernel, parallel_call, prange, threads, types
 from scg.kernels.simd_tile import (
     COLUMNS,
-    FREE_MASKS,
     HAS_TILE,
     ROWS,
     VECTOR_BYTES,
@@ -73,13 +72,16 @@ def _pack(
 @device
 def _block(
     like: Any, a: Any, a_row: Any, a_col: Any, b: Any, b_row: Any, b_col: Any, c: Any, c_row: Any,
-    bias: Any, rows: Any, width: Any, k: Any, packed: Any, relu: Any, accumulate: Any,
+    bias: Any, rows: Any, width: Any, columns: Any, k: Any, packed: Any, relu: Any,
+    accumulate: Any,
 ) -> None:  # fmt: skip
     """C[rows, width] = A[rows, k] @ B[k, width] for one panel; all places are addresses."""
     size = like.itemsize
     lanes = VECTOR_BYTES // size
-    wide = -(-width // lanes) * VECTOR_BYTES
-    packed = packed or not (FREE_MASKS or wide == width * size)
+    if columns == COLUMNS:
+        columns = -(-width // lanes)
+        packed = packed or columns * lanes != width
+    wide = columns * VECTOR_BYTES
     # The transposition writes whole squares: up to `lanes` rows more than the block is deep.
     scratch = np.empty((DEPTH + lanes) * wide // size if packed else 0, like.dtype)
     depths, tiles = -(-k // DEPTH), -(-rows // ROWS)
@@ -95,7 +97,7 @@ def _block(
             i = t * rows // tiles
             height = (t + 1) * rows // tiles - i
             register_tile(
-                like, height, a + i * a_row + p * a_col, a_row, a_col, panel, panel_row,
+                like, height, columns, a + i * a_row + p * a_col, a_row, a_col, panel, panel_row,
                 c + i * c_row, c_row, bias if last else 0, depth, width,
                 accumulate or d > 0, relu and last,
             )  # fmt: skip
@@ -114,7 +116,8 @@ def _product(
     c_place, c_row = address(c), n * size
     bias_place = address(bias) if bias.size else 0
     packed = (b_col != size and n > 1) or (m >= PACKED_FROM and b_row % COLLISION == 0)
-    wide = (WIDE_COLUMNS if m <= WIDE_ROWS and not packed else COLUMNS) * VECTOR_BYTES // size
+    columns = WIDE_COLUMNS if m <= WIDE_ROWS and not packed else COLUMNS
+    wide = columns * VECTOR_BYTES // size
     panels = -(-n // wide)
     blocks = -(-m // (PACKED_ROWS if packed else BLOCK_ROWS))
     for part in prange(batch * panels * blocks):
@@ -127,7 +130,7 @@ def _product(
             b_place + item * b_step + j * b_col, b_row, b_col,
             c_place + (item * m + i) * c_row + j * size, c_row,
             bias_place + j * size if bias_place else 0,
-            rows, min(wide, n - j), k, packed, relu, accumulate,
+            rows, min(wide, n - j), columns, k, packed, relu, accumulate,
         )  # fmt: skip
 
 

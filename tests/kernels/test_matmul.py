@@ -163,7 +163,8 @@ def against_wall(x):
     return y
 rng = np.random.default_rng(0)
 for dtype in (np.float32, np.float64):
-    for m, k, n in [(1, 1, 1), (3, 5, 7), (15, 33, 35), (14, 16, 32), (2, 40, 1), (5, 17, 100)]:
+    for m, k, n in [(1, 1, 1), (3, 5, 7), (15, 33, 35), (14, 16, 32), (5, 17, 100), (1, 20, 100),
+                    (3, 9, 130), (9, 5, 2)]:
         a = against_wall(rng.standard_normal((m, k)).astype(dtype))
         for b in (rng.standard_normal((k, n)), rng.standard_normal((n, k))):
             b = against_wall(b.astype(dtype))

@@ -1,0 +1,161 @@
+"""Speed of `scg.kernels.matmul` beside np.matmul and, if installed, torch.
+
+    python benchmarks/matmul.py                       # the shapes of the table, one and all threads
+    python benchmarks/matmul.py --sweep               # many sizes: where is BLAS faster?
+    python benchmarks/matmul.py --shape 100 784 400   # one shape
+
+Each shape is timed in rounds that take every library in turn, so that a busy machine slows all of
+them alike; a round's figure is the median of its calls, ratios are medians over the rounds. Threads
+are pinned in child processes. With several threads there is a pause between two libraries, because
+the threads of one keep spinning into the time of the next.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from statistics import median
+
+import numpy as np
+
+from scg.kernels import _jit
+from scg.kernels.blas import blas_info
+from scg.kernels.matmul import matmul, uses_blas
+
+try:
+    import torch
+except ImportError:
+    torch = None
+
+# (m, k, n, layout): "nn" as is, "tn" A transposed, "nt" B transposed.
+TABLE = [
+    (112, 784, 384, "nn"), (112, 384, 768, "nn"), (560, 784, 384, "nn"), (100, 784, 400, "nn"),
+    (100, 400, 20, "nn"), (784, 100, 400, "tn"), (100, 400, 784, "nt"), (100, 400, 784, "nn"),
+    (64, 64, 64, "nn"), (1000, 1000, 1000, "nn"), (1024, 1024, 1024, "nt"),
+]  # fmt: skip
+SMALL = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+LARGE = (512, 1024, 2048)
+PAUSE, WINDOW = 0.1, 0.03  # seconds
+THREADS = {"SCG_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"}
+
+
+def operands(m: int, k: int, n: int, layout: str, dtype: str) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal((k, m) if layout[0] == "t" else (m, k)).astype(dtype)
+    b = rng.standard_normal((n, k) if layout[1] == "t" else (k, n)).astype(dtype)
+    return (a.T if layout[0] == "t" else a), (b.T if layout[1] == "t" else b)
+
+
+def contestants(a: np.ndarray, b: np.ndarray) -> dict[str, Callable[[], object]]:
+    out = np.empty((a.shape[0], b.shape[1]), a.dtype)
+    runs: dict[str, Callable[[], object]] = {
+        "scg": lambda: matmul(a, b, out),
+        "numpy": lambda: np.matmul(a, b, out=out),
+    }
+    if torch is not None:
+        x, y, z = (torch.from_numpy(array) for array in (a, b, out))
+        runs["torch"] = lambda: torch.matmul(x, y, out=z)
+    return runs
+
+
+def seconds(run: Callable[[], object], window: float) -> float:
+    """Time calls for so long and return the median; short ones are timed ten at a time."""
+    run()
+    times: list[float] = []
+    end = time.perf_counter() + window
+    while not times or time.perf_counter() < end:
+        repeats = 10 if times and times[0] < 1e-4 else 1
+        start = time.perf_counter()
+        for _ in range(repeats):
+            run()
+        times.append((time.perf_counter() - start) / repeats)
+    return median(times)
+
+
+def measure(shape: tuple[int, int, int, str], dtype: str, options: argparse.Namespace) -> str:
+    """Return the table row of a shape."""
+    m, k, n, layout = shape
+    flops = 2 * m * k * n
+    pause = PAUSE if _jit.threads() > 1 and not options.smoke else 0
+    times: dict[str, list[float]] = {}
+    for _ in range(options.rounds):
+        for name, run in contestants(*operands(*shape, dtype)).items():
+            time.sleep(pause)
+            times.setdefault(name, []).append(seconds(run, 0 if options.smoke else WINDOW))
+    speeds = " ".join(
+        f"{flops / median(t) / 1e9:7.1f} {flops / min(t) / 1e9:7.1f}" for t in times.values()
+    )
+    ratios = " ".join(
+        f"{median(x / s for x, s in zip(t, times['scg'], strict=True)):8.2f}"
+        for name, t in times.items()
+        if name != "scg"
+    )
+    kind = "blas" if uses_blas(m, k, n, np.dtype(dtype)) else "tile"
+    return f"{m:5} {k:5} {n:5} {layout} {dtype} {kind} {speeds} | {ratios}"
+
+
+def shapes(options: argparse.Namespace) -> Iterator[tuple[int, int, int, str]]:
+    if options.shape:
+        yield from ((*options.shape, layout) for layout in ("nn", "tn", "nt"))
+    elif options.smoke:
+        yield from [(3, 5, 7, "nn"), (17, 9, 33, "tn"), (17, 9, 33, "nt")]
+    elif options.sweep:
+        yield from ((m, k, n, "nn") for m, k, n in itertools.product(SMALL[::2], repeat=3))
+        yield from ((s, s, s, layout) for s in SMALL + LARGE for layout in ("nn", "tn", "nt"))
+    else:
+        yield from TABLE
+
+
+def report(options: argparse.Namespace) -> None:
+    """Print the rows for the number of threads that this process was given."""
+    if torch is not None:
+        torch.set_num_threads(_jit.threads())
+    names = list(contestants(*operands(1, 1, 1, "nn", "f4")))
+    print(
+        f"\nthreads {_jit.threads()}: GF/s (median and best round) of {', '.join(names)}"
+        " | speed of scg over the others (median)"
+    )
+    for dtype in ("f4", "f8"):
+        for shape in shapes(options):
+            print(measure(shape, dtype, options), flush=True)
+
+
+def describe() -> None:
+    print(f"numpy {np.__version__}, {_jit.versions()}, Python {platform.python_version()}")
+    print(f"torch {torch.__version__}" if torch is not None else "torch is not installed")
+    print(f"BLAS of NumPy: {blas_info()}")
+    features = {"avx512f", "avx2", "fma"} & _jit.cpu_features()
+    print(f"CPU: {platform.machine()}, {' '.join(sorted(features)) or 'no vectors of use'}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--smoke", action="store_true", help="a few small shapes, once")
+    parser.add_argument("--sweep", action="store_true", help="sizes on both sides of the crossover")
+    parser.add_argument("--shape", type=int, nargs=3, metavar=("M", "K", "N"))
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, nargs="+", help="default: 1 and all")
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.smoke:
+        options.rounds = 1
+    if options.child:
+        report(options)
+        return
+    describe()
+    counts = options.threads or sorted({1, os.cpu_count() or 1})
+    for count in counts:
+        sys.stdout.flush()
+        environment = os.environ | dict.fromkeys(THREADS, str(count))
+        command = [sys.executable, __file__, *sys.argv[1:], "--child"]
+        subprocess.run(command, env=environment, check=True)
+
+
+if __name__ == "__main__":
+    main()
