@@ -24,7 +24,7 @@ __all__ = [
     "conv2d_weight_vjp",
 ]  # fmt: skip
 
-CHUNK = 1 << 20  # elements in a matrix of windows
+CHUNK = 1 << 21  # elements in a matrix of windows
 
 
 # --- two dimensions --------------------------------------------------------------------------
