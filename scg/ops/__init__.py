@@ -6,6 +6,7 @@ from scg.ops import (
     _methods,
     _softmax,
     activation,
+    along_axis,
     arithmetic,
     bessel,
     cast,
@@ -19,13 +20,16 @@ from scg.ops import (
     hyperbolic,
     incomplete_gamma,
     indexing,
+    joining,
     likelihood,
     linear_algebra,
     linear_systems,
     logic,
     matrices,
+    padding,
     powers,
     reduction,
+    repeating,
     rounding,
     scan,
     selection,
@@ -37,6 +41,7 @@ from scg.ops import (
 from scg.ops._einsum import *  # noqa: F403
 from scg.ops._softmax import *  # noqa: F403
 from scg.ops.activation import *  # noqa: F403
+from scg.ops.along_axis import *  # noqa: F403
 from scg.ops.arithmetic import *  # noqa: F403
 from scg.ops.bessel import *  # noqa: F403
 from scg.ops.cast import *  # noqa: F403
@@ -50,13 +55,16 @@ from scg.ops.gamma_function import *  # noqa: F403
 from scg.ops.hyperbolic import *  # noqa: F403
 from scg.ops.incomplete_gamma import *  # noqa: F403
 from scg.ops.indexing import *  # noqa: F403
+from scg.ops.joining import *  # noqa: F403
 from scg.ops.likelihood import *  # noqa: F403
 from scg.ops.linear_algebra import *  # noqa: F403
 from scg.ops.linear_systems import *  # noqa: F403
 from scg.ops.logic import *  # noqa: F403
 from scg.ops.matrices import *  # noqa: F403
+from scg.ops.padding import *  # noqa: F403
 from scg.ops.powers import *  # noqa: F403
 from scg.ops.reduction import *  # noqa: F403
+from scg.ops.repeating import *  # noqa: F403
 from scg.ops.rounding import *  # noqa: F403
 from scg.ops.scan import *  # noqa: F403
 from scg.ops.selection import *  # noqa: F403
@@ -67,9 +75,10 @@ from scg.ops.trigonometric import *  # noqa: F403
 
 _methods.attach()
 _families = (
-    _einsum, _softmax, activation, arithmetic, bessel, cast, comparison, contraction,
+    _einsum, _softmax, activation, along_axis, arithmetic, bessel, cast, comparison, contraction,
     decomposition, error_function, exponential, extremum, gamma_function, hyperbolic,
-    incomplete_gamma, indexing, likelihood, linear_algebra, linear_systems, logic, matrices,
-    powers, reduction, rounding, scan, selection, shape, sorting, special, trigonometric,
+    incomplete_gamma, indexing, joining, likelihood, linear_algebra, linear_systems, logic,
+    matrices, padding, powers, reduction, repeating, rounding, scan, selection, shape, sorting,
+    special, trigonometric,
 )  # fmt: skip
 __all__ = sorted(name for family in _families for name in family.__all__)

@@ -16,10 +16,14 @@ from scg import _axes
 from scg._axes import Along, AxisMap
 from scg._op import JUMP, SMOOTH, Smoothness, op
 from scg._typing import DType, Shape
+from scg.errors import ShapeError
 from scg.ops._samples import Case, Samples
 from scg.tape import NONNEGATIVE
 
-__all__ = ["ARRAY", "getitem", "index_set", "indexed_shape", "positions", "scatter"]
+__all__ = [
+    "ARRAY", "along", "checked_axis", "fill", "getitem", "index_set", "indexed_shape", "positions",
+    "scatter",
+]  # fmt: skip
 
 ARRAY = "array"
 
@@ -30,6 +34,17 @@ def fill(index: tuple[Any, ...], arrays: Sequence[Any]) -> tuple[Any, ...]:
         return index
     rest = iter(arrays)
     return tuple(next(rest) if entry is ARRAY else entry for entry in index)
+
+
+def along(axis: int, ndim: int, entry: Any) -> tuple[Any, ...]:
+    """Return the index that is `entry` on one axis and everything on those before it."""
+    return (*(slice(None),) * (axis % ndim), entry)
+
+
+def checked_axis(name: str, axis: int, ndim: int) -> int:
+    if not -ndim <= axis < ndim:
+        raise ShapeError(f"scg.{name}: axis {axis}, but there are {ndim} axes")
+    return axis % ndim
 
 
 def indexed_shape(x: Shape, arrays: Sequence[Shape], index: tuple[Any, ...]) -> Shape:

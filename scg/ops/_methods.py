@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scg._op import OPS
-from scg.ops import indexing, shape
+from scg.ops import indexing, repeating, shape
 from scg.tensor import Tensor
 
 OPERATORS = {
@@ -27,6 +27,7 @@ METHODS = (
 FUNCTIONS = {
     "__getitem__": indexing.getitem, "at": property(indexing.At), "flatten": shape.flatten,
     "ravel": shape.flatten, "T": property(shape.transpose), "take": indexing.take,
+    "repeat": repeating.repeat,
 }  # fmt: skip
 
 
