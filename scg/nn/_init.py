@@ -11,18 +11,20 @@ from scg._typing import Array, DType, Shape
 from scg.errors import DTypeError, OptionError
 from scg.noise import Source
 
-__all__ = ["float_dtype", "positive", "weights"]
+__all__ = ["float_dtype", "weights", "whole"]
 
 _INITS = ("glorot", "he", "lecun", "normal")
 
 
 def weights(
-    init: str, shape: Shape, fan_in: int, fan_out: int, source: Source, dtype: DType
+    who: str, init: str, shape: Shape, fan_in: int, fan_out: int, source: Source, dtype: DType
 ) -> Array:
     """Draw initial weights.
 
     Parameters
     ----------
+    who : str
+        The layer, for errors.
     init : {"glorot", "he", "lecun", "normal"}
         Uniform with variance `2 / (fan_in + fan_out)` (Glorot and Bengio 2010); normal with
         variance `2 / fan_in` (He et al. 2015, arXiv 1502.01852), `1 / fan_in` (LeCun et al.
@@ -41,20 +43,20 @@ def weights(
         return np.asarray(bound * (2.0 * source.uniform(shape, dtype) - 1.0))
     deviations = {"he": math.sqrt(2.0 / fan_in), "lecun": math.sqrt(1.0 / fan_in), "normal": 0.01}
     if init not in deviations:
-        raise OptionError(f"init={init!r} is unknown; choose one of {', '.join(_INITS)}")
+        raise OptionError(f"{who}: init={init!r} is unknown; choose one of {', '.join(_INITS)}")
     return np.asarray(deviations[init] * source.normal(shape, dtype))
 
 
-def float_dtype(dtype: Any) -> DType:
+def float_dtype(who: str, dtype: Any) -> DType:
     """Return `dtype` if parameters can have it."""
     result: DType = np.dtype(dtype)
     if result.char not in "fd":
-        raise DTypeError(f"a layer of dtype {result} cannot be trained; use float32 or float64")
+        raise DTypeError(f"{who}: dtype {result} cannot be trained; use float32 or float64")
     return result
 
 
-def positive(**sizes: Any) -> None:
+def whole(who: str, **values: Any) -> None:
     """Require whole numbers from 1."""
-    for name, size in sizes.items():
-        if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
-            raise OptionError(f"{name}={size!r} must be a whole number from 1")
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+            raise OptionError(f"{who}: {name}={value!r} must be a whole number from 1")

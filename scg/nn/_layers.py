@@ -10,7 +10,7 @@ import numpy as np
 
 from scg import ops
 from scg.errors import OptionError, ShapeError
-from scg.nn._init import float_dtype, positive, weights
+from scg.nn._init import float_dtype, weights, whole
 from scg.nn._module import Module
 from scg.noise import as_source
 from scg.tensor import Tensor, as_tensor, parameter
@@ -67,9 +67,9 @@ class Linear(Module):
         self, in_features: int, out_features: int, *, bias: bool = True, rng: Any,
         dtype: Any = np.float32, init: str = "glorot",
     ) -> None:  # fmt: skip
-        positive(in_features=in_features, out_features=out_features)
-        shape, dtype = (int(in_features), int(out_features)), float_dtype(dtype)
-        self.weight = parameter(weights(init, shape, *shape, as_source(rng), dtype))
+        whole("Linear", in_features=in_features, out_features=out_features)
+        shape, dtype = (int(in_features), int(out_features)), float_dtype("Linear", dtype)
+        self.weight = parameter(weights("Linear", init, shape, *shape, as_source(rng), dtype))
         self.bias = parameter(np.zeros(shape[1], dtype)) if bias else None
 
     def __call__(self, x: Any) -> Tensor:
@@ -77,8 +77,8 @@ class Linear(Module):
         x = as_tensor(x)
         if x.shape[-1:] != self.weight.shape[:1]:
             raise ShapeError(
-                f"{self!r} ({self.weight.name or 'unnamed'}): the input has shape {x.shape}; its "
-                f"last axis must have size {self.weight.shape[0]}"
+                f"{self._where()}: the input has shape {x.shape}; its last axis must have size "
+                f"{self.weight.shape[0]}"
             )
         y = ops.matmul(x, self.weight)
         return y if self.bias is None else y + self.bias

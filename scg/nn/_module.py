@@ -38,6 +38,14 @@ class Module:
         """Return what to search for parameters, by name."""
         return vars(self).items()
 
+    def _where(self) -> str:
+        """Return what to call this module in an error: what it is, and its place if known."""
+        first = next(iter(_walk(self, "", set())), None)
+        place = first[1].name if first else None
+        if first is None or place is None or not place.endswith(f".{first[0]}"):
+            return repr(self)
+        return f"{self!r} at '{place.removesuffix('.' + first[0])}'"
+
     def named_parameters(self) -> dict[str, Tensor]:
         """Return every parameter under the dotted path of attributes, indices and keys to it.
 

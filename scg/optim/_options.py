@@ -10,7 +10,7 @@ from scg.errors import GradientError, OptionError
 from scg.nn import Module
 from scg.tensor import Tensor
 
-__all__ = ["Parameters", "Schedule", "fraction", "named", "nonnegative", "positive", "whole"]
+__all__ = ["Parameters", "Schedule", "fraction", "named", "nonnegative", "positive"]
 
 Schedule: TypeAlias = Callable[[int], float]
 Parameters: TypeAlias = Module | Mapping[str, Tensor] | Iterable[Tensor]
@@ -84,10 +84,3 @@ def fraction(who: str, **values: Any) -> tuple[float, ...]:
         if not 0 <= number < 1:
             raise OptionError(f"{who}: {name}={number} must lie in [0, 1)")
     return tuple(numbers)
-
-
-def whole(who: str, **values: Any) -> None:
-    """Require whole numbers from 1."""
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise OptionError(f"{who}: {name}={value!r} must be a whole number from 1")
