@@ -53,7 +53,7 @@ def _parse(subscripts: str, shapes: tuple[Shape, ...]) -> tuple[tuple[str, ...],
     if dots and arrow and "..." not in right:
         raise _refuse(subscripts, shapes, "the output needs '...' as well")
     if not set(together) <= set(ascii_letters) or not set(out) <= set(together):
-        raise _refuse(subscripts, shapes, "labels are letters, and those of the output come from the inputs")
+        raise _refuse(subscripts, shapes, "labels are letters, the output's from the inputs")
     if len(set(out)) < len(out):
         raise _refuse(subscripts, shapes, "a label of the output comes twice")
     return labels, out
@@ -110,9 +110,10 @@ def _reference(*operands: Any, subscripts: str) -> Any:
             ("ba", (3, 4)), ("ii->i", (3, 3)), ("ii", (3, 3)), ("ij->", (3, 4)), ("ij->i", (3, 4)),
             ("i,j->ij", (3,), (4,)), ("i,i->i", (3,), (3,)), ("bij,bjk->bik", (2, 3, 4), (2, 4, 5)),
             ("...ij,...j->...i", (2, 3, 4), (2, 4)), ("...ij,...j->...i", (5, 3, 4), (2, 1, 4)),
-            ("i...,i...->...", (3, 2), (3, 2)), ("...ii->...i", (2, 3, 3)), ("ij,k->i", (3, 4), (2,)),
-            ("ij,jk,kl->il", (2, 3), (3, 4), (4, 2)), ("i,ij,j", (3,), (3, 4), (4,)), (",i->i", (), (3,)),
-            ("iij,jk->ik", (3, 3, 2), (2, 4)), ("i,i->i", (1,), (3,)), ("ij,ij->", (0, 3), (0, 3)),
+            ("i...,i...->...", (3, 2), (3, 2)), ("...ii->...i", (2, 3, 3)),
+            ("ij,k->i", (3, 4), (2,)), (",i->i", (), (3,)), ("i,i->i", (1,), (3,)),
+            ("ij,jk,kl->il", (2, 3), (3, 4), (4, 2)), ("i,ij,j", (3,), (3, 4), (4,)),
+            ("iij,jk->ik", (3, 3, 2), (2, 4)), ("ij,ij->", (0, 3), (0, 3)),
             ("iii->", (2, 2, 2)), ("ij,jk->ki", (20, 30), (30, 10)),
         )
     )),
@@ -127,7 +128,7 @@ def _einsum(*operands: Any, subscripts: str) -> Any:
     if len(operands) == 1 or math.prod(sizes.values()) < PLAN_FROM:
         return np.einsum(plain, *operands)
     if len(operands) == 2 and _is_product(labels, out, shapes, sizes):
-        return _by_matmul(*operands, *labels, out)
+        return _by_matmul(*operands, labels, out)
     return np.einsum(plain, *operands, optimize=True)
 
 
@@ -143,7 +144,8 @@ def _is_product(
     return whole and bool((a & b) - set(out)) and a ^ b <= set(out)
 
 
-def _by_matmul(a: Array, b: Array, left: str, right: str, out: str) -> Array:
+def _by_matmul(a: Array, b: Array, labels: tuple[str, ...], out: str) -> Array:
+    left, right = labels
     batch = "".join(c for c in out if c in left and c in right)
     rows = "".join(c for c in left if c not in right)
     columns = "".join(c for c in right if c not in left)
@@ -169,7 +171,7 @@ def _(
     F: Any, g: Any, needs: Sequence[Any], _y: Any, *operands: Any, subscripts: str
 ) -> tuple[Any, ...]:  # fmt: skip
     labels, out = _parse(subscripts, tuple(x.shape for x in operands))
-    cotangents = []
+    cotangents: list[Any] = []
     for i, needed in enumerate(needs):
         if not needed:
             cotangents.append(None)
@@ -182,7 +184,7 @@ def _(
     return tuple(cotangents)
 
 
-def _spread(F: Any, part: Any, kept: str, labels: str, shape: Shape) -> Any:  # noqa: N803
+def _spread(F: Any, part: Any, kept: str, labels: str, shape: Shape) -> Any:
     """Repeat along axes that were summed, and put what belongs to a diagonal on it."""
     size = dict(zip(kept, part.shape, strict=True))
     first = [labels.index(c) == i for i, c in enumerate(labels)]

@@ -26,7 +26,7 @@ def check_axes(shape: Shape, axis: Axis, name: str) -> tuple[int, ...]:
     axes = _axes.normalize_axes(axis, ndim)
     if any(not 0 <= a < ndim for a in axes) or len(set(axes)) < len(axes):
         raise ShapeError(
-            f"scg.{name}: axis {axis} does not fit shape {shape}; axes go from {-ndim} to {ndim - 1}"
+            f"scg.{name}: axis {axis} does not fit shape {shape}; axes are {-ndim} to {ndim - 1}"
         )
     return axes
 
@@ -62,4 +62,4 @@ def restore(g: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
 def shared(x: Any, y: Any, axis: Axis) -> Any:
     """Return weights that sum to 1 over `axis`, equal for the elements that attain `y`."""
     hits = (x == y).astype(x.dtype)
-    return hits / hits.sum(axis=axis, keepdims=True)
+    return hits / hits.sum(axis=_axes.normalize_axes(axis, x.ndim), keepdims=True)

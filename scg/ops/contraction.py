@@ -35,7 +35,9 @@ def _pairs(a: Shape, b: Shape, axes: Any, name: str = "tensordot") -> _Pairs:
     else:
         given = [[x] if isinstance(x, int) else list(x) for x in axes]
     try:
-        left, right = ([range(len(s))[i] for i in own] for s, own in zip((a, b), given, strict=True))
+        left, right = [
+            [range(len(s))[i] for i in own] for s, own in zip((a, b), given, strict=True)
+        ]
         fits = [a[i] for i in left] == [b[i] for i in right]
     except (IndexError, ValueError):
         fits = False
@@ -57,7 +59,7 @@ def _contract(a: Any, b: Any, pairs: _Pairs) -> Any:
     return kernels.matmul(left, right).reshape((*rows, *columns))
 
 
-def _contract_vjp(F: Any, g: Any, needs: Any, a: Any, b: Any, pairs: _Pairs) -> Any:  # noqa: N803
+def _contract_vjp(F: Any, g: Any, needs: Any, a: Any, b: Any, pairs: _Pairs) -> Any:
     free_a, sum_a, free_b, sum_b = pairs
     split = len(free_a)
     ga = gb = None
@@ -73,7 +75,7 @@ def _contract_vjp(F: Any, g: Any, needs: Any, a: Any, b: Any, pairs: _Pairs) -> 
     return ga, gb
 
 
-def _placed(F: Any, x: Any, source: Sequence[int]) -> Any:  # noqa: N803
+def _placed(F: Any, x: Any, source: Sequence[int]) -> Any:
     """Transpose so that axis i of `x` becomes axis `source[i]`."""
     if list(source) == sorted(source):
         return x
@@ -95,7 +97,8 @@ def _tensordot_shape(a: Shape, b: Shape, *, axes: Axes = 2) -> Shape:
 
 
 def _tensordot_axes(shapes: Sequence[Shape], out: Shape, *, axes: Axes = 2) -> list[AxisMap]:
-    return _free_axes(_pairs(*shapes, axes), [len(s) for s in shapes])
+    a, b = shapes
+    return _free_axes(_pairs(a, b, axes), [len(a), len(b)])
 
 
 @op(

@@ -9,6 +9,7 @@ import numpy as np
 from scg import _axes
 from scg._op import JUMP, KINK, op
 from scg._typing import Axis
+from scg.kernels.reduce import numpy_axis
 from scg.ops import _samples
 from scg.ops._reduced import CASES, restore, rule, shared
 
@@ -52,7 +53,7 @@ def max(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Any:
     >>> scg.max([[1.0, 5.0], [3.0, 4.0]], axis=1)
     Tensor([5., 4.])
     """
-    return np.max(x, axis=axis, keepdims=keepdims)
+    return np.max(x, axis=numpy_axis(axis), keepdims=keepdims)
 
 
 @max.vjp
@@ -96,7 +97,7 @@ def min(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Any:
     >>> scg.min([[1.0, 5.0], [3.0, 4.0]], axis=1)
     Tensor([1., 3.])
     """
-    return np.min(x, axis=axis, keepdims=keepdims)
+    return np.min(x, axis=numpy_axis(axis), keepdims=keepdims)
 
 
 @min.vjp

@@ -162,7 +162,8 @@ def _(F: Any, g: Any, needs: Sequence[Any], _y: Any, a: Any, b: Any) -> Any:
 
 
 def _norm(x: Any, ord: float = 2, axis: Axis = None, keepdims: bool = False) -> Any:
-    return np.linalg.vector_norm(x, ord=ord, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
+    numpy_norm: Any = np.linalg.vector_norm  # its stubs do not know that the axis may be None
+    return numpy_norm(x, ord=ord, axis=axis, keepdims=keepdims)
 
 
 @op(
@@ -212,7 +213,7 @@ def norm(x: Any, /, ord: float = 2, axis: Axis = None, keepdims: bool = False) -
     if ord == 1:
         return reduce.sum(np.abs(x), axis, keepdims)
     if ord == math.inf:
-        return np.max(np.abs(x), axis=axis, keepdims=keepdims, initial=0)
+        return np.max(np.abs(x), axis=reduce.numpy_axis(axis), keepdims=keepdims, initial=0)
     raise OptionError(f"scg.norm: ord={ord!r}; choose 2, 1 or inf")
 
 
@@ -234,4 +235,4 @@ def _numpy_norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = Fals
             f"numpy.linalg.norm with ord={ord!r} and axis={axis!r} is a matrix norm, which scg has "
             "not; use scg.norm for vector norms"
         )
-    return norm(x, 2 if ord is None else ord, axis, keepdims)  # type: ignore[return-value]
+    return norm(x, 2 if ord is None else ord, axis, keepdims)

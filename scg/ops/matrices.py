@@ -190,8 +190,8 @@ def _trace_axes(
     sign=lambda same, x: x & NONNEGATIVE,
     samples=_samples.arrays(
         (((3, 3),), {}), (((2, 4),), {"offset": 1}), (((4, 2),), {"offset": -1}),
-        (((2, 3, 4),), {"axis1": 2, "axis2": 0, "offset": 1}), (((5, 3, 3),), {"axis1": -2, "axis2": -1}),
-        (((0, 0),), {}),
+        (((2, 3, 4),), {"axis1": 2, "axis2": 0, "offset": 1}),
+        (((5, 3, 3),), {"axis1": -2, "axis2": -1}), (((0, 0),), {}),
     ),
 )  # fmt: skip
 def trace(x: Any, /, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:

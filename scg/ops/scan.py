@@ -33,6 +33,11 @@ def _scan_shape(x: Shape, *, axis: int | None = None, name: str = "scan", **_: A
     return x
 
 
+def backwards(x: Any, axis: int) -> Any:
+    """Reverse an array or a tensor along an axis."""
+    return x[(slice(None),) * (axis % x.ndim) + (slice(None, None, -1),)]
+
+
 def _along(x: Any, axis: int | None) -> tuple[Any, int]:
     """Return what a scan runs over: all elements in row-major order where the axis is None."""
     return (x.reshape(-1), 0) if axis is None else (x, axis)
@@ -70,7 +75,7 @@ def shift(x: Any, /, fill: float = 0.0, axis: int = -1) -> Any:
 
 @shift.vjp
 def _(F: Any, g: Any, _y: Any, _x: Any, *, fill: float, axis: int) -> Any:
-    return F.flip(F.shift(F.flip(g, axis=axis), fill=0.0, axis=axis), axis=axis)
+    return backwards(F.shift(backwards(g, axis), fill=0.0, axis=axis), axis)
 
 
 def _recurrence_by_hand(a: Any, b: Any, axis: int = -1) -> Any:
@@ -107,10 +112,10 @@ def _(F: Any, g: Any, y: Any, a: Any, _b: Any, *, axis: int) -> Any:
     return back * F.shift(y, axis=axis), back
 
 
-def _carried_back(F: Any, a: Any, g: Any, axis: int) -> Any:  # noqa: N803
-    """Return the cotangent t of every state of a recurrence: `t[i] = a[i + 1] * t[i + 1] + g[i]`."""
-    factors = F.shift(F.flip(a, axis=axis), axis=axis)
-    return F.flip(F.linear_recurrence(factors, F.flip(g, axis=axis), axis=axis), axis=axis)
+def _carried_back(F: Any, a: Any, g: Any, axis: int) -> Any:
+    """Return the cotangents of a recurrence's states: `t[i] = a[i + 1] * t[i + 1] + g[i]`."""
+    factors = F.shift(backwards(a, axis), axis=axis)
+    return backwards(F.linear_recurrence(factors, backwards(g, axis), axis=axis), axis)
 
 
 # --- the scans -------------------------------------------------------------------------------
@@ -151,7 +156,7 @@ def cumsum(x: Any, /, axis: int | None = None) -> Any:
 @cumsum.vjp
 def _(F: Any, g: Any, _y: Any, _x: Any, *, axis: int | None) -> Any:
     along = 0 if axis is None else axis
-    return F.flip(F.cumsum(F.flip(g, axis=along), axis=along), axis=along).reshape(_x.shape)
+    return backwards(F.cumsum(backwards(g, along), axis=along), along).reshape(_x.shape)
 
 
 def _with_zeros(rng: np.random.Generator, dtype: DType) -> Iterable[_samples.Case]:
