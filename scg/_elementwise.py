@@ -24,7 +24,7 @@ from scg.kernels.generate import Expression, elementwise_kernel, namespace, vect
 from scg.tape import REQUIRES, TRAINABLE, Node, _grad_enabled
 from scg.tensor import Tensor, as_array
 
-__all__ = ["elementwise"]
+__all__ = ["broadcast_shape", "elementwise", "promoting"]
 
 Fn = TypeVar("Fn", bound=Callable[..., Any])
 
@@ -199,6 +199,18 @@ def _as_floats(arrays: tuple[Any, ...]) -> list[Any]:
     if dtype.kind != "f":
         dtype = np.result_type(dtype, np.float64) if dtype.itemsize > 2 else np.dtype(np.float64)
     return [np.asarray(a, dtype=dtype) for a in arrays]
+
+
+def promoting(ufunc: Any) -> Callable[..., Any]:
+    """Return a SciPy ufunc that leaves float32 as it is when the other operand is a number.
+
+    SciPy's loops are searched in the old way, in which a Python float counts as a float64.
+    """
+
+    def forward(*arrays: Any) -> Any:
+        return ufunc(*_as_floats(arrays))
+
+    return forward
 
 
 def _times_g(derivative: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import scipy.special as sp
 
 from scg import _axes
-from scg._elementwise import elementwise
+from scg._elementwise import elementwise, promoting
 from scg._op import POLE, op
 from scg._typing import Shape
 from scg.errors import OptionError
@@ -89,7 +89,8 @@ def _polygamma(x: Any, n: int) -> Any:
 )  # fmt: skip
 def _of_order(x: Any, /, n: int) -> Any:
     """Compute the n-th derivative of `digamma`; the order comes last because it is no tensor."""
-    return sp.polygamma(n, x)
+    sign = 1.0 if n % 2 else -1.0
+    return sign * float(sp.gamma(n + 1.0)) * promoting(sp.zeta)(n + 1, x)
 
 
 @_of_order.vjp
@@ -134,7 +135,8 @@ def polygamma(n: int, x: Any, /) -> Tensor:
 
 @elementwise(
     y="betaln(a, b)", da="digamma(a) - digamma(a + b)", db="digamma(b) - digamma(a + b)",
-    ufunc=sp.betaln, smooth=POLE, samples=_samples.elementwise((0.5, 3), (0.5, 3)),
+    ufunc=promoting(sp.betaln), reference=sp.betaln, numpy=(sp.betaln,),
+    smooth=POLE, samples=_samples.elementwise((0.5, 3), (0.5, 3)),
 )  # fmt: skip
 def betaln(a: Any, b: Any, /) -> Tensor:
     """Compute the logarithm of the beta function, elementwise.

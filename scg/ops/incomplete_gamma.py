@@ -8,7 +8,7 @@ import numpy as np
 import scipy.special as sp
 
 from scg import _axes
-from scg._elementwise import broadcast_shape
+from scg._elementwise import broadcast_shape, promoting
 from scg._op import POLE, op
 from scg._typing import Shape
 from scg.kernels.incomplete_gamma import log_slopes
@@ -16,6 +16,9 @@ from scg.ops import _samples
 from scg.tape import NONNEGATIVE
 
 __all__ = ["gammainc", "gammaincc"]
+
+
+_lower, _upper = promoting(sp.gammainc), promoting(sp.gammaincc)
 
 
 def shape_slope(a: Any, x: Any) -> Any:
@@ -82,7 +85,7 @@ def gammainc(a: Any, x: Any, /) -> Any:
     >>> scg.gammainc(1.0, [0.0, 2.0])
     Tensor([0.        , 0.86466472])
     """
-    return sp.gammainc(a, x)
+    return _lower(a, x)
 
 
 @gammainc.vjp
@@ -119,7 +122,7 @@ def gammaincc(a: Any, x: Any, /) -> Any:
     >>> scg.gammaincc(1.0, [0.0, 2.0])
     Tensor([1.        , 0.13533528])
     """
-    return sp.gammaincc(a, x)
+    return _upper(a, x)
 
 
 @gammaincc.vjp
