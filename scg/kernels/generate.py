@@ -55,7 +55,7 @@ class Expression:
                 raise ValueError(f"{type(node).__name__} is not in the vocabulary: {text}")
 
     def numba(self) -> str:
-        """Return the text with constants typed as the operands and `where` as a conditional."""
+        """Return the text with constants typed as the operands and `where` as a select."""
         return ast.unparse(_Typed().visit(ast.parse(self.text, mode="eval")))
 
 
@@ -80,7 +80,8 @@ class _Typed(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.AST:
         args = [self.visit(a) for a in node.args]
         if isinstance(node.func, ast.Name) and node.func.id == "where":
-            return ast.IfExp(test=args[0], body=args[1], orelse=args[2])
+            # Not `a if c else b`: LLVM may keep that branch, and with it a scalar loop.
+            return ast.Call(func=ast.Name("select", ast.Load()), args=args, keywords=[])
         return ast.Call(func=node.func, args=args, keywords=[])
 
 
@@ -112,7 +113,9 @@ def elementwise_kernel(
     dtype : {"float32", "float64"}
         Of every array.
     """
-    return getattr(_module(name, _source(name, inputs, scalars, outputs, dtype)), name)  # type: ignore[no-any-return]
+    module = _module(name, _source(name, inputs, scalars, outputs, dtype))
+    # Another name than the op's, which a device function of `simd` may have.
+    return getattr(module, f"{name}_loop")  # type: ignore[no-any-return]
 
 
 def _source(
@@ -129,7 +132,9 @@ def _source(
         "from numpy import inf, nan",
     ]
     lines += _imports(functions, dtype)
-    lines += ["from scg.kernels._jit import kernel", "", "", "@kernel", f"def {name}({arguments}):"]
+    if any("where" in e.functions for e in expressions):
+        lines.append("from scg.kernels.simd_bits import select")
+    lines += ["from scg.kernels._jit import kernel", "", "", "@kernel", f"def {name}_loop({arguments}):"]
     lines += [f"    {s} = T({s}_)" for s in scalars]
     lines += ["    for i in range(out0.size):"]
     lines += [f"        {x} = {x}_[i]" for x in inputs]
