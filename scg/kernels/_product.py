@@ -43,8 +43,8 @@ BLOCK_ROWS, PACKED_ROWS = 4 * ROWS, 16 * ROWS
 # Rows of B so many bytes apart push each other out of the caches: they are packed as well if A has
 # enough rows to pay for it.
 COLLISION, PACKED_FROM = 4096, 8 * ROWS
-# Below this many multiply-adds threads cost more than they save (`benchmarks/matmul.py`).
-SERIAL_SIZE = 500_000
+# Below this many multiply-adds, some 20 us, a second thread saves too little to be worth waking.
+SERIAL_SIZE = 2_000_000
 
 
 @device
