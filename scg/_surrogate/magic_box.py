@@ -102,7 +102,7 @@ def _runs(loss: Tensor) -> list[Run]:
 
 
 def _total(terms: Sequence[Tensor]) -> Tensor:
-    return terms[0] if len(terms) == 1 else OPS["stack"].public(*terms).sum()
+    return terms[0] if len(terms) == 1 else OPS["stack"].public(*terms, axis=0).sum()
 
 
 def _boxed(total: Tensor, log_p: Tensor) -> Tensor:
