@@ -12,6 +12,7 @@ from typing import Any
 
 from scg._typing import Array
 from scg.errors import DTypeError, OptionError, ShapeError
+from scg.kernels._dtypes import FLOAT32, FLOAT64
 from scg.kernels._jit import kernel, parallel_call, prange
 
 __all__ = ["adagrad", "adam", "momentum", "rmsprop", "sgd"]
@@ -261,7 +262,7 @@ def _update(
 
 
 def _check(name: str, p: Array, others: tuple[Array, ...]) -> None:
-    if p.dtype.char not in "fd":
+    if p.dtype not in (FLOAT32, FLOAT64):
         raise DTypeError(f"{name}: the parameters are {p.dtype}; make them float32 or float64")
     for array in others:
         if array.shape != p.shape:

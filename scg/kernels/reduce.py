@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scg._typing import Array, Axis, Shape
+from scg.kernels._dtypes import FLOAT32, FLOAT64
 from scg.kernels._jit import kernel, parallel_call, prange
 
 __all__ = ["FLOATS", "Folded", "fold_axes", "mean", "numpy_axis", "sum", "unfold"]
@@ -36,7 +37,7 @@ TASK = 16
 SMALL = 1 << 11
 LONE = 1 << 15
 
-FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+FLOATS = (FLOAT32, FLOAT64)
 
 
 def sum(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:

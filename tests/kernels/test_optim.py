@@ -182,6 +182,7 @@ def test_float32_state_is_rounded_in_float32():
         (lambda p: (p, p[:3]), ShapeError, r"shape \(5,\).*\(3,\)"),
         (lambda p: (p, p.astype(np.float32)), DTypeError, "float64.*float32"),
         (lambda p: (p.astype(np.int64), p), DTypeError, "int64.*float32 or float64"),
+        (lambda p: (p.astype(">f8"), p), DTypeError, ">f8.*float32 or float64"),
         (lambda p: (np.ones(10)[::2], p), ShapeError, "strided or read-only"),
         (lambda p: (np.broadcast_to(p, 5), p), ShapeError, "strided or read-only"),
     ],
