@@ -12,6 +12,7 @@ from scg.ops import (
     cast,
     comparison,
     contraction,
+    convolution,
     decomposition,
     error_function,
     exponential,
@@ -27,6 +28,7 @@ from scg.ops import (
     logic,
     matrices,
     padding,
+    pooling,
     powers,
     reduction,
     repeating,
@@ -47,6 +49,7 @@ from scg.ops.bessel import *  # noqa: F403
 from scg.ops.cast import *  # noqa: F403
 from scg.ops.comparison import *  # noqa: F403
 from scg.ops.contraction import *  # noqa: F403
+from scg.ops.convolution import *  # noqa: F403
 from scg.ops.decomposition import *  # noqa: F403
 from scg.ops.error_function import *  # noqa: F403
 from scg.ops.exponential import *  # noqa: F403
@@ -62,6 +65,7 @@ from scg.ops.linear_systems import *  # noqa: F403
 from scg.ops.logic import *  # noqa: F403
 from scg.ops.matrices import *  # noqa: F403
 from scg.ops.padding import *  # noqa: F403
+from scg.ops.pooling import *  # noqa: F403
 from scg.ops.powers import *  # noqa: F403
 from scg.ops.reduction import *  # noqa: F403
 from scg.ops.repeating import *  # noqa: F403
@@ -76,9 +80,9 @@ from scg.ops.trigonometric import *  # noqa: F403
 _methods.attach()
 _families = (
     _einsum, _softmax, activation, along_axis, arithmetic, bessel, cast, comparison, contraction,
-    decomposition, error_function, exponential, extremum, gamma_function, hyperbolic,
+    convolution, decomposition, error_function, exponential, extremum, gamma_function, hyperbolic,
     incomplete_gamma, indexing, joining, likelihood, linear_algebra, linear_systems, logic,
-    matrices, padding, powers, reduction, repeating, rounding, scan, selection, shape, sorting,
-    special, trigonometric,
+    matrices, padding, pooling, powers, reduction, repeating, rounding, scan, selection, shape,
+    sorting, special, trigonometric,
 )  # fmt: skip
 __all__ = sorted(name for family in _families for name in family.__all__)
