@@ -25,9 +25,8 @@ def check_axes(shape: Shape, axis: Axis, name: str) -> tuple[int, ...]:
     ndim = len(shape)
     axes = _axes.normalize_axes(axis, ndim)
     if any(not 0 <= a < ndim for a in axes) or len(set(axes)) < len(axes):
-        raise ShapeError(
-            f"scg.{name}: axis {axis} does not fit shape {shape}; axes are {-ndim} to {ndim - 1}"
-        )
+        known = f"axes are {-ndim} to {ndim - 1}" if ndim else "it has no axes"
+        raise ShapeError(f"scg.{name}: axis {axis} does not fit shape {shape}; {known}")
     return axes
 
 

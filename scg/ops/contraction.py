@@ -29,17 +29,22 @@ class _Pairs(NamedTuple):
     sum_b: tuple[int, ...]
 
 
-def _pairs(a: Shape, b: Shape, axes: Any, name: str = "tensordot") -> _Pairs:
+def _named(axes: Any, ndim: int) -> list[Sequence[int]]:
+    """Return the axes of each operand that `axes` names; `a` has `ndim` of them."""
     if isinstance(axes, int):
-        given: Any = (range(len(a) - axes, len(a)), range(axes))
-    else:
-        given = [[x] if isinstance(x, int) else list(x) for x in axes]
+        return [range(ndim - axes, ndim), range(axes)] if axes >= 0 else []
+    return [[own] if isinstance(own, int) else list(own) for own in axes]
+
+
+def _pairs(a: Shape, b: Shape, axes: Any, name: str = "tensordot") -> _Pairs:
     try:
-        left, right = [
-            [range(len(s))[i] for i in own] for s, own in zip((a, b), given, strict=True)
-        ]
+        # Indexing a range turns negative axes into positive ones and refuses those out of range.
+        left, right = (
+            [range(len(shape))[i] for i in own]
+            for shape, own in zip((a, b), _named(axes, len(a)), strict=True)
+        )
         fits = [a[i] for i in left] == [b[i] for i in right]
-    except (IndexError, ValueError):
+    except (IndexError, TypeError, ValueError):
         fits = False
     if not fits or len(set(left)) < len(left) or len(set(right)) < len(right):
         raise ShapeError(f"scg.{name}: axes {axes} of shapes {a} and {b} do not pair up")

@@ -18,7 +18,7 @@ from scg.kernels import reduce
 from scg.ops import _samples
 from scg.ops._reduced import CASES, restore, rule, shared
 from scg.tape import NONNEGATIVE
-from scg.tensor import Tensor
+from scg.tensor import Tensor, as_tensor
 
 __all__ = ["matmul", "norm", "outer"]
 
@@ -98,7 +98,12 @@ def matmul(a: Any, b: Any, /) -> Any:
     >>> scg.matmul([[1.0, 2.0], [3.0, 4.0]], [1.0, -1.0])
     Tensor([-1., -1.])
     """
-    return kernels.matmul(np.asarray(a), np.asarray(b))
+    a, b = np.asarray(a), np.asarray(b)
+    try:
+        return kernels.matmul(a, b)
+    except ShapeError:
+        _product_shape(a.shape, b.shape)  # says the same in the words of the op
+        raise
 
 
 @matmul.vjp
@@ -230,7 +235,7 @@ def _(F: Any, g: Any, y: Any, x: Any, *, ord: float, axis: Axis, keepdims: bool)
 @serves(np.linalg.norm)
 def _numpy_norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Serve the vector norms of NumPy's function; a matrix with `ord` means another one."""
-    if ord is not None and (isinstance(axis, tuple) or (axis is None and np.ndim(x) != 1)):
+    if ord is not None and (isinstance(axis, tuple) or (axis is None and as_tensor(x).ndim != 1)):
         raise OptionError(
             f"numpy.linalg.norm with ord={ord!r} and axis={axis!r} is a matrix norm, which scg has "
             "not; use scg.norm for vector norms"

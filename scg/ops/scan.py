@@ -22,12 +22,12 @@ __all__ = ["cumprod", "cumsum", "logcumsumexp"]
 _CASES: list[Any] = [
     (((5,),), {"axis": 0}), (((3, 4),), {"axis": 1}), (((3, 4),), {"axis": 0}),
     (((2, 3, 4),), {"axis": -2}), (((2, 3),), {"axis": None}), (((),), {"axis": None}),
-    (((0, 3),), {"axis": 1}), (((1,),), {"axis": -1}),
+    (((),), {"axis": -1}), (((0, 3),), {"axis": 1}), (((1,),), {"axis": -1}),
 ]  # fmt: skip
 
 
 def _scan_shape(x: Shape, *, axis: int | None = None, name: str = "scan", **_: Any) -> Shape:
-    if axis is None:
+    if axis is None or not x:  # NumPy scans a scalar as a vector of one element
         return (int(np.prod(x)),)
     check_axes(x, axis, name)
     return x
@@ -40,7 +40,7 @@ def backwards(x: Any, axis: int) -> Any:
 
 def _along(x: Any, axis: int | None) -> tuple[Any, int]:
     """Return what a scan runs over: all elements in row-major order where the axis is None."""
-    return (x.reshape(-1), 0) if axis is None else (x, axis)
+    return (x.reshape(-1), 0) if axis is None or x.ndim == 0 else (x, axis)
 
 
 # --- the linear recurrence, which is closed under differentiation ----------------------------
@@ -155,7 +155,7 @@ def cumsum(x: Any, /, axis: int | None = None) -> Any:
 
 @cumsum.vjp
 def _(F: Any, g: Any, _y: Any, _x: Any, *, axis: int | None) -> Any:
-    along = 0 if axis is None else axis
+    along = 0 if axis is None or _x.ndim == 0 else axis
     return backwards(F.cumsum(backwards(g, along), axis=along), along).reshape(_x.shape)
 
 

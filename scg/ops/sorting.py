@@ -118,7 +118,7 @@ def _(F: Any, g: Any, y: Any, x: Any, *, axis: int | None) -> Any:
 @op(
     shape=lambda x, *, axis=-1: _sorted_shape(x, axis=axis, name="argsort"),
     axes=_axes.along_axis, smooth=JUMP, reference=np.argsort, numpy=(np.argsort,),
-    samples=_samples.arrays(*_CASES, ulps=1.0),
+    samples=_samples.arrays(*_CASES, low=1.0, high=1.005, ulps=1.0),
 )  # fmt: skip
 def argsort(x: Any, /, axis: int | None = -1) -> Any:
     """Find the indices that sort along an axis, smallest first.
@@ -214,7 +214,7 @@ def _(F: Any, g: Any, _y: Any, x: Any, *, k: int, axis: int) -> Any:
 
 @op(
     shape=_topk_shape, axes=_axes.along_axis, smooth=JUMP, reference=_largest_at,
-    samples=_samples.arrays(*_TOP, ulps=1.0),
+    samples=_samples.arrays(*_TOP, low=1.0, high=1.005, ulps=1.0),
 )  # fmt: skip
 def topk_indices(x: Any, /, k: int, axis: int = -1) -> Any:
     """Find where the k largest elements along an axis are; of equal ones the first."""
