@@ -10,11 +10,9 @@ import pytest
 
 import scg
 from scg import nn, optim
-from scg._op import OPS
 from scg.errors import CheckpointError, DTypeError, OptionError, ShapeError
 
 DTYPES = (np.float32, np.float64)
-needs_conv = pytest.mark.skipif("conv2d" not in OPS, reason="scg.conv2d is not there yet")
 
 
 class Pair(nn.Module):
@@ -315,7 +313,6 @@ def correlate(x, w, stride, padding):
     return np.einsum("nchwij,ocij->nohw", windows[:, :, ::stride, ::stride], w)
 
 
-@needs_conv
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("stride", "padding"), [(1, 0), (2, 1)])
 def test_conv2d_correlates(dtype, stride, padding, rng):
@@ -332,10 +329,18 @@ def test_conv2d_correlates(dtype, stride, padding, rng):
     assert layer.bias.grad.tolist() == [y.size / 3] * 3
 
 
-@needs_conv
 def test_conv2d_refuses_other_channels():
     with pytest.raises(ShapeError, match=r"must be \(images, 2, height, width\)"):
         nn.Conv2d(2, 3, 3, rng=0)(np.ones((1, 3, 8, 8), np.float32))
+
+
+def test_conv2d_same_padding_keeps_the_size():
+    assert nn.Conv2d(1, 2, (4, 3), padding="same", rng=0)(np.ones((1, 1, 7, 6))).shape == (
+        1,
+        2,
+        7,
+        6,
+    )
 
 
 def test_conv2d_weights_sum_over_windows():

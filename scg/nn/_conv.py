@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from scg._op import OPS
+from scg import ops
 from scg.errors import OptionError, ShapeError
 from scg.nn._init import float_dtype, weights, whole
 from scg.nn._module import Module
@@ -27,8 +27,10 @@ class Conv2d(Module):
         Channels of the input, and number of filters.
     kernel_size : int or (int, int)
         Height and width of the filters.
-    stride, padding : int or (int, int)
-        Step of the window, and zeros on each side, for height and width.
+    stride : int or (int, int)
+        Step of the window, for height and width.
+    padding : int, (int, int), "valid" or "same"
+        Zeros on each side, as in `scg.conv2d`.
     bias : bool
         Whether to add one; it starts at zero.
     rng : int, numpy.random.Generator or Source
@@ -52,15 +54,15 @@ class Conv2d(Module):
 
     Examples
     --------
-    >>> import scg
+    >>> import numpy as np, scg
     >>> layer = scg.nn.Conv2d(3, 8, 5, stride=2, padding=2, rng=0)
-    >>> layer, layer.weight.shape
-    (Conv2d(3, 8, (5, 5)), (8, 3, 5, 5))
+    >>> layer(np.ones((10, 3, 28, 28), np.float32)).shape
+    (10, 8, 14, 14)
     """
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: Pair, *, stride: Pair = 1,
-        padding: Pair = 0, bias: bool = True, rng: Any, dtype: Any = np.float32, init: str = "he",
+        padding: Pair | str = 0, bias: bool = True, rng: Any, dtype: Any = np.float32, init: str = "he",
     ) -> None:  # fmt: skip
         height, width = _pair(kernel_size)
         whole("Conv2d", in_channels=in_channels, out_channels=out_channels, height=height,
@@ -81,7 +83,7 @@ class Conv2d(Module):
                 f"{self._where()}: the input has shape {x.shape}; it must be (images, {channels}, "
                 "height, width)"
             )
-        y: Tensor = OPS["conv2d"].public(x, self.weight, stride=self.stride, padding=self.padding)
+        y = ops.conv2d(x, self.weight, stride=self.stride, padding=self.padding)
         return y if self.bias is None else y + self.bias.reshape(-1, 1, 1)
 
     def __repr__(self) -> str:
