@@ -21,7 +21,7 @@ from scg.kernels.simd_bits import select
 
 __all__ = ["bernoulli_logits", "categorical_logits", "normal"]
 
-PARALLEL = 1 << 16  # elements from which threads pay (measured)
+PARALLEL = 1 << 16  # elements that are worth waking a second thread
 HALF_LOG_TWO_PI_F64 = np.float64(0.5 * math.log(2 * math.pi))
 HALF_LOG_TWO_PI_F32 = np.float32(HALF_LOG_TWO_PI_F64)
 HALF_F64, HALF_F32 = np.float64(0.5), np.float32(0.5)

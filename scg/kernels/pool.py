@@ -11,10 +11,11 @@ from scg.errors import OptionError, ShapeError
 from scg.kernels._dtypes import FLOAT32, FLOAT64
 from scg.kernels._jit import kernel, parallel_call, prange
 from scg.kernels._window import Pair, Window, pair, window
+from scg.kernels.simd_bits import select
 
 __all__ = ["avg_pool2d", "avg_pool2d_vjp", "max_pool2d", "max_pool2d_vjp"]
 
-PARALLEL = 1 << 16  # output pixels from which threads pay (measured)
+PARALLEL = 1 << 16  # output pixels that are worth waking a second thread
 
 
 def max_pool2d(
@@ -223,8 +224,10 @@ def _max(
                     for j in range(left, min(c * sw - pw + kw, w)):
                         v = image[i, j]
                         # NaN beats every number, the first NaN every later one.
-                        if v > best or (v != v and best == best):
-                            best, where = v, i * w + j
+                        # Selected, not branched to: on real images a branch is mispredicted.
+                        take = (v > best) | ((v != v) & (best == best))
+                        best = select(take, v, best)
+                        where = select(take, i * w + j, where)
                 value[plane, r, c] = best
                 index[plane, r, c] = where
 
