@@ -16,8 +16,8 @@ def _on_unit_interval(count):
     return 0.5 * (nodes + 1), 0.5 * weights
 
 
-UNIFORM = _on_unit_interval(30)
-EXPONENTIAL = np.polynomial.laguerre.laggauss(30)
+UNIFORM = _on_unit_interval(16)
+EXPONENTIAL = np.polynomial.laguerre.laggauss(16)
 
 
 class Replay:
@@ -32,6 +32,8 @@ class Replay:
         self.weight = 1.0
 
     def _choose(self, values, probabilities):
+        possible = np.flatnonzero(np.greater(probabilities, 0))
+        values, probabilities = np.take(values, possible), np.take(probabilities, possible)
         depth = len(self.sizes)
         if depth == len(self.path):
             self.path.append(0)

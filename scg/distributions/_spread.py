@@ -110,7 +110,7 @@ class Factor:
                 "scg.Normal: log-probability, entropy, divergence and the score function need a "
                 f"square factor, but factor has shape {self.factor.shape}; {remedy}"
             )
-        result = ops.slogdet(self.factor)[1]
+        result = ops.slogdet(self.factor).logabsdet
         _check_regular(result._data, self.factor.shape)
         return result
 

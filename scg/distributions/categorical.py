@@ -45,7 +45,8 @@ class Categories(Distribution):
             self._normalised = self._check_total(weights)
 
     def _check_total(self, weights: Tensor) -> Tensor:
-        total = ops.sum(weights, axis=-1, keepdims=True)
+        with np.errstate(over="ignore"):
+            total = ops.sum(weights, axis=-1, keepdims=True)
         check_parameter(self.name, "probs, summed over its last axis,", total, POSITIVE)
         return weights / total
 

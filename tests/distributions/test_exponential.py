@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from exact import assert_unbiased, expected_gradient
-from families import Script, assert_distributed, batches, close, numbers, raw
+from families import Script, assert_distributed, batches, close, few, numbers, raw
 from hypothesis import given
 from scipy import stats
 
@@ -57,6 +57,7 @@ def _statistic(rate, name):
     return d.entropy() if name == "entropy" else getattr(d, name)
 
 
+@few
 @given(numbers(0.3, 3))
 def test_pathwise_and_score_gradients_are_unbiased(rate):
     """Polynomials, for which the quadrature is exact."""
@@ -71,6 +72,7 @@ def test_pathwise_and_score_gradients_are_unbiased(rate):
         np.testing.assert_allclose(expected_gradient(loss, [rate])[0], exact, rtol=1e-9)
 
 
+@few
 @given(numbers(0.3, 3), numbers(0.3, 3))
 def test_log_density_of_draws_is_pathwise(rate, other):
     """A sampled KL term: no draw crosses the end of the density at 0, which its sign tells."""

@@ -162,7 +162,7 @@ def test_integer_parameters_become_float64(name):
     if "factor" in parameters:
         parameters = {"loc": [1], "factor": [[1]]}
     if "Categ" in name:
-        parameters = dict.fromkeys(parameters, [1, 2])
+        parameters = {key: [1, 2] for key in parameters}
     assert family(**parameters).dtype == np.float64
 
 
@@ -187,7 +187,7 @@ def test_entropy_is_the_expected_surprise(name):
 def test_a_family_without_closed_forms_says_so():
     d = Distribution()
     for call in (d.entropy, lambda: d.mean, lambda: d.variance, lambda: d.log_prob(0.0)):
-        with pytest.raises(OptionError, match="scg.Distribution has no"):
+        with pytest.raises(OptionError, match=r"scg\.Distribution has no"):
             call()
     with pytest.raises(OptionError, match="not reparameterised"):
         d._noise_to_value(None, ())

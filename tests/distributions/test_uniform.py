@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from exact import assert_unbiased, expected_gradient
-from families import Script, assert_distributed, batches, close, numbers, raw
+from families import Script, assert_distributed, batches, close, few, numbers, raw
 from hypothesis import given
 from scipy import stats
 
@@ -59,6 +59,7 @@ def test_gradients(drawn):
     check_grads(lambda a, b: scg.Uniform(a, b).variance, low, high, order=2)
 
 
+@few
 @given(numbers(-2, 2), numbers(0.5, 3))
 def test_pathwise_gradient_is_unbiased(low, width):
     def loss(rng, low, width):
@@ -98,6 +99,7 @@ def test_noise_that_may_cross_an_end_is_refused():
         scg.exp(scg.Uniform(-9.0, high).log_prob(scg.Normal(0.0, 1.0).sample(rng=0))).backward()
 
 
+@few
 @given(numbers(-2, 2), numbers(0.5, 3))
 def test_its_own_draws_never_cross_an_end(low, width):
     """The sampled entropy -log q(z), as in a sampled KL term."""
