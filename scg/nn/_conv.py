@@ -62,7 +62,8 @@ class Conv2d(Module):
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: Pair, *, stride: Pair = 1,
-        padding: Pair | str = 0, bias: bool = True, rng: Any, dtype: Any = np.float32, init: str = "he",
+        padding: Pair | str = 0, bias: bool = True, rng: Any, dtype: Any = np.float32,
+        init: str = "he",
     ) -> None:  # fmt: skip
         height, width = _pair(kernel_size)
         whole("Conv2d", in_channels=in_channels, out_channels=out_channels, height=height,
