@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -14,7 +14,6 @@ SIZES = {"i": 2, "j": 3, "k": 4, "l": 1}
 terms = st.text("ijkl", max_size=3)
 
 
-@settings(max_examples=40)
 @given(st.lists(terms, min_size=1, max_size=3), st.data(), st.sampled_from([1, 10**9]))
 def test_einsum_is_numpys_for_any_labels(labels, data, plan_from):
     """Both ways of computing, with and without a plan; the size at which they part is moved."""
