@@ -262,7 +262,7 @@ def _(
     gx = F.index_set(g, 0.0, *arrays, index=index) if needs[0] else None
     gv = F.getitem(g, *arrays, index=index) if needs[1] else None
     if arrays and needs[1]:
-        gv = gv * F.last_writer(*arrays, shape=_x.shape, index=index)
+        gv = F.where(F.last_writer(*arrays, shape=_x.shape, index=index), gv, 0.0)
     return _padded(arrays, gx, gv)
 
 

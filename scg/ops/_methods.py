@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from scg._op import OPS
 from scg.ops import indexing, repeating, shape
 from scg.tensor import Tensor
@@ -64,5 +66,5 @@ def _transpose(self: Tensor, *axes: Any) -> Tensor:
     """Put the axes in another order; see `scg.transpose`."""
     if not axes or axes[0] is None:
         return OPS["transpose"].public(self)  # type: ignore[no-any-return]
-    order = axes if isinstance(axes[0], int) else axes[0]
+    order = axes if np.ndim(axes[0]) == 0 else axes[0]
     return OPS["transpose"].public(self, tuple(order))  # type: ignore[no-any-return]

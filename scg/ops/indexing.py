@@ -13,7 +13,7 @@ from scg._op import JUMP, op, serves
 from scg._typing import Array, DType, Shape
 from scg.errors import DTypeError, ShapeError
 from scg.ops import _gather
-from scg.ops._gather import ARRAY
+from scg.ops._gather import ARRAY, along
 from scg.ops._samples import Case, Samples
 from scg.ops.shape import broadcast_to, flatten
 from scg.tape import NONNEGATIVE
@@ -230,9 +230,11 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
         raise ShapeError(f"scg.take: axis {axis} does not fit shape {x.shape}")
     if not isinstance(indices, Tensor):
         indices = np.asarray(as_array(indices, "take"))
-    if indices.dtype.kind not in "iu" and indices.size:
-        raise DTypeError(f"scg.take: indices of dtype {indices.dtype}; use integers")
-    return getitem(x, (*(slice(None),) * (axis % x.ndim), indices.astype(np.intp)))
+    if indices.dtype.kind not in "iu":
+        if indices.size:
+            raise DTypeError(f"scg.take: indices of dtype {indices.dtype}; use integers")
+        indices = indices.astype(np.intp)  # an empty list
+    return _gather.getitem(x, indices, index=along(axis, x.ndim, ARRAY))
 
 
 # --- one-hot ---------------------------------------------------------------------------------
