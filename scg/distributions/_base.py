@@ -48,6 +48,13 @@ class Distribution:
         Whether a value is a differentiable function of parameters and noise.
     continuous : bool
         Whether the values have a density.
+
+    Examples
+    --------
+    >>> import scg
+    >>> d = scg.Normal([0.0, 1.0], 2.0)
+    >>> isinstance(d, scg.Distribution), d.batch_shape, d.sample(3).shape
+    (True, (2,), (3, 2))
     """
 
     reparameterised: ClassVar[bool] = False

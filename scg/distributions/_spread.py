@@ -84,7 +84,7 @@ class Factor:
     def times(self, noise: Tensor) -> Tensor:
         """Multiply every vector of noise by the factor."""
         if self.factor.ndim == 2:  # one product for all vectors, instead of one each
-            return ops.matmul(noise, self.factor.swapaxes(-1, -2))
+            return ops.matmul(noise, _turned(self.factor))
         return _without_last(ops.matmul(self.factor, _as_column(noise)))
 
     def variance(self) -> Tensor:
@@ -125,7 +125,7 @@ class Factor:
     def whiten(self, x: Tensor) -> Tensor:
         """Solve R z = x for vectors; R is invertible."""
         if self.factor.ndim == 2 and x.ndim > 1:  # one factorisation for all vectors
-            return ops.solve(self.factor, x.swapaxes(-1, -2)).swapaxes(-1, -2)
+            return _turned(ops.solve(self.factor, _turned(x)))
         return _without_last(ops.solve(self.factor, _as_column(x)))
 
     def whiten_columns(self, matrix: Tensor) -> Tensor:
@@ -149,6 +149,10 @@ def _check_regular(log_det: Array, shape: Shape) -> None:
             "scg.Normal: parameter factor must be invertible to have a density, but is "
             f"singular{place} (shape {shape})"
         )
+
+
+def _turned(x: Tensor) -> Tensor:
+    return ops.swapaxes(x, -1, -2)
 
 
 def _as_column(x: Tensor) -> Tensor:

@@ -109,7 +109,7 @@ def normal_log_prob(x: Any, loc: Any, scale: Any, /) -> Tensor:
     dx="-rate", drate="1 / rate - x",
     # The density ends at x = 0, which noise known not to be negative cannot cross.
     smooth=POLE, pole_safe=NONNEGATIVE, reference=_exponential,
-    samples=_samples.elementwise((0.1, 4), (0.5, 3), edges=(0.5, 2.0)),
+    samples=_samples.elementwise((0.1, 4), (0.5, 3), edges=(0.5, 2.0), ulps=16),
 )  # fmt: skip
 def exponential_log_prob(x: Any, rate: Any, /) -> Tensor:
     """Compute the log-density of `x` under an exponential distribution, elementwise.

@@ -261,7 +261,7 @@ def _scan(op: Op, inputs, which, statics, *, slopes):
         moved[which][index] = t
         with np.errstate(all="ignore"):
             out = raw(op, moved, statics).astype(np.float64)
-        return np.sum(out * np.cos(np.arange(out.size)).reshape(out.shape))
+            return np.sum(out * np.cos(np.arange(out.size)).reshape(out.shape))
 
     worst = _discontinuity(value)
     if worst is SMOOTH and slopes and has_gradient(op, len(inputs), statics):
@@ -284,7 +284,8 @@ def _discontinuity(f):
     worst = SMOOTH
     grid = np.linspace(-6.03, 6.07, 122)
     values = np.array([_safe(f, t) for t in grid])
-    steps = np.abs(np.diff(values))
+    with np.errstate(invalid="ignore"):  # beyond the domain infinity follows infinity
+        steps = np.abs(np.diff(values))
     typical = np.nanmedian(steps) if np.isfinite(steps).any() else 0.0
     for i in np.argsort(-np.where(np.isfinite(steps), steps, -1))[:4]:
         if not steps[i] > 1e-6 + 1e-3 * typical:
