@@ -299,23 +299,23 @@ def _without_matrix(name: str) -> Any:
     shape=_without_matrix("slogdet"), axes=keep_batch, smooth=JUMP,
     reference=lambda a: np.linalg.slogdet(a)[0], samples=_samples.Samples(_nearly_singular),
 )  # fmt: skip
-def det_sign(a: Any, /) -> Any:
+def slogdet_sign(a: Any, /) -> Any:
     """Find the sign of determinants: 1, -1 or 0."""
     with lapack("slogdet", a, "no determinant was found"):
         return np.linalg.slogdet(floats(a, "slogdet"))[0]
 
 
 @op(
-    shape=_without_matrix("slogdet"), axes=keep_batch, smooth=POLE, pole_safe=0,
+    name="slogdet", shape=_without_matrix("slogdet"), axes=keep_batch, smooth=POLE, pole_safe=0,
     reference=lambda a: np.linalg.slogdet(a)[1], samples=_samples.Samples(_regular, ulps=256.0),
 )  # fmt: skip
-def logabsdet(a: Any, /) -> Any:
-    """Find the logarithm of the absolute value of determinants."""
+def _logabsdet(a: Any, /) -> Any:
+    """Find the sign of determinants and the logarithm of their absolute value."""
     with lapack("slogdet", a, "no determinant was found"):
         return np.linalg.slogdet(floats(a, "slogdet"))[1]
 
 
-@logabsdet.vjp
+@_logabsdet.vjp
 def _(F: Any, g: Any, _y: Any, a: Any) -> Any:
     return g.reshape((*g.shape, 1, 1)) * F.inv(a).swapaxes(-1, -2)
 
@@ -347,4 +347,4 @@ def slogdet(a: Any) -> Slogdet:
     >>> sign
     Tensor(-1.)
     """
-    return Slogdet(OPS["det_sign"].public(a), OPS["logabsdet"].public(a))
+    return Slogdet(OPS["slogdet_sign"].public(a), OPS["slogdet"].public(a))
