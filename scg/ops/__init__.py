@@ -8,6 +8,7 @@ from scg.ops import (
     activation,
     along_axis,
     arithmetic,
+    axis_order,
     bessel,
     cast,
     comparison,
@@ -45,6 +46,7 @@ from scg.ops._softmax import *  # noqa: F403
 from scg.ops.activation import *  # noqa: F403
 from scg.ops.along_axis import *  # noqa: F403
 from scg.ops.arithmetic import *  # noqa: F403
+from scg.ops.axis_order import *  # noqa: F403
 from scg.ops.bessel import *  # noqa: F403
 from scg.ops.cast import *  # noqa: F403
 from scg.ops.comparison import *  # noqa: F403
@@ -79,10 +81,10 @@ from scg.ops.trigonometric import *  # noqa: F403
 
 _methods.attach()
 _families = (
-    _einsum, _softmax, activation, along_axis, arithmetic, bessel, cast, comparison, contraction,
-    convolution, decomposition, error_function, exponential, extremum, gamma_function, hyperbolic,
-    incomplete_gamma, indexing, joining, likelihood, linear_algebra, linear_systems, logic,
-    matrices, padding, pooling, powers, reduction, repeating, rounding, scan, selection, shape,
-    sorting, special, trigonometric,
+    _einsum, _softmax, activation, along_axis, arithmetic, axis_order, bessel, cast, comparison,
+    contraction, convolution, decomposition, error_function, exponential, extremum, gamma_function,
+    hyperbolic, incomplete_gamma, indexing, joining, likelihood, linear_algebra, linear_systems,
+    logic, matrices, padding, pooling, powers, reduction, repeating, rounding, scan, selection,
+    shape, sorting, special, trigonometric,
 )  # fmt: skip
 __all__ = sorted(name for family in _families for name in family.__all__)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scg._op import OPS
-from scg.ops import indexing, repeating, shape
+from scg.ops import axis_order, indexing, repeating, shape
 from scg.tensor import Tensor
 
 OPERATORS = {
@@ -28,7 +28,7 @@ METHODS = (
 )  # fmt: skip
 FUNCTIONS = {
     "__getitem__": indexing.getitem, "at": property(indexing.At), "flatten": shape.flatten,
-    "ravel": shape.flatten, "T": property(shape.transpose), "take": indexing.take,
+    "ravel": shape.flatten, "T": property(axis_order.transpose), "take": indexing.take,
     "repeat": repeating.repeat,
 }  # fmt: skip
 

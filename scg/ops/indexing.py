@@ -21,6 +21,9 @@ from scg.tensor import Tensor, as_array, as_tensor
 
 __all__ = ["one_hot", "take"]
 
+_PLAIN = (int, type(None))
+
+
 # --- x[index] --------------------------------------------------------------------------------
 
 
@@ -48,8 +51,10 @@ def split_index(shape: Shape, index: Any) -> tuple[tuple[Any, ...], list[Any]]:
 
 def _integer_slice(entry: slice) -> slice:
     """Return a slice with plain integers; reading them off a random tensor is an escape."""
-    bounds = (entry.start, entry.stop, entry.step)
-    return slice(*(None if bound is None else as_integer(bound) for bound in bounds))
+    start, stop, step = entry.start, entry.stop, entry.step
+    if type(start) in _PLAIN and type(stop) in _PLAIN and type(step) in _PLAIN:
+        return entry
+    return slice(*(None if bound is None else as_integer(bound) for bound in (start, stop, step)))
 
 
 def _index_arrays(entry: Any, shape: Shape, entries: tuple[Any, ...], number: int) -> list[Any]:
