@@ -120,32 +120,54 @@ def _reference(*operands: Any, subscripts: str) -> Any:
 )  # fmt: skip
 def _einsum(*operands: Any, subscripts: str) -> Any:
     """Sum products over labelled axes."""
-    operands = tuple(np.asarray(x) for x in operands)
-    shapes = tuple(x.shape for x in operands)
+    arrays = [np.asarray(x) for x in operands]
+    shapes = tuple(x.shape for x in arrays)
     labels, out = _parse(subscripts, shapes)
     sizes = _sizes(subscripts, labels, shapes)
+    if len(arrays) == 1 or math.prod(sizes.values()) < PLAN_FROM:
+        return np.einsum(f"{','.join(labels)}->{out}", *arrays)
+    if len(arrays) == 2:
+        return _contracted(arrays, list(labels), out)
+    return _in_pairs(arrays, list(labels), out)
+
+
+def _in_pairs(arrays: list[Array], labels: list[str], out: str) -> Array:
+    """Contract two operands at a time, in the order that NumPy finds cheap."""
     plain = f"{','.join(labels)}->{out}"
-    if len(operands) == 1 or math.prod(sizes.values()) < PLAN_FROM:
-        return np.einsum(plain, *operands)
-    if len(operands) == 2 and _is_product(labels, out, shapes, sizes):
-        return _by_matmul(*operands, labels, out)
-    return np.einsum(plain, *operands, optimize=True)
+    _, *steps = np.einsum_path(plain, *arrays, optimize="greedy")[0]
+    for step in steps:
+        chosen = [(arrays.pop(i), labels.pop(i)) for i in sorted(step, reverse=True)]
+        known = "".join(term for _, term in chosen)
+        later = out + "".join(labels)
+        kept = "".join(c for c in dict.fromkeys(known) if c in later) if labels else out
+        arrays.append(_contracted([x for x, _ in chosen], [term for _, term in chosen], kept))
+        labels.append(kept)
+    return arrays[0]
 
 
-def _is_product(
-    labels: tuple[str, ...], out: str, shapes: Sequence[Shape], sizes: dict[str, int]
-) -> bool:
-    """Tell whether a sum over two operands is a (batched) matrix product of transposes."""
-    a, b = (set(term) for term in labels)
-    whole = all(
-        tuple(sizes[c] for c in term) == shape and len(set(term)) == len(term)
-        for term, shape in zip(labels, shapes, strict=True)
-    )
-    return whole and bool((a & b) - set(out)) and a ^ b <= set(out)
+def _contracted(arrays: list[Array], labels: list[str], out: str) -> Array:
+    """Contract at once: as a matrix product where two operands have a sum between them."""
+    if len(arrays) == 2:
+        pair = [
+            _without_own(x, term, other + out)
+            for x, term, other in zip(arrays, labels, reversed(labels), strict=True)
+        ]
+        arrays, labels = [x for x, _ in pair], [term for _, term in pair]
+        shared = set(labels[0]) & set(labels[1])
+        size = dict(zip(labels[0], arrays[0].shape, strict=True))
+        alike = all(size.get(c, n) == n for c, n in zip(labels[1], arrays[1].shape, strict=True))
+        if alike and shared - set(out):
+            return _by_matmul(arrays[0], arrays[1], labels[0], labels[1], out)
+    return np.einsum(f"{','.join(labels)}->{out}", *arrays)  # type: ignore[no-any-return]
 
 
-def _by_matmul(a: Array, b: Array, labels: tuple[str, ...], out: str) -> Array:
-    left, right = labels
+def _without_own(x: Array, labels: str, elsewhere: str) -> tuple[Array, str]:
+    """Take the diagonals of repeated labels and sum over those that stand nowhere else."""
+    kept = "".join(c for c in dict.fromkeys(labels) if c in elsewhere)
+    return (x, labels) if kept == labels else (np.einsum(f"{labels}->{kept}", x), kept)
+
+
+def _by_matmul(a: Array, b: Array, left: str, right: str, out: str) -> Array:
     batch = "".join(c for c in out if c in left and c in right)
     rows = "".join(c for c in left if c not in right)
     columns = "".join(c for c in right if c not in left)

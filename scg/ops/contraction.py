@@ -203,6 +203,8 @@ def dot(a: Any, b: Any, /) -> Any:
     Tensor(11.)
     """
     a, b = np.asarray(a), np.asarray(b)
+    if a.ndim in (1, 2) and b.ndim in (1, 2) and a.shape[-1] == b.shape[0]:
+        return kernels.matmul(a, b)
     return _contract(a, b, _dot_pairs(a.shape, b.shape))
 
 
