@@ -24,17 +24,27 @@ from scg import data, experiment, nn, optim
 
 
 class Vae(nn.Module):
-    """Encoder x -> q(z | x) and decoder z -> p(x | z), both multilayer perceptrons."""
+    """Encoder x -> q(z | x) and decoder z -> p(x | z), both multilayer perceptrons.
 
-    def __init__(self, dim, hidden, latent, decoder, rng):
+    The encoder sees images with the mean image subtracted, and the decoder starts by drawing the
+    mean image (Burda et al. 2016, arXiv 1509.00519, section 5): the first epochs need not learn it.
+    """
+
+    def __init__(self, mean, hidden, latent, decoder, rng):
+        dim = len(mean)
         outputs = dim if decoder == "bernoulli" else 2 * dim
+        self.mean = mean
         self.encoder = nn.MLP([dim, *hidden, 2 * latent], activation="tanh", rng=rng)
         self.decoder = nn.MLP([latent, *hidden[::-1], outputs], activation="tanh", rng=rng)
         self.kind = decoder
+        bounded = np.clip(mean, 0.001, 0.999)
+        bias = np.zeros(outputs)
+        bias[:dim] = np.log(bounded / (1 - bounded))
+        self.decoder[-1].bias.assign(bias)
 
     def posterior(self, x):
         """Return q(z | x)."""
-        loc, log_var = scg.split(self.encoder(x), 2, axis=-1)
+        loc, log_var = scg.split(self.encoder(x - self.mean), 2, axis=-1)
         return scg.Normal(loc, scg.exp(0.5 * log_var))
 
     def likelihood(self, z):
@@ -117,13 +127,13 @@ class VaeTask(experiment.Task):
         self.binarize = not grey and not self.set.binary
         self.rng = np.random.default_rng(options.seed)
         self.model = Vae(
-            self.set.dim,
+            self.set.train.mean(axis=0),
             options.hidden,
             options.latent,
             "gaussian" if grey else "bernoulli",
             self.rng,
         )
-        self.optimizer = optim.Adam(self.model.parameters(), lr=options.lr)
+        self.optimizer = optim.Adam(self.model, lr=options.lr)
         self.prior = scg.Normal(np.zeros(options.latent, np.float32), np.float32(1.0))
         self.batches = data.minibatches(self.set.train, options.batch_size, rng=self.rng)
 

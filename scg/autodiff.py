@@ -281,7 +281,7 @@ def jacobian(fn: Callable[..., Tensor], argnums: int = 0) -> Callable[..., Tenso
         shape = out.shape + as_tensor(args[argnums]).shape
         if not rows:
             return as_tensor(np.zeros(shape, out.dtype))
-        return OPS["stack"].public(*rows).reshape(shape)  # type: ignore[no-any-return]
+        return OPS["stack"].public(*rows, axis=0).reshape(shape)  # type: ignore[no-any-return]
 
     return jacobian_of
 

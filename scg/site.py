@@ -142,7 +142,7 @@ def score_site(
     draw = Draw(name or "", distribution.describe(), node.place, run)
     site = Site(distribution, value, "score", draw, _stamp(distribution))
     node.draw, node.site, node.cut, node.runs = draw, site, None, (run,) if trainable else ()
-    if inherited & REQUIRES:
+    if inherited & REQUIRES and grad_enabled():
         run.draws.append(site)
     elif inherited & TRAINABLE:
         node.cut = _missing_score(node, draw, distribution)

@@ -145,6 +145,8 @@ class DrawNode(NoisyNode):
 
     __slots__ = ("site",)
 
+    site: Any
+
 
 class Leaf(Node):
     """A trainable parameter's end of the graph: its accumulated gradient, version and name."""

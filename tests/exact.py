@@ -7,7 +7,7 @@ import numpy as np
 import scg
 from scg._run import end_run
 
-NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(60)
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(32)
 WEIGHTS = WEIGHTS / WEIGHTS.sum()
 
 

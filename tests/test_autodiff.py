@@ -221,7 +221,7 @@ def test_hessian_of_a_vector_is_refused():
 
 
 def test_pull_can_be_called_twice():
-    out, pull = scg.vjp(scg.multiply, 2.0, 3.0)
+    _, pull = scg.vjp(scg.multiply, 2.0, 3.0)
     assert [float(g) for g in pull(1.0)] == [3.0, 2.0]
     assert [float(g) for g in pull(2.0)] == [6.0, 4.0]
 

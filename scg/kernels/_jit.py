@@ -18,6 +18,7 @@ import hashlib
 import importlib.metadata
 import os
 import threading
+import time
 import types as python_types
 from collections.abc import Callable
 from functools import cache
@@ -85,8 +86,11 @@ def _compile(function: Any, flags: set[str], *, parallel: bool, cached: bool) ->
 
 
 def _twin(function: Any) -> Any:
-    """Copy a function under another name: Numba's cache key ignores `parallel=`, so without the
-    new name the serial and the threaded build of one body would load each other's code."""
+    """Copy a function under another name.
+
+    Numba's cache key ignores `parallel=`: without the new name the serial and the threaded build of
+    one body would load each other's code.
+    """
     twin = python_types.FunctionType(
         function.__code__, function.__globals__, function.__name__ + "_parallel",
         function.__defaults__, function.__closure__,
@@ -152,7 +156,7 @@ class _Entries(caching.IndexDataCacheFile):  # type: ignore[misc]
     """One file per compiled signature, named by all that it depends on.
 
     Numba's own numbers its files in an index that it reads, changes and writes without a lock: two
-    cold processes give two signatures one file, and from then on one of them loads the other's code.
+    cold processes give two signatures one file, and then one of them loads the other's code.
     """
 
     def save(self, key: Any, data: Any) -> None:
@@ -193,7 +197,7 @@ class _Cache(caching.FunctionCache):  # type: ignore[misc]
 
 
 def _attach_cache(dispatcher: Any, function: Any) -> None:
-    if os.path.exists(function.__code__.co_filename):
+    if Path(function.__code__.co_filename).exists():
         dispatcher._cache = _Cache(function)
 
 
@@ -240,6 +244,37 @@ def threading_layer() -> str:
     return _layer()
 
 
+_SAMPLE = 0.02  # seconds between two looks at the run queue; one look costs about 10 us
+_last_look = [0.0, 0.0]  # when, and whether the cores were taken
+
+
+def _crowded() -> bool:
+    """Tell whether other programs want the cores that our threads would use.
+
+    A thread that holds a share of a product when the system takes its core away makes the whole
+    call wait for a scheduler slice of several milliseconds. The results have the same bits either
+    way, so it is safe to decide by the moment. Only Linux says how many threads want to run.
+    """
+    now = time.monotonic()
+    if now - _last_look[0] > _SAMPLE:
+        _last_look[:] = [now, float(_others_running() + threads() > _cores())]
+    return bool(_last_look[1])
+
+
+def _others_running() -> int:
+    """Return how many threads besides this one want a core now."""
+    try:
+        with open("/proc/loadavg", "rb") as file:  # noqa: PTH123 - a Path costs as much again
+            return int(file.read().split()[3].split(b"/")[0]) - 1
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+@cache
+def _cores() -> int:
+    return os.cpu_count() or 1
+
+
 def parallel_call(serial: Callable[..., Any], threaded: Callable[..., Any], *args: Any) -> Any:
     """Run `threaded(*args)` if threads may be used here and now, else `serial(*args)`.
 
@@ -247,7 +282,7 @@ def parallel_call(serial: Callable[..., Any], threaded: Callable[..., Any], *arg
     may, and a forked child may not: `workqueue` aborts the process on concurrent use and GNU
     OpenMP kills a forked child.
     """
-    if threads() == 1:
+    if threads() == 1 or _crowded():
         return serial(*args)
     if _layer() == "tbb":
         return _limited(threaded, args)

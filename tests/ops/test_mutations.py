@@ -1,4 +1,4 @@
-"""Test the tester: faults planted in the text of the real op files must fail the registry's checks."""
+"""Test the tester: faults planted in the text of the real op files must fail the checks."""
 
 import ast
 import inspect
