@@ -7,6 +7,7 @@ tensors for higher derivatives.
 
 from __future__ import annotations
 
+import ast
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -30,9 +31,13 @@ Fn = TypeVar("Fn", bound=Callable[..., Any])
 
 _FLOATS = {np.dtype(np.float32): "float32", np.dtype(np.float64): "float64"}
 
-# Below this many elements a chain of ufuncs and one kernel call cost about the same
-# (benchmarks/elementwise.py).
-KERNEL_FROM = 256
+# From how many elements a kernel call, which costs about 2 us more than a ufunc, beats the chain of
+# ufuncs, by the work in the chain: arithmetic counts 1 each, np.where 3, an exp or the like 4.
+# Measured by benchmarks/elementwise.py. One pass by a ufunc is never beaten.
+KERNEL_FROM = {2: 8192, 3: 4096, 4: 1024, 5: 512, 6: 512, 7: 512}
+KERNEL_FROM_LONG = 256
+
+CHEAP = frozenset({"abs", "sqrt", "floor", "ceil", "trunc"})
 
 NUMPY_FUNCTIONS: dict[str, Any] = {
     "where": np.where, "exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p,
@@ -69,7 +74,9 @@ class _Rule:
         self.used = tuple(i for i, v in enumerate(variables) if v in self.expression.names)
         self.first = self.used[0] if self.used else 0
         self.packed = vectorizable(self.expression.functions) and bool(self.used)
+        self.kernel_from = _kernel_from(self.expression)
         signature = ", ".join([*variables, *(f"{s}=None" for s in scalars)])
+        self.kernels: dict[Any, Callable[..., Any]] = {}
         self.code = compile(f"lambda {signature}: {text}", f"<scg {name}>", "eval")
 
     @cached_property
@@ -88,21 +95,49 @@ class _Rule:
 
     def on_arrays(self, *values: Any, **statics: Any) -> Any:
         """Evaluate in one pass where operands are contiguous and alike, else by ufuncs."""
-        if self.packed:
-            first = values[self.first]
-            if first.__class__ is np.ndarray and first.size >= KERNEL_FROM:
-                dtype = _FLOATS.get(first.dtype)
-                operands = [values[i] for i in self.used]
-                if dtype is not None and _alike(operands):
-                    return self._in_one_pass(operands, statics, dtype)
+        operands = self.packable(values)
+        if operands is not None:
+            return self.in_one_pass(operands, statics)
         return self.by_ufuncs(*values, **statics)
 
-    def _in_one_pass(self, operands: list[Any], statics: Mapping[str, Any], dtype: str) -> Any:
-        names = tuple(self.variables[i] for i in self.used)
-        run = elementwise_kernel(self.name, names, self.scalars, (self.text,), dtype)
-        out = np.empty_like(operands[0])
-        run(*[_flat(a) for a in operands], *(statics[s] for s in self.scalars), _flat(out))
+    def packable(self, values: Sequence[Any]) -> list[Any] | None:
+        """Return the operands used, if the kernel takes them and is faster than ufuncs."""
+        if not self.packed:
+            return None
+        first = values[self.first]
+        if first.__class__ is not np.ndarray or first.size < self.kernel_from:
+            return None
+        operands = [values[i] for i in self.used]
+        return operands if first.dtype in _FLOATS and _alike(operands) else None
+
+    def in_one_pass(self, operands: list[Any], statics: Mapping[str, Any]) -> Any:
+        """Evaluate by the generated kernel; `operands` are alike and only those used."""
+        first = operands[0]
+        dtype = first.dtype
+        run = self.kernels.get(dtype)
+        if run is None:
+            names = tuple(self.variables[i] for i in self.used)
+            run = self.kernels[dtype] = elementwise_kernel(
+                self.name, names, self.scalars, (self.text,), _FLOATS[dtype]
+            )
+        out = np.empty(first.shape, dtype)
+        scalars = [statics[s] for s in self.scalars]
+        run(*[_flat(a) for a in operands], *scalars, out if out.ndim == 1 else out.reshape(-1))
         return out
+
+
+def _kernel_from(expression: Expression) -> int:
+    work = sum(map(_work, ast.walk(expression.tree)))
+    return KERNEL_FROM.get(work, KERNEL_FROM_LONG) if work > 1 else sys.maxsize
+
+
+def _work(node: ast.AST) -> int:
+    if isinstance(node, ast.Call):
+        name = getattr(node.func, "id", "")
+        return 3 if name == "where" else 1 if name in CHEAP else 4
+    if isinstance(node, ast.UnaryOp):
+        return 0 if isinstance(node.operand, ast.Constant) else 1
+    return 1 if isinstance(node, ast.BinOp | ast.Compare) else 0
 
 
 def _array_function(name: str) -> Any:
@@ -110,12 +145,14 @@ def _array_function(name: str) -> Any:
 
 
 def _alike(arrays: list[Any]) -> bool:
+    """Tell whether all are aligned row-major arrays of one shape and dtype."""
     first = arrays[0]
     shape, dtype = first.shape, first.dtype
     for a in arrays:
-        if a.__class__ is not np.ndarray or a.dtype != dtype or a.shape != shape:
+        if a.__class__ is not np.ndarray or a.dtype is not dtype or a.shape != shape:
             return False
-        if not a.flags.c_contiguous or not a.flags.aligned:
+        flags = a.flags
+        if not flags.c_contiguous or not flags.aligned:
             return False
     return True
 
@@ -123,16 +160,16 @@ def _alike(arrays: list[Any]) -> bool:
 def _flat(array: Any) -> Any:
     """Return a 1-d view: one compiled kernel then serves every rank.
 
-    A read-only array would be another Numba type, hence another compilation, so the view is made
-    writable where it can be; the kernels never write to an input.
+    A read-only array would be another Numba type, hence another compilation, so it is copied; the
+    kernels never write to an input.
     """
     flat = array if array.ndim == 1 else array.reshape(-1)
     return flat if flat.flags.writeable else flat.copy()
 
 
 def elementwise(
-    *, y: str, name: str | None = None, ufunc: Any = None, smooth: Any = Smoothness.SMOOTH,
-    **fields: Any,
+    *, y: str, name: str | None = None, ufunc: Any = None, small: Any = None,
+    kernel_from: int | None = None, smooth: Any = Smoothness.SMOOTH, **fields: Any,
 ) -> Callable[[Fn], Fn]:  # fmt: skip
     """Declare an elementwise op; the decorated function gives name, signature and docstring.
 
@@ -143,7 +180,11 @@ def elementwise(
     name : str, optional
         Of the op, if not that of the function.
     ufunc : callable, optional
-        A ufunc to use for the forward pass instead of a kernel, where it is as fast.
+        Used for the forward pass instead of a kernel, where it is as fast at every size.
+    small : callable, optional
+        Used where an array is too small for a kernel to pay, and the reference.
+    kernel_from : int, optional
+        From how many elements a kernel pays, if another number than the expression suggests.
     smooth : Smoothness or tuple
         Per input.
     **fields
@@ -159,11 +200,14 @@ def elementwise(
         fields.setdefault("shape", _named_broadcast(op_name))
         fields.setdefault("axes", _axes.elementwise)
         op = ElementwiseOp(op_name, function, smooth=smooth, **fields)
-        op.forward = _forward(op, y, ufunc)
-        if ufunc is not None and isinstance(ufunc, np.ufunc):
-            op.numpy = (ufunc, *op.numpy)
+        op.value = _Rule(op.name, y, op.inputs, op.static_names)
+        op.value.kernel_from = kernel_from or op.value.kernel_from
+        op.forward = ufunc if ufunc is not None else _forward(op, small)
+        library = ufunc if ufunc is not None else small
+        if isinstance(library, np.ufunc):
+            op.numpy = (library, *op.numpy)
         if op.reference is None:
-            op.reference = ufunc
+            op.reference = library
         op.set_derivatives(derivatives)
         op.make_short()
         register(op)
@@ -179,21 +223,36 @@ def _named_broadcast(name: str) -> Callable[..., Shape]:
     return shape
 
 
-def _forward(op: Op, text: str, ufunc: Any) -> Callable[..., Any]:
-    if ufunc is not None:
-        return ufunc  # type: ignore[no-any-return]
-    rule = _Rule(op.name, text, op.inputs, op.static_names)
-    defaults = op.defaults
+def _forward(op: ElementwiseOp, small: Any) -> Callable[..., Any]:
+    rule, defaults = op.value, op.defaults
 
     def forward(*arrays: Any, **statics: Any) -> Any:
-        operands = _as_floats(arrays)
+        operands = arrays if _are_floats(arrays) else _as_floats(arrays)
+        if small is not None and operands[0].size < rule.kernel_from:
+            return small(*operands, **statics)
+        if defaults:
+            statics = {**defaults, **statics}
+        alike = rule.packable(operands)
+        if alike is not None:
+            return rule.in_one_pass(alike, statics)
         with np.errstate(all="ignore"):  # kernels do not warn, so their fall-back must not either
-            return rule.on_arrays(*operands, **{**defaults, **statics})
+            return rule.by_ufuncs(*operands, **statics)
 
     return forward
 
 
-def _as_floats(arrays: tuple[Any, ...]) -> list[Any]:
+def _are_floats(arrays: tuple[Any, ...]) -> bool:
+    """Tell whether all are arrays of one floating-point dtype: the usual case, told quickly."""
+    first = arrays[0]
+    if first.__class__ is not np.ndarray or first.dtype not in _FLOATS:
+        return False
+    for a in arrays[1:]:
+        if a.__class__ is not np.ndarray or a.dtype is not first.dtype:
+            return False
+    return True
+
+
+def _as_floats(arrays: tuple[Any, ...]) -> Sequence[Any]:
     """Turn numbers and integer arrays into floating-point arrays of the common dtype (NEP 50)."""
     dtype = np.result_type(*arrays)
     if dtype.kind != "f":
@@ -220,9 +279,17 @@ def _times_g(derivative: str) -> str:
 
 
 class ElementwiseOp(Op):
-    """An op whose vjp is a list of expressions, with a shorter path for one and two inputs."""
+    """An op whose vjp is a list of expressions, with a shorter path for one and two inputs.
 
-    __slots__ = ()
+    Attributes
+    ----------
+    value : _Rule
+        Its value, also where a ufunc is used for the forward pass.
+    """
+
+    __slots__ = ("value",)
+
+    value: _Rule
 
     def set_derivatives(self, derivatives: Mapping[str, str]) -> None:
         """Attach the derivative of each input; a missing one is zero almost everywhere."""

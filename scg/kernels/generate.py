@@ -26,8 +26,9 @@ __all__ = ["CONSTANTS", "Expression", "elementwise_kernel", "vectorizable"]
 
 CONSTANTS = {"pi": "3.141592653589793", "inf": "inf", "nan": "nan"}
 
-# Python spellings that LLVM turns into one packed instruction each.
-_BUILT_IN = {"abs": "abs", "sqrt": "sqrt", "floor": "floor", "ceil": "ceil", "trunc": "trunc"}
+# What LLVM turns into one packed instruction each, and where it comes from: math.floor and its
+# kin return integers, which have no NaN, no infinity and nothing beyond 2**63.
+_BUILT_IN = {"abs": "builtins", "sqrt": "math", "floor": "numpy", "ceil": "numpy", "trunc": "numpy"}
 
 
 class Expression:
@@ -134,7 +135,13 @@ def _source(
     lines += _imports(functions, dtype)
     if any("where" in e.functions for e in expressions):
         lines.append("from scg.kernels.simd_bits import select")
-    lines += ["from scg.kernels._jit import kernel", "", "", "@kernel", f"def {name}_loop({arguments}):"]
+    lines += [
+        "from scg.kernels._jit import kernel",
+        "",
+        "",
+        "@kernel",
+        f"def {name}_loop({arguments}):",
+    ]
     lines += [f"    {s} = T({s}_)" for s in scalars]
     lines += ["    for i in range(out0.size):"]
     lines += [f"        {x} = {x}_[i]" for x in inputs]
@@ -151,8 +158,8 @@ def _imports(functions: Sequence[str], dtype: str) -> list[str]:
     for f in functions:
         if hasattr(simd, f"{f}_{suffix}"):
             result.append(f"from scg.kernels.simd import {f}_{suffix} as {f}")
-        elif f != "abs":
-            result.append(f"from math import {_BUILT_IN[f]}")
+        else:
+            result.append(f"from {_BUILT_IN[f]} import {f}")
     return result
 
 

@@ -206,8 +206,8 @@ def square(x: Any, /) -> Tensor:
 
 
 @elementwise(
-    y="1 / x", dx="-y * y", ufunc=lambda x: 1.0 / x, smooth=POLE, sign=lambda same, x: x,
-    reference=np.reciprocal, numpy=(np.reciprocal,),
+    y="1 / x", dx="-y * y", small=np.reciprocal, kernel_from=8192, smooth=POLE,
+    sign=lambda same, x: x,
     samples=_samples.elementwise((0.5, 3), complex_step=True),
 )  # fmt: skip
 def reciprocal(x: Any, /) -> Tensor:

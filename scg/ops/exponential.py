@@ -18,7 +18,7 @@ __all__ = [
 
 
 @elementwise(
-    y="exp(x)", dx="y", ufunc=np.exp, sign=POSITIVE | NONNEGATIVE,
+    y="exp(x)", dx="y", small=np.exp, kernel_from=8192, sign=POSITIVE | NONNEGATIVE,
     samples=_samples.elementwise((-3, 3), complex_step=True),
 )  # fmt: skip
 def exp(x: Any, /) -> Tensor:
@@ -107,7 +107,8 @@ def exp2(x: Any, /) -> Tensor:
 
 
 @elementwise(
-    y="expm1(x)", dx="exp(x)", ufunc=np.expm1, sign=lambda same, x: x,
+    y="expm1(x)", dx="exp(x)", small=np.expm1, kernel_from=8192,
+    sign=lambda same, x: x,
     samples=_samples.elementwise((-3, 3), complex_step=True),
 )  # fmt: skip
 def expm1(x: Any, /) -> Tensor:
@@ -225,8 +226,8 @@ def log10(x: Any, /) -> Tensor:
 
 
 @elementwise(
-    y="sqrt(x)", dx="0.5 / y", ufunc=np.sqrt, smooth=POLE, sign=lambda same, x: x,
-    pole_safe=NONNEGATIVE,
+    y="sqrt(x)", dx="0.5 / y", small=np.sqrt, kernel_from=8192,
+    smooth=POLE, sign=lambda same, x: x, pole_safe=NONNEGATIVE,
     samples=_samples.elementwise((0.3, 5), complex_step=True),
 )  # fmt: skip
 def sqrt(x: Any, /) -> Tensor:
@@ -287,7 +288,7 @@ def cbrt(x: Any, /) -> Tensor:
 
 @elementwise(
     y="where(a == b, a + 0.6931471805599453, where(a > b, a, b) + log1p(exp(-abs(a - b))))",
-    da="sigmoid(a - b)", db="sigmoid(b - a)", numpy=(np.logaddexp,), reference=np.logaddexp,
+    da="sigmoid(a - b)", db="sigmoid(b - a)", small=np.logaddexp,
     samples=_samples.elementwise((-3, 3), (-3, 3)),
 )  # fmt: skip
 def logaddexp(a: Any, b: Any, /) -> Tensor:

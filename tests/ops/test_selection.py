@@ -31,11 +31,12 @@ def test_abs_of_float32_has_float32_slopes():
 @pytest.mark.parametrize("size", [3, 1000])  # by ufuncs, by a kernel
 def test_nan_stays_nan(size):
     x = np.full(size, np.nan)
-    for fn in (scg.relu, scg.abs, scg.sign, scg.elu, scg.leaky_relu, scg.softplus, scg.sigmoid):
-        assert np.isnan(scg.peek(fn(x))).all(), fn.__name__
-    for fn in (scg.maximum, scg.minimum, scg.logaddexp):
-        assert np.isnan(scg.peek(fn(x, 1.0))).all(), fn.__name__
-        assert np.isnan(scg.peek(fn(1.0, x))).all(), fn.__name__
+    with np.errstate(invalid="ignore"):  # small arrays warn as NumPy does
+        for fn in (scg.relu, scg.abs, scg.sign, scg.elu, scg.leaky_relu, scg.softplus, scg.sigmoid):
+            assert np.isnan(scg.peek(fn(x))).all(), fn.__name__
+        for fn in (scg.maximum, scg.minimum, scg.logaddexp):
+            assert np.isnan(scg.peek(fn(x, 1.0))).all(), fn.__name__
+            assert np.isnan(scg.peek(fn(1.0, x))).all(), fn.__name__
 
 
 def test_clip_inside_outside_and_at_the_ends():

@@ -1,0 +1,118 @@
+"""Speed of the elementwise ops beside NumPy and SciPy.
+
+    python benchmarks/elementwise.py                     # every op, five sizes, both dtypes
+    python benchmarks/elementwise.py tanh sigmoid --sizes 64 1000
+    python benchmarks/elementwise.py --smoke             # once each, to see that it runs
+
+Three ratios a row: the forward pass as shipped to the library function; the generated kernel to the
+library function, whichever is shipped; the vjp to the same expression by ufuncs. A dash: no such
+thing. The two sides take turns, so that a busy machine slows both; ratios are medians over rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+import scg
+from scg import _elementwise
+from scg._op import OPS
+from scg.kernels._jit import versions
+
+SIZES = (1, 64, 1000, 100_000, 1_000_000)
+DTYPES = ("float32", "float64")
+
+
+def measurable() -> list[str]:
+    return sorted(n for n, op in OPS.items() if op.rules is not None and op.samples is not None)
+
+
+def operands(op: Any, size: int, dtype: str) -> tuple[list[np.ndarray], dict[str, Any]]:
+    """Repeat the op's own sample values, which lie in its domain."""
+    cases = list(op.samples.cases(np.random.default_rng(0), np.dtype(dtype)))
+    statics = {**op.defaults, **cases[-1][1]}
+    inputs = max(
+        (c[0] for c in cases if c[1] == cases[-1][1]), key=lambda c: min(x.size for x in c)
+    )
+    return [np.resize(x, size) for x in inputs], statics
+
+
+def ratio(
+    ours: Callable[[], object], theirs: Callable[[], object], rounds: int, size: int
+) -> float:
+    ours(), theirs()
+    repeats = max(1, min(2000, 200_000 // size)) if rounds > 1 else 1
+    pairs = [(seconds(ours, repeats), seconds(theirs, repeats)) for _ in range(rounds)]
+    return median(a / b for a, b in pairs)
+
+
+def seconds(run: Callable[[], object], repeats: int) -> float:
+    start = time.perf_counter()
+    for _ in range(repeats):
+        run()
+    return (time.perf_counter() - start) / repeats
+
+
+def forward_ratio(op: Any, inputs: list, statics: dict, rounds: int) -> float:
+    return ratio(
+        lambda: op.forward(*inputs, **statics), lambda: op.reference(*inputs, **statics),
+        rounds, inputs[0].size,
+    )  # fmt: skip
+
+
+def kernel_ratio(op: Any, inputs: list, statics: dict, rounds: int) -> float | None:
+    rule = op.value
+    if rule is None or not rule.packed or not _elementwise._alike([inputs[i] for i in rule.used]):
+        return None
+    used = [inputs[i] for i in rule.used]
+    return ratio(
+        lambda: rule.in_one_pass(used, statics), lambda: op.reference(*inputs, **statics),
+        rounds, inputs[0].size,
+    )  # fmt: skip
+
+
+def vjp_ratio(op: Any, inputs: list, statics: dict, rounds: int) -> float | None:
+    rules = [r for r in op.rules if r is not None and not r.is_identity]
+    if not rules:
+        return None
+    y = op.forward(*inputs, **statics)
+    values = (np.ones_like(y), y, *inputs)
+    return ratio(
+        lambda: [r.on_arrays(*values, **statics) for r in rules],
+        lambda: [r.by_ufuncs(*values, **statics) for r in rules],
+        rounds, inputs[0].size,
+    )  # fmt: skip
+
+
+def row(name: str, size: int, dtype: str, rounds: int) -> str:
+    op = OPS[name]
+    inputs, statics = operands(op, size, dtype)
+    with np.errstate(all="ignore"):
+        cells = [f(op, inputs, statics, rounds) for f in (forward_ratio, kernel_ratio, vjp_ratio)]
+    shown = " ".join("       -" if c is None else f"{c:8.2f}" for c in cells)
+    return f"{name:22} {dtype} {size:9,} {shown}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("ops", nargs="*", default=measurable())
+    parser.add_argument("--sizes", nargs="*", type=int, default=SIZES)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--smoke", action="store_true", help="one round of one small size")
+    options = parser.parse_args()
+    sizes, rounds = ((64,), 1) if options.smoke else (options.sizes, options.rounds)
+    print(f"scg {scg.__version__}, numpy {np.__version__}, {versions()}")
+    print(f"{'op':22} {'dtype':7} {'elements':>9}  forward   kernel      vjp")
+    for name in options.ops:
+        for dtype in DTYPES:
+            for size in sizes:
+                print(row(name, size, dtype, rounds), flush=True)
+
+
+if __name__ == "__main__":
+    main()
