@@ -112,6 +112,18 @@ def test_its_own_draws_never_cross_an_end(low, width):
     np.testing.assert_allclose(expected_gradient(loss, [low, width])[1], 1 / width, rtol=1e-9)
 
 
+def test_a_logarithm_of_draws_above_zero_is_pathwise():
+    """E[log z] on (0, h) is log h - 1; on an interval around 0 the logarithm has a pole inside."""
+
+    def loss(rng, high):
+        return scg.log(scg.Uniform(0.0, high).sample(rng=rng))
+
+    np.testing.assert_allclose(expected_gradient(loss, [2.0])[0], 0.5, rtol=1e-9)
+    z = scg.Uniform(-1.0, scg.parameter(2.0)).sample(rng=Script(0.9))
+    with pytest.raises(BiasedGradientError, match="log"):
+        scg.log(z).backward()
+
+
 def test_the_largest_draw_still_has_a_density():
     """Rounding can take low + (high - low) * u past high."""
     low, high = np.float32(-2e9), np.float32(1.5)
