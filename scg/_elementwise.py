@@ -95,9 +95,10 @@ class _Rule:
 
     def on_arrays(self, *values: Any, **statics: Any) -> Any:
         """Evaluate in one pass where operands are contiguous and alike, else by ufuncs."""
-        operands = self.packable(values)
-        if operands is not None:
-            return self.in_one_pass(operands, statics)
+        if self.packed and values[self.first].size >= self.kernel_from:
+            operands = self.packable(values)
+            if operands is not None:
+                return self.in_one_pass(operands, statics)
         return self.by_ufuncs(*values, **statics)
 
     def packable(self, values: Sequence[Any]) -> list[Any] | None:
@@ -168,7 +169,7 @@ def _flat(array: Any) -> Any:
 
 
 def elementwise(
-    *, y: str, name: str | None = None, ufunc: Any = None, small: Any = None,
+    *, y: str, name: str | None = None, ufunc: Any = None, library: Any = None,
     kernel_from: int | None = None, smooth: Any = Smoothness.SMOOTH, **fields: Any,
 ) -> Callable[[Fn], Fn]:  # fmt: skip
     """Declare an elementwise op; the decorated function gives name, signature and docstring.
@@ -181,8 +182,8 @@ def elementwise(
         Of the op, if not that of the function.
     ufunc : callable, optional
         Used for the forward pass instead of a kernel, where it is as fast at every size.
-    small : callable, optional
-        Used where an array is too small for a kernel to pay, and the reference.
+    library : callable, optional
+        Used where arrays are too small, or too differently laid out, for the kernel.
     kernel_from : int, optional
         From how many elements a kernel pays, if another number than the expression suggests.
     smooth : Smoothness or tuple
@@ -202,12 +203,12 @@ def elementwise(
         op = ElementwiseOp(op_name, function, smooth=smooth, **fields)
         op.value = _Rule(op.name, y, op.inputs, op.static_names)
         op.value.kernel_from = kernel_from or op.value.kernel_from
-        op.forward = ufunc if ufunc is not None else _forward(op, small)
-        library = ufunc if ufunc is not None else small
-        if isinstance(library, np.ufunc):
-            op.numpy = (library, *op.numpy)
+        op.forward = ufunc if ufunc is not None else _forward(op, library)
+        known = ufunc if ufunc is not None else library
+        if isinstance(known, np.ufunc):
+            op.numpy = (known, *op.numpy)
         if op.reference is None:
-            op.reference = library
+            op.reference = known
         op.set_derivatives(derivatives)
         op.make_short()
         register(op)
@@ -223,20 +224,34 @@ def _named_broadcast(name: str) -> Callable[..., Shape]:
     return shape
 
 
-def _forward(op: ElementwiseOp, small: Any) -> Callable[..., Any]:
+def _forward(op: ElementwiseOp, library: Any) -> Callable[..., Any]:
     rule, defaults = op.value, op.defaults
 
     def forward(*arrays: Any, **statics: Any) -> Any:
         operands = arrays if _are_floats(arrays) else _as_floats(arrays)
-        if small is not None and operands[0].size < rule.kernel_from:
-            return small(*operands, **statics)
         if defaults:
             statics = {**defaults, **statics}
         alike = rule.packable(operands)
         if alike is not None:
             return rule.in_one_pass(alike, statics)
+        if library is not None:
+            return library(*operands, **statics)
         with np.errstate(all="ignore"):  # kernels do not warn, so their fall-back must not either
             return rule.by_ufuncs(*operands, **statics)
+
+    if library is not None and len(op.inputs) == 1 and not op.static_names:
+        return _small_first(op, library, forward)  # type: ignore[no-any-return]
+    return forward
+
+
+def _small_first(op: ElementwiseOp, library: Any, general: Callable[..., Any]) -> Any:
+    """Ask first for the usual case, one small array: all else costs more than its arithmetic."""
+    below = op.value.kernel_from
+
+    def forward(x: Any, /) -> Any:
+        if x.__class__ is np.ndarray and x.size < below and x.dtype in _FLOATS:
+            return library(x)
+        return general(x)
 
     return forward
 
@@ -267,7 +282,7 @@ def promoting(ufunc: Any) -> Callable[..., Any]:
     """
 
     def forward(*arrays: Any) -> Any:
-        return ufunc(*_as_floats(arrays))
+        return ufunc(*(arrays if _are_floats(arrays) else _as_floats(arrays)))
 
     return forward
 

@@ -23,7 +23,7 @@ _FINITE = (0.0, -0.0, 1.0, -1.0, np.nan, 30.0, -30.0)
 
 
 @elementwise(
-    y="sigmoid(x)", dx="y * (1 - y)", sign=_BOTH, small=sp.expit,
+    y="sigmoid(x)", dx="y * (1 - y)", sign=_BOTH, library=sp.expit,
     samples=_samples.elementwise((-6, 6), complex_step=True),
 )  # fmt: skip
 def sigmoid(x: Any, /) -> Tensor:
@@ -53,7 +53,7 @@ def sigmoid(x: Any, /) -> Tensor:
 
 @elementwise(
     y="log(x) - log1p(-x)", dx="1 / (x * (1 - x))", smooth=POLE, pole_safe=0,
-    small=sp.logit,
+    library=sp.logit,
     samples=_samples.elementwise((0.1, 0.9), edges=(0.0, 0.5, 1.0, 2.0, np.nan)),
 )  # fmt: skip
 def logit(x: Any, /) -> Tensor:
@@ -82,7 +82,7 @@ def logit(x: Any, /) -> Tensor:
 
 
 @elementwise(
-    y="-softplus(-x)", dx="sigmoid(-x)", small=sp.log_expit,
+    y="-softplus(-x)", dx="sigmoid(-x)", library=sp.log_expit,
     samples=_samples.elementwise((-6, 6)),
 )  # fmt: skip
 def log_sigmoid(x: Any, /) -> Tensor:
@@ -111,7 +111,7 @@ def log_sigmoid(x: Any, /) -> Tensor:
 
 
 @elementwise(
-    y="softplus(x)", dx="sigmoid(x)", sign=_BOTH, small=lambda x: np.logaddexp(x, 0),
+    y="softplus(x)", dx="sigmoid(x)", sign=_BOTH, library=lambda x: np.logaddexp(x, 0),
     samples=_samples.elementwise((-6, 6)),
 )  # fmt: skip
 def softplus(x: Any, /) -> Tensor:
@@ -141,7 +141,7 @@ def softplus(x: Any, /) -> Tensor:
 
 @elementwise(
     y="where(x <= 0, 0, x)", dx="where(y > 0, g, 0)", smooth=KINK,
-    sign=lambda same, x: x | NONNEGATIVE, small=lambda x: np.maximum(x, 0),
+    sign=lambda same, x: x | NONNEGATIVE, library=lambda x: np.maximum(x, 0),
     samples=_samples.elementwise((0.5, 3)),
 )  # fmt: skip
 def relu(x: Any, /) -> Tensor:

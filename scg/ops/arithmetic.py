@@ -206,7 +206,7 @@ def square(x: Any, /) -> Tensor:
 
 
 @elementwise(
-    y="1 / x", dx="-y * y", small=np.reciprocal, kernel_from=8192, smooth=POLE,
+    y="1 / x", dx="-y * y", library=np.reciprocal, kernel_from=8192, smooth=POLE,
     sign=lambda same, x: x,
     samples=_samples.elementwise((0.5, 3), complex_step=True),
 )  # fmt: skip

@@ -18,7 +18,7 @@ _BOTH = POSITIVE | NONNEGATIVE
 
 
 @elementwise(
-    y="erf(x)", dx="1.1283791670955126 * exp(-x * x)", small=sp.erf,
+    y="erf(x)", dx="1.1283791670955126 * exp(-x * x)", library=sp.erf,
     sign=lambda same, x: x, samples=_samples.elementwise((-3, 3)),
 )  # fmt: skip
 def erf(x: Any, /) -> Tensor:
@@ -47,7 +47,7 @@ def erf(x: Any, /) -> Tensor:
 
 
 @elementwise(
-    y="erfc(x)", dx="-1.1283791670955126 * exp(-x * x)", small=sp.erfc,
+    y="erfc(x)", dx="-1.1283791670955126 * exp(-x * x)", library=sp.erfc,
     sign=_BOTH, samples=_samples.elementwise((-3, 3)),
 )  # fmt: skip
 def erfc(x: Any, /) -> Tensor:

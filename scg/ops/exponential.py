@@ -18,7 +18,7 @@ __all__ = [
 
 
 @elementwise(
-    y="exp(x)", dx="y", small=np.exp, kernel_from=8192, sign=POSITIVE | NONNEGATIVE,
+    y="exp(x)", dx="y", library=np.exp, kernel_from=8192, sign=POSITIVE | NONNEGATIVE,
     samples=_samples.elementwise((-3, 3), complex_step=True),
 )  # fmt: skip
 def exp(x: Any, /) -> Tensor:
@@ -107,7 +107,7 @@ def exp2(x: Any, /) -> Tensor:
 
 
 @elementwise(
-    y="expm1(x)", dx="exp(x)", small=np.expm1, kernel_from=8192,
+    y="expm1(x)", dx="exp(x)", library=np.expm1, kernel_from=8192,
     sign=lambda same, x: x,
     samples=_samples.elementwise((-3, 3), complex_step=True),
 )  # fmt: skip
@@ -226,7 +226,7 @@ def log10(x: Any, /) -> Tensor:
 
 
 @elementwise(
-    y="sqrt(x)", dx="0.5 / y", small=np.sqrt, kernel_from=8192,
+    y="sqrt(x)", dx="0.5 / y", library=np.sqrt, kernel_from=8192,
     smooth=POLE, sign=lambda same, x: x, pole_safe=NONNEGATIVE,
     samples=_samples.elementwise((0.3, 5), complex_step=True),
 )  # fmt: skip
@@ -288,7 +288,7 @@ def cbrt(x: Any, /) -> Tensor:
 
 @elementwise(
     y="where(a == b, a + 0.6931471805599453, where(a > b, a, b) + log1p(exp(-abs(a - b))))",
-    da="sigmoid(a - b)", db="sigmoid(b - a)", small=np.logaddexp,
+    da="sigmoid(a - b)", db="sigmoid(b - a)", library=np.logaddexp,
     samples=_samples.elementwise((-3, 3), (-3, 3)),
 )  # fmt: skip
 def logaddexp(a: Any, b: Any, /) -> Tensor:

@@ -18,7 +18,7 @@ __all__ = ["betaln", "digamma", "gammaln", "polygamma"]
 
 
 @elementwise(
-    y="gammaln(x)", dx="digamma(x)", smooth=POLE, small=sp.gammaln,
+    y="gammaln(x)", dx="digamma(x)", smooth=POLE, library=sp.gammaln,
     samples=_samples.elementwise((2.5, 6)),
 )  # fmt: skip
 def gammaln(x: Any, /) -> Tensor:
@@ -47,7 +47,7 @@ def gammaln(x: Any, /) -> Tensor:
 
 
 @elementwise(
-    y="digamma(x)", dx="polygamma_of_order(x, 1)", smooth=POLE, small=sp.digamma,
+    y="digamma(x)", dx="polygamma_of_order(x, 1)", smooth=POLE, library=sp.digamma,
     samples=_samples.elementwise((2.5, 6)),
 )  # fmt: skip
 def digamma(x: Any, /) -> Tensor:

@@ -114,7 +114,7 @@ def minimum(a: Any, b: Any, /) -> Tensor:
     y="where(x > min, where(x < max, x, max), where(x == x, where(min > max, max, min), x))",
     dx="where(x > min, where(x < max, g, where(x == max, 0.5 * g, 0)), "
        "where(x == min, where(x < max, 0.5 * g, 0), 0))",
-    small=lambda x, min, max: np.minimum(np.maximum(x, min), max), smooth=KINK, reference=np.clip,
+    library=lambda x, min, max: np.minimum(np.maximum(x, min), max), smooth=KINK, reference=np.clip,
     numpy=(np.clip,),
     samples=_samples.elementwise((-0.9, 0.9), statics=[{"min": -1.0, "max": 2.5}]),
 )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.special as sp
 
-from scg._elementwise import elementwise, promoting
+from scg._elementwise import elementwise
 from scg._op import POLE, SMOOTH
 from scg.ops import _samples
 from scg.tape import NONNEGATIVE
@@ -17,8 +17,8 @@ __all__ = ["xlog1py", "xlogy"]
 
 
 @elementwise(
-    y="x * log(v)", dx="log(v)", dv="ratio(x, v)", ufunc=promoting(sp.xlogy), reference=sp.xlogy,
-    numpy=(sp.xlogy,), smooth=(SMOOTH, POLE),
+    y="where(x == 0, where(v == v, 0, v), x * log(v))", dx="log(v)", dv="ratio(x, v)",
+    library=sp.xlogy, smooth=(SMOOTH, POLE),
     samples=_samples.elementwise((-3, 3), (0.5, 3), edges=(0.0, 1.0, 2.0, np.nan)),
 )  # fmt: skip
 def xlogy(x: Any, v: Any, /) -> Tensor:
@@ -48,10 +48,8 @@ def xlogy(x: Any, v: Any, /) -> Tensor:
 
 
 @elementwise(
-    y="x * log1p(v)", dx="log1p(v)", dv="ratio(x, 1 + v)",
-    ufunc=promoting(sp.xlog1py), reference=sp.xlog1py,
-    numpy=(sp.xlog1py,),
-    smooth=(SMOOTH, POLE), pole_safe=NONNEGATIVE,
+    y="where(x == 0, where(v == v, 0, v), x * log1p(v))", dx="log1p(v)", dv="ratio(x, 1 + v)",
+    library=sp.xlog1py, smooth=(SMOOTH, POLE), pole_safe=NONNEGATIVE,
     samples=_samples.elementwise((-3, 3), (0.5, 3), edges=(0.0, 1.0, 2.0, np.nan)),
 )  # fmt: skip
 def xlog1py(x: Any, v: Any, /) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -258,9 +259,15 @@ def hypot(a: Any, b: Any, /) -> Tensor:
     ...
 
 
+def _scaled(factor: float) -> Callable[..., Any]:
+    """Multiply by a number, which NumPy's own conversion is ten times slower than."""
+    return lambda x: factor * x
+
+
 @elementwise(
-    y="0.017453292519943295 * x", dx="0.017453292519943295", ufunc=np.deg2rad,
-    sign=lambda same, x: x, numpy=(np.radians,), samples=_samples.elementwise((-300, 300)),
+    y="0.017453292519943295 * x", dx="0.017453292519943295", ufunc=_scaled(np.pi / 180),
+    sign=lambda same, x: x, reference=np.deg2rad, numpy=(np.deg2rad, np.radians),
+    samples=_samples.elementwise((-300, 300)),
 )  # fmt: skip
 def deg2rad(x: Any, /) -> Tensor:
     """Convert degrees to radians, elementwise.
@@ -288,8 +295,9 @@ def deg2rad(x: Any, /) -> Tensor:
 
 
 @elementwise(
-    y="57.29577951308232 * x", dx="57.29577951308232", ufunc=np.rad2deg,
-    sign=lambda same, x: x, numpy=(np.degrees,), samples=_samples.elementwise((-3, 3)),
+    y="57.29577951308232 * x", dx="57.29577951308232", ufunc=_scaled(180 / np.pi),
+    sign=lambda same, x: x, reference=np.rad2deg, numpy=(np.rad2deg, np.degrees),
+    samples=_samples.elementwise((-3, 3)),
 )  # fmt: skip
 def rad2deg(x: Any, /) -> Tensor:
     """Convert radians to degrees, elementwise.
