@@ -21,8 +21,8 @@ class ScgError(Exception):
     """Base of every error that scg raises on purpose."""
 
 
-class ShapeError(ScgError, ValueError):
-    """Shapes, axes or ranks that do not fit together."""
+class ShapeError(ScgError, ValueError, IndexError):
+    """Shapes, axes, ranks or indices that do not fit together."""
 
 
 class DTypeError(ScgError, TypeError):

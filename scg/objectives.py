@@ -25,6 +25,13 @@ class Elbo:
         `log p(x | z)`.
     kl : Tensor, shape (batch,)
         `KL(q(z | x) || p(z))`, exact or sampled.
+
+    Examples
+    --------
+    >>> import scg
+    >>> bound = scg.Elbo(scg.tensor([-3.0]), scg.tensor([-2.0]), scg.tensor([1.0]))
+    >>> bound.value
+    Tensor([-3.])
     """
 
     value: Tensor
@@ -77,7 +84,7 @@ def elbo(
     if kl == "analytic":
         divergence = per_example(kl_divergence(posterior, prior))
     elif kl == "sampled":
-        divergence = per_example(posterior.log_prob(z) - prior.log_prob(z))
+        divergence = per_example(posterior.log_prob(z)) - per_example(prior.log_prob(z))
     else:
         raise OptionError(f'scg.elbo: kl={kl!r} is not "analytic" or "sampled"')
     if divergence.shape != reconstruction.shape:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 import numpy as np
 
+from scg._arrays import as_array, read_only
 from scg._operators import Operators
 from scg._protocols import without_gradient
-from scg._run import Escape
+from scg._run import Escape, end_run
 from scg._typing import Array, ArrayLike, DType, Shape
 from scg.errors import DTypeError, GradientError, ShapeError
 from scg.tape import NOISE, REQUIRES, TRAINABLE, Leaf, Node, place_of_caller
@@ -17,36 +18,6 @@ from scg.tape import NOISE, REQUIRES, TRAINABLE, Leaf, Node, place_of_caller
 __all__ = ["Tensor", "as_array", "as_tensor", "parameter", "peek", "tensor"]
 
 _NOISY_TRAINABLE = NOISE | TRAINABLE
-_KINDS = "biuf"  # bool, signed, unsigned, float: what a Tensor can hold
-
-
-def as_array(value: Any, where: str = "tensor") -> Any:
-    """Return a foreign value as an array or a Python number, which stays weakly typed (NEP 50)."""
-    kind = value.__class__
-    if kind is float or kind is int or kind is bool:
-        return value
-    if kind is Tensor:
-        return value._data
-    array = np.asarray(value) if not _holds_tensors(value) else _stack(value, where)
-    if array.dtype.kind not in _KINDS:
-        raise DTypeError(
-            f"scg.{where}: cannot use {kind.__name__} of dtype {array.dtype}; "
-            "tensors hold booleans, integers and real floating-point numbers"
-        )
-    return array
-
-
-def _holds_tensors(value: Any) -> bool:
-    return isinstance(value, list | tuple) and any(
-        isinstance(item, Tensor) or _holds_tensors(item) for item in value
-    )
-
-
-def _stack(value: Any, where: str) -> NoReturn:
-    raise DTypeError(
-        f"scg.{where}: got a {type(value).__name__} that holds tensors; join them with "
-        "scg.stack or scg.concatenate, which keep their gradients"
-    )
 
 
 class Tensor(Operators):
@@ -117,7 +88,7 @@ class Tensor(Operators):
         """The gradient accumulated by `backward`, as a read-only array; None before the first."""
         if not isinstance(self._node, Leaf) or self._node.grad is None:
             return None
-        return _read_only(self._node.grad)
+        return read_only(self._node.grad)
 
     @grad.setter
     def grad(self, value: ArrayLike | None) -> None:
@@ -173,13 +144,13 @@ class Tensor(Operators):
 
     def numpy(self) -> Array:
         """Return the value as a read-only view. On a random value this counts as an escape."""
-        return _read_only(self._escape("numpy"))
+        return read_only(self._escape("numpy"))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         data = self._escape("__array__")
         if copy is False and dtype is not None and np.dtype(dtype) != data.dtype:
             raise ValueError("a cast needs a copy")
-        return np.array(data, dtype=dtype) if copy is not False else _read_only(data)
+        return np.array(data, dtype=dtype) if copy is not False else read_only(data)
 
     def __dlpack__(self, **options: Any) -> Any:
         return self._escape("__dlpack__").copy().__dlpack__(**options)
@@ -266,17 +237,19 @@ class Tensor(Operators):
         Tensor._backward(self, gradient, of=of, retain=retain)
 
     def zero_grad(self) -> None:
-        """Forget this parameter's accumulated gradient."""
+        """Forget this parameter's accumulated gradient, and end the run."""
         self._leaf("zero the gradient of").grad = None
+        end_run(updated=False)
 
     def assign(self, value: ArrayLike) -> None:
-        """Overwrite this parameter's value in place, which makes a pending backward refuse."""
+        """Overwrite this parameter's value and end the run; a pending backward refuses."""
         leaf = self._leaf("assign to")
         array = np.asarray(value._data if isinstance(value, Tensor) else value)
         if array.shape != self.shape:
             raise ShapeError(f"assign: shape {array.shape} does not fit parameter {self.shape}")
         self._data[...] = array
         leaf.version += 1
+        end_run(updated=True)
 
     # --- NumPy protocols ---------------------------------------------------------------------
 
@@ -295,14 +268,8 @@ class Tensor(Operators):
         return without_gradient(func.__name__, func, args, kwargs)
 
 
-def _read_only(array: Array) -> Array:
-    view = array.view()
-    view.flags.writeable = False
-    return view
-
-
 def _unpickle(data: Array, is_parameter: bool, name: str | None) -> Tensor:
-    return parameter(data, name=name) if is_parameter else Tensor(data)
+    return Tensor(data, Leaf(data.shape, data.dtype, name) if is_parameter else None)
 
 
 def tensor(value: ArrayLike | Tensor, dtype: Any = None, *, copy: bool = True) -> Tensor:
@@ -335,7 +302,14 @@ def tensor(value: ArrayLike | Tensor, dtype: Any = None, *, copy: bool = True) -
 
 
 def as_tensor(value: Any) -> Tensor:
-    """Return `value` as a tensor, copying only what is not one yet."""
+    """Return `value` as a tensor, copying only what is not one yet.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.as_tensor(1.5)
+    Tensor(1.5)
+    """
     return value if isinstance(value, Tensor) else tensor(value)
 
 
@@ -391,4 +365,4 @@ def peek(x: Tensor | ArrayLike) -> Any:
     """
     if not isinstance(x, Tensor):
         return x
-    return x._data.item() if x.ndim == 0 else _read_only(x._data)
+    return x._data.item() if x.ndim == 0 else read_only(x._data)
