@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.linalg.lapack import dtrtrs, strtrs
 
 from scg import _axes
 from scg._axes import Along, AxisMap
@@ -195,6 +194,9 @@ def solve_triangular(
 
 def _substitute(a: Array, b: Array, lower: bool, trans: bool, unit: bool) -> Array:
     """Solve one system. LAPACK reads by columns: a matrix stored by rows is to it the transpose."""
+    # Here, because scipy.linalg would be a third of what `import scg` costs beyond Numba.
+    from scipy.linalg.lapack import dtrtrs, strtrs
+
     run = strtrs if a.dtype == b.dtype == np.float32 else dtrtrs
     x, info = run(a.T, b, lower=not lower, trans=not trans, unitdiag=unit)
     if info > 0:
