@@ -204,3 +204,22 @@ def test_only_functions_with_a_packed_form_make_a_kernel():
 def test_versions_name_what_compiled_code_depends_on():
     assert "numba" in _jit.versions()
     assert "llvmlite" in _jit.versions()
+
+
+@pytest.mark.parametrize(("others", "chosen"), [(0, "threaded"), (1, "serial"), (9, "serial")])
+def test_threads_give_way_to_other_programs(monkeypatch, others, chosen):
+    """Two threads on two cores, beside `others` that want one too."""
+    for name, value in (("threads", 2), ("_cores", 2), ("_others_running", others)):
+        monkeypatch.setattr(_jit, name, lambda value=value: value)
+    monkeypatch.setattr(_jit, "_limited", lambda threaded, args: threaded(*args))
+    monkeypatch.setattr(_jit, "_last_look", [float("-inf"), 0.0])
+    assert _jit.parallel_call(lambda: "serial", lambda: "threaded") == chosen
+
+
+def test_the_run_queue_is_looked_at_now_and_then_only(monkeypatch):
+    looks = []
+    monkeypatch.setattr(_jit, "_last_look", [float("-inf"), 0.0])
+    monkeypatch.setattr(_jit, "_others_running", lambda: looks.append(1) or 0)
+    for _ in range(100):
+        _jit._crowded()
+    assert 1 <= len(looks) < 50
