@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 
 import scg
-from scg import _elementwise
 from scg._op import OPS
 from scg.kernels._jit import versions
 
@@ -67,7 +66,7 @@ def forward_ratio(op: Any, inputs: list, statics: dict, rounds: int) -> float:
 
 def kernel_ratio(op: Any, inputs: list, statics: dict, rounds: int) -> float | None:
     rule = op.value
-    if rule is None or not rule.packed or not _elementwise._alike([inputs[i] for i in rule.used]):
+    if rule is None or not rule.packed or inputs[0].dtype.name not in DTYPES:
         return None
     used = [inputs[i] for i in rule.used]
     return ratio(

@@ -7,8 +7,9 @@ from typing import Any
 import scipy.special as sp
 
 from scg import _axes
-from scg._elementwise import elementwise, promoting
+from scg._elementwise import elementwise
 from scg._op import POLE, op
+from scg._rule import promoting
 from scg._typing import Shape
 from scg.errors import OptionError
 from scg.ops import _samples

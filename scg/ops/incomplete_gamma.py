@@ -8,8 +8,9 @@ import numpy as np
 import scipy.special as sp
 
 from scg import _axes
-from scg._elementwise import broadcast_shape, promoting
+from scg._elementwise import broadcast_shape
 from scg._op import POLE, op
+from scg._rule import promoting
 from scg._typing import Shape
 from scg.kernels.incomplete_gamma import log_slopes
 from scg.ops import _samples

@@ -13,6 +13,7 @@ from scg._op import JUMP, KINK, OPAQUE, POLE, SMOOTH, Op
 from scg.testing import check_grads
 
 SEED = 20140
+GRID = np.linspace(-6.03, 6.07, 122)  # no point of it is a round number
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
@@ -276,21 +277,57 @@ def _scan(op: Op, inputs, which, statics, *, slopes):
 
         if _discontinuity(slope) is not SMOOTH:
             return KINK
+        if op.rules is not None and _diverges(slope):
+            return POLE
     return worst
+
+
+def _diverges(f):
+    """Tell whether |f| grows without bound at its largest or at an end of its domain.
+
+    An op that raises outside its domain guards that end itself.
+    """
+    try:
+        values = np.abs([f(t) for t in GRID])
+    except scg.ScgError:
+        return False
+    finite = np.isfinite(values)
+    if not finite.any():
+        return False
+    ends = np.flatnonzero(finite[1:] != finite[:-1])
+    peak = np.argmax(np.where(finite, values, -1.0))
+    spans = [(i, i + 1) for i in ends] + [(max(peak - 1, 0), min(peak + 1, len(GRID) - 1))]
+    return any(_grows(f, GRID[i], GRID[j], np.nanmax(values[[i, j]])) for i, j in spans)
+
+
+def _grows(f, low, high, first):
+    """Zoom in on the largest finite |f|: a pole grows at every step, anything else stops."""
+    before = first
+    for _ in range(25):
+        points = np.linspace(low, high, 9)
+        values = np.abs([_safe(f, t) for t in points])
+        values = np.where(np.isfinite(values), values, -1.0)
+        best = int(np.argmax(values))
+        if values[best] > 1e3 * first:
+            return True
+        if values[best] <= 1.001 * before:
+            return False
+        before = values[best]
+        low, high = points[max(best - 1, 0)], points[min(best + 1, 8)]
+    return False
 
 
 def _discontinuity(f):
     """Return JUMP or POLE if `f` does not become continuous as intervals are halved."""
     worst = SMOOTH
-    grid = np.linspace(-6.03, 6.07, 122)
-    values = np.array([_safe(f, t) for t in grid])
+    values = np.array([_safe(f, t) for t in GRID])
     with np.errstate(invalid="ignore"):  # beyond the domain infinity follows infinity
         steps = np.abs(np.diff(values))
     typical = np.nanmedian(steps) if np.isfinite(steps).any() else 0.0
     for i in np.argsort(-np.where(np.isfinite(steps), steps, -1))[:4]:
         if not steps[i] > 1e-6 + 1e-3 * typical:
             continue
-        worst = max(worst, _bisect(f, grid[i], grid[i + 1], values[i], values[i + 1]))
+        worst = max(worst, _bisect(f, GRID[i], GRID[i + 1], values[i], values[i + 1]))
     return worst
 
 

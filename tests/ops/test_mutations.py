@@ -46,8 +46,10 @@ def restore():
 
 
 def without_g(text):
-    """Return the derivative in a rule's text `g * (derivative)`."""
-    return {"g": "1", "-g": "-1"}.get(text) or text.removeprefix("g * (").removesuffix(")")
+    """Return what was declared: the derivative, or an expression that names `g` itself."""
+    if text.startswith("g * (") and text.endswith(")"):
+        return text.removeprefix("g * (").removesuffix(")")
+    return {"g": "1", "-g": "-1"}.get(text, text)
 
 
 def mutated_text(text, fault):
