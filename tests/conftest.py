@@ -6,7 +6,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import hypothesis
 import numpy as np
@@ -22,15 +21,11 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "dev")
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the compile cache before any test file imports a kernel.
 
-    A run compiles for itself unless `SCG_CACHE_DIR` is set. Each pytest-xdist worker has a folder
-    of its own: two cold processes that share one may each write the same entry.
+    A run compiles for itself unless `SCG_CACHE_DIR` is set; the workers of one run share.
     """
     if "SCG_CACHE_DIR" not in os.environ:
         os.environ["SCG_CACHE_DIR"] = tempfile.mkdtemp(prefix="scg-tests-")
         config.add_cleanup(lambda: _remove(os.environ.pop("SCG_CACHE_DIR")))
-    worker = os.environ.get("PYTEST_XDIST_WORKER")
-    if worker:
-        os.environ["SCG_CACHE_DIR"] = str(Path(os.environ["SCG_CACHE_DIR"]) / worker)
 
 
 def _remove(folder: str) -> None:
