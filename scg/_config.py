@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-__all__ = ["cache_dir", "data_dir", "num_threads"]
+__all__ = ["cache_dir", "data_dir", "num_threads", "yields"]
 
 
 def cache_dir() -> Path:
@@ -41,3 +41,11 @@ def num_threads(available: int) -> int:
             f"SCG_NUM_THREADS is {chosen!r}; set it to a whole number of at least 1, or unset it"
         )
     return min(int(chosen), available)
+
+
+def yields() -> bool:
+    """Tell whether kernels use one thread while other programs want the cores.
+
+    They do unless `SCG_YIELD` is 0, which suits a machine of one's own.
+    """
+    return os.environ.get("SCG_YIELD", "1") != "0"

@@ -75,6 +75,8 @@ class Op:
         `samples(rng, dtype)` yields `(inputs, statics)` pairs for the tests.
     numpy : tuple
         The NumPy functions that this op serves on tensors.
+    slope_between_jumps : bool
+        A jump that nevertheless has a derivative almost everywhere which is not zero.
     max_order : int
         How often it can be differentiated; `UNLIMITED` unless its docstring says otherwise.
     """
@@ -82,7 +84,7 @@ class Op:
     __slots__ = (
         "_all_smooth", "_has_needs", "_kept", "alias", "axes", "defaults", "doc", "forward",
         "inputs", "max_order", "name", "numpy", "pole_safe", "public", "reference", "rules",
-        "samples", "shape", "sign", "smooth", "static_names", "variadic", "vjp",
+        "samples", "shape", "slope_between_jumps", "sign", "smooth", "static_names", "variadic", "vjp",
     )  # fmt: skip
 
     def __init__(self, name: str, forward: Callable[..., Any], **fields: Any) -> None:
@@ -100,6 +102,7 @@ class Op:
         self.samples = fields.pop("samples", None)
         self.numpy: tuple[Any, ...] = fields.pop("numpy", ())
         self.max_order: int = fields.pop("max_order", UNLIMITED)
+        self.slope_between_jumps: bool = fields.pop("slope_between_jumps", False)
         self.doc = inspect.getdoc(forward) or ""
         if fields:
             raise TypeError(f"op '{name}': unknown fields {sorted(fields)}")
@@ -129,8 +132,6 @@ class Op:
         public.__signature__ = inspect.signature(forward)  # type: ignore[attr-defined]
         public.op = self  # type: ignore[attr-defined]
         return public
-
-    # --- declaring -------------------------------------------------------------------------
 
     def set_vjp(self, rule: Callable[..., Any]) -> None:
         """Attach the vjp; its parameter names tell which residuals to keep.
@@ -190,10 +191,9 @@ class Op:
         if self.shape is not None and not isinstance(error, np.linalg.LinAlgError):
             try:
                 self.shape(*shapes, **statics)
-            except ScgError as explained:
-                return explained
-            except Exception:
-                pass
+            except Exception as explained:  # any other means that the rule knew no more than NumPy
+                if isinstance(explained, ScgError):
+                    return explained
         given = ", ".join(map(str, shapes))
         extra = "".join(f", {k}={v!r}" for k, v in statics.items())
         kind = DTypeError if isinstance(error, TypeError) else ShapeError
@@ -264,9 +264,12 @@ class Op:
     def _passes(self, smooth: Smoothness) -> bool:
         """Tell whether a cotangent gets through.
 
-        Never through a jump; through an opaque step only if a user's op brought its own vjp.
+        Through a jump only where it has a slope of its own on both sides, as the remainder has;
+        through an opaque step only if a user's op brought its own vjp.
         """
-        return smooth < JUMP or (smooth is OPAQUE and self.vjp is not None)
+        if smooth is JUMP:
+            return self.slope_between_jumps
+        return smooth < JUMP or self.vjp is not None
 
     # --- backward --------------------------------------------------------------------------
 

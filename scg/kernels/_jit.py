@@ -32,7 +32,7 @@ from numba import get_num_threads, njit, prange, set_num_threads, types
 from numba.core import caching, cgutils
 from numba.extending import intrinsic
 
-from scg._config import cache_dir, num_threads
+from scg._config import cache_dir, num_threads, yields
 
 __all__ = [
     "cgutils", "cpu_features", "device", "exact", "intrinsic", "ir", "kernel", "parallel_call",
@@ -257,7 +257,8 @@ def _crowded() -> bool:
     """
     now = time.monotonic()
     if now - _last_look[0] > _SAMPLE:
-        _last_look[:] = [now, float(_others_running() + threads() > _cores())]
+        taken = yields() and _others_running() + threads() > _cores()
+        _last_look[:] = [now, float(taken)]
     return bool(_last_look[1])
 
 

@@ -161,7 +161,8 @@ def sign(x: Any, /) -> Tensor:
 
 
 @elementwise(
-    y="mod(a, b)", ufunc=np.mod, smooth=JUMP,
+    y="mod(a, b)", da="1", db="-floor_divide(a, b)", ufunc=np.mod, smooth=JUMP,
+    slope_between_jumps=True,
     samples=_samples.elementwise((-3, 3), (0.5, 3), edges=(1.0, -2.0, 0.5, np.nan)),
 )  # fmt: skip
 def mod(a: Any, b: Any, /) -> Tensor:
@@ -178,8 +179,8 @@ def mod(a: Any, b: Any, /) -> Tensor:
 
     Notes
     -----
-    No gradient: a jump in both, at every multiple of `b`. Where a period is all that is meant,
-    `a - b * scg.floor(a / b).detach()` keeps the slope between the jumps.
+    Gradient: 1 and `-floor(a / b)`, almost everywhere. There is a jump at every multiple of `b`:
+    where noise can cross it, the pathwise gradient is refused.
 
     Examples
     --------

@@ -91,7 +91,7 @@ def test_serial_and_threaded_twins_do_not_load_each_other(tmp_path):
         """)
     )
     script = f"import runpy; runpy.run_path({str(module)!r}, run_name='__main__')"
-    environment = {"SCG_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "2"}
+    environment = {"SCG_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "2", "SCG_YIELD": "0"}
     assert run(script, tmp_path / "cache", **environment)[:2] == ["0", "0"]
     assert run(script, tmp_path / "cache", **environment)[:2] == ["1", "1"]
 
@@ -155,7 +155,11 @@ print(len(wrong), os.waitpid(child, 0)[1])
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="fork is a POSIX call")
 def test_four_threads_and_a_fork_change_no_bit(tmp_path):
-    options = {"SCG_NUM_THREADS": "2", "PYTHONWARNINGS": "ignore::DeprecationWarning"}
+    options = {
+        "SCG_NUM_THREADS": "2",
+        "SCG_YIELD": "0",
+        "PYTHONWARNINGS": "ignore::DeprecationWarning",
+    }
     assert run(THREADED, tmp_path, **options) == ["0", "0"]
 
 
@@ -209,6 +213,7 @@ def test_versions_name_what_compiled_code_depends_on():
 @pytest.mark.parametrize(("others", "chosen"), [(0, "threaded"), (1, "serial"), (9, "serial")])
 def test_threads_give_way_to_other_programs(monkeypatch, others, chosen):
     """Two threads on two cores, beside `others` that want one too."""
+    monkeypatch.delenv("SCG_YIELD", raising=False)
     for name, value in (("threads", 2), ("_cores", 2), ("_others_running", others)):
         monkeypatch.setattr(_jit, name, lambda value=value: value)
     monkeypatch.setattr(_jit, "_limited", lambda threaded, args: threaded(*args))
@@ -218,8 +223,16 @@ def test_threads_give_way_to_other_programs(monkeypatch, others, chosen):
 
 def test_the_run_queue_is_looked_at_now_and_then_only(monkeypatch):
     looks = []
+    monkeypatch.delenv("SCG_YIELD", raising=False)
     monkeypatch.setattr(_jit, "_last_look", [float("-inf"), 0.0])
     monkeypatch.setattr(_jit, "_others_running", lambda: looks.append(1) or 0)
     for _ in range(100):
         _jit._crowded()
     assert 1 <= len(looks) < 50
+
+
+def test_yielding_can_be_switched_off(monkeypatch):
+    monkeypatch.setenv("SCG_YIELD", "0")
+    monkeypatch.setattr(_jit, "_last_look", [float("-inf"), 0.0])
+    monkeypatch.setattr(_jit, "_others_running", lambda: 99)
+    assert not _jit._crowded()
