@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import scg
-from scg.tape import Node
 from scg.errors import BiasedGradientError, GradientError
+from scg.tape import Node
 
 
 @pytest.fixture
