@@ -5,23 +5,32 @@ from __future__ import annotations
 import json
 import math
 import os
+import shlex
 import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from scg import checkpoint
+from scg._config import num_threads
 from scg._files import replacing
-from scg.errors import CheckpointError, NonFiniteError, OptionError, ScgError
+from scg.errors import CheckpointError, NonFiniteError, OptionError, ScgError, SupportError
 from scg.experiment._options import CHECKPOINT, Options, adopt, parse
 from scg.experiment._task import Task
 
 __all__ = ["run"]
 
 INTERRUPTED = 130  # what a shell expects of a program ended by Ctrl-C
+
+_ENTRIES = frozenset(
+    "experiment options epochs task batches history sums seconds".split()
+)  # of a checkpoint's state
 
 
 def run(task: type[Task], arguments: Sequence[str] | None = None) -> None:
@@ -43,19 +52,48 @@ def run(task: type[Task], arguments: Sequence[str] | None = None) -> None:
 
 
 def _status(task: type[Task], arguments: Sequence[str] | None) -> int:
+    options = parse(task, arguments)
     try:
-        options = parse(task, arguments)
+        _require_extras()
+        _require_threads()
         return _Loop(task, options).run()
     except ScgError as error:
         return _complain(task, str(error))
     except ModuleNotFoundError as error:
-        return _complain(task, f"{error.name} is not installed; pip install 'scg[examples]'")
+        return _complain(task, f"{error.name} is not installed; run pip install 'scg[examples]'")
     except OSError as error:
-        place = f" ({error.filename})" if error.filename else ""
-        return _complain(task, f"{error.strerror or error}{place}; free space or rights there, or "
-                               "choose another folder with --out")  # fmt: skip
+        # A failed write, unlike a failed open, does not say of which file.
+        place = error.filename or options.out
+        return _complain(task, f"{error.strerror or error} ({place}); free space or rights there, "
+                               "or choose another folder with --out")  # fmt: skip
+    except MemoryError as error:
+        return _complain(task, f"the memory does not suffice ({error}); choose smaller sizes or a "
+                               "smaller --batch-size")  # fmt: skip
     except KeyboardInterrupt:
+        print(f"\nStopped at once; {_left_behind(options)}", file=sys.stderr)
         return INTERRUPTED
+
+
+def _left_behind(options: Options) -> str:
+    path = options.out / CHECKPOINT
+    if path.exists():
+        return f"the checkpoint {path} is that of the last complete epoch or stop"
+    return "no checkpoint was written yet"
+
+
+def _require_extras() -> None:
+    """Miss a package now: the pictures are drawn when hours of training are over."""
+    for name in ("tqdm", "safetensors", "matplotlib"):
+        if find_spec(name) is None:
+            raise ModuleNotFoundError(name=name)
+
+
+def _require_threads() -> None:
+    """Refuse a wrong `SCG_NUM_THREADS` now, and not when the first parallel kernel reads it."""
+    try:
+        num_threads(1)
+    except ValueError as error:
+        raise OptionError(str(error)) from error
 
 
 def _complain(task: type[Task], message: str) -> int:
@@ -85,9 +123,15 @@ class _Loop:
         if path is None:
             return None
         arrays, state = checkpoint.load(path)
-        if state.get("experiment") != task.name:
+        if missing := sorted(_ENTRIES - state.keys()):
             raise CheckpointError(
-                f"{path} is a checkpoint of {state.get('experiment')!r}, not of {task.name!r}"
+                f"{path} is not the checkpoint of an experiment, since it lacks "
+                f"{', '.join(missing)}; name one that this script wrote"
+            )
+        if state["experiment"] != task.name:
+            raise CheckpointError(
+                f"{path} is a checkpoint of {state['experiment']!r}, not of {task.name!r}; go on "
+                f"with the script that wrote it"
             )
         adopt(self.options, state["options"])
         if "epochs" not in self.options.explicit:
@@ -121,7 +165,11 @@ class _Loop:
         """Train to the last epoch or to an interruption."""
         if self.task.notice():
             print(self.task.notice(), file=sys.stderr)
-        with _orderly_stop(self), self._bar() as bar:
+        if len(self.history) >= self.options.epochs:
+            print(f"All {len(self.history)} epochs are done; go on with a larger --epochs")
+            self.save()
+        # Numbers that leave the range of floats end the run in one sentence, not in warnings.
+        with _orderly_stop(self), self._bar() as bar, np.errstate(all="ignore"):
             while len(self.history) < self.options.epochs:
                 if not self._epoch(bar):
                     return self._interrupted()
@@ -136,6 +184,7 @@ class _Loop:
         done = batches.epoch * len(batches) + batches.position
         total = self.options.epochs * len(batches)
         return tqdm(total=total, initial=done, unit="batch", dynamic_ncols=True, mininterval=0.5,
+                    postfix="the first run compiles",
                     disable=None if sys.stderr.isatty() else not self.options.smoke)  # fmt: skip
 
     def _epoch(self, bar: Any) -> bool:
@@ -143,7 +192,7 @@ class _Loop:
         batches = self.task.batches
         start = time.perf_counter()
         for batch in batches:
-            self._add(self.task.step(batch))
+            self._add(self._step(batch))
             bar.update()
             bar.set_postfix({k: f"{v:.1f}" for k, v in self._means().items()}, refresh=False)
             if self.stopping and batches.position:
@@ -153,8 +202,24 @@ class _Loop:
         self._close_epoch(bar)
         return not self.stopping or len(self.history) >= self.options.epochs
 
+    def _step(self, batch: Any) -> Mapping[str, float]:
+        try:
+            return self.task.step(batch)
+        except (SupportError, NonFiniteError) as error:
+            # With a step too large it is a parameter of a distribution that overflows first.
+            raise self._diverged(str(error)) from error
+
+    def _diverged(self, what: str) -> NonFiniteError:
+        path = self.options.out / CHECKPOINT
+        kept = f"; {path} is as the last epoch left it" if self.history else ""
+        return NonFiniteError(f"{what}, in epoch {len(self.history) + 1}; try a smaller --lr{kept}")
+
     def _close_epoch(self, bar: Any) -> None:
-        row = {"epoch": len(self.history) + 1, **self._means(), **_plain(self.task.evaluate())}
+        row = {
+            "epoch": len(self.history) + 1,
+            **self._means(),
+            **self._finite(self.task.evaluate()),
+        }
         row["seconds"], self.seconds = self.seconds, 0.0
         self.history.append(row)
         self.sums = {}
@@ -164,14 +229,15 @@ class _Loop:
         bar.write(f"epoch {row['epoch']}/{self.options.epochs}  {shown}", file=sys.stdout)
 
     def _add(self, metrics: Mapping[str, float]) -> None:
+        for name, value in self._finite(metrics).items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+        self.sums["_count"] = self.sums.get("_count", 0.0) + 1
+
+    def _finite(self, metrics: Mapping[str, float]) -> dict[str, float]:
         for name, value in metrics.items():
             if not math.isfinite(value):
-                raise NonFiniteError(
-                    f"{name} became {value} in epoch {len(self.history) + 1}; try a smaller --lr. "
-                    f"The last good checkpoint stays in {self.options.out}"
-                )
-            self.sums[name] = self.sums.get(name, 0.0) + float(value)
-        self.sums["_count"] = self.sums.get("_count", 0.0) + 1
+                raise self._diverged(f"{name} became {value}")
+        return {name: float(value) for name, value in metrics.items()}
 
     def _means(self) -> dict[str, float]:
         count = self.sums.get("_count", 1.0)
@@ -181,10 +247,10 @@ class _Loop:
 
     def _interrupted(self) -> int:
         path = self.save()
-        out = self.options.out
+        again = shlex.join([sys.argv[0], "--resume", "--out", str(self.options.out)])
         print(
             f"\nStopped after epoch {len(self.history)}, batch {self.task.batches.position}. Go on "
-            f"with: python {sys.argv[0]} --resume --out {out}  (checkpoint {path})"
+            f"with: python {again}  (checkpoint {path})"
         )
         return INTERRUPTED
 
@@ -205,10 +271,6 @@ class _Loop:
         with replacing(path) as file:
             file.write((json.dumps(metrics, indent=2, default=str) + "\n").encode())
         return path
-
-
-def _plain(metrics: Mapping[str, float]) -> dict[str, float]:
-    return {name: float(value) for name, value in metrics.items()}
 
 
 def _require_folder(out: Path) -> None:

@@ -70,7 +70,7 @@ def _parser(task: Any) -> argparse.ArgumentParser:
         help="examples per update (default %(default)s)")  # fmt: skip
     add("--seed", type=natural, default=defaults["seed"], metavar="N",
         help="of all randomness; same seed, same numbers (default %(default)s)")  # fmt: skip
-    add("--out", type=Path, default=Path("runs") / task.name, metavar="DIR",
+    add("--out", type=_folder, default=Path("runs") / task.name, metavar="DIR",
         help="where checkpoint, metrics and pictures go (default %(default)s)")  # fmt: skip
     add("--resume", type=Path, nargs="?", const=Path(), default=None, metavar="FILE",
         help="go on from a checkpoint; without FILE, the one in --out")  # fmt: skip
@@ -90,16 +90,23 @@ def _typed(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> 
 _ABSENT = object()
 
 
+def _folder(text: str) -> Path:
+    # An empty shell variable would otherwise scatter the results over the current folder.
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty; name a folder, '.' for the current one")
+    return Path(text)
+
+
 def positive(text: str) -> int:
     """Read a whole number of at least 1."""
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
 
 
 def natural(text: str) -> int:
     """Read a whole number of at least 0."""
-    if not text.isdigit():
+    if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
     return int(text)
 
@@ -123,7 +130,7 @@ def sizes(text: str) -> list[int]:
 def adopt(options: Options, saved: Mapping[str, Any]) -> None:
     """Take over the options of a checkpoint; refuse those typed now that contradict it."""
     clash = [
-        f"--{k.replace('_', '-')} {getattr(options, k)} now, {v} then"
+        f"--{k.replace('_', '-')} {_as_typed(getattr(options, k))} now, {_as_typed(v)} then"
         for k, v in saved.items()
         if k in options.explicit and k not in FREE_ON_RESUME and getattr(options, k, v) != v
     ]
@@ -134,3 +141,7 @@ def adopt(options: Options, saved: Mapping[str, Any]) -> None:
         )
     for name, value in saved.items():
         setattr(options, name, value)
+
+
+def _as_typed(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)

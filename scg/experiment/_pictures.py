@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from scg._files import replacing
 from scg._typing import Array, Shape
 from scg.errors import ShapeError
 
@@ -22,6 +23,13 @@ def _figure(width: float, height: float) -> Any:
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def _write(figure: Any, path: Path) -> Path:
+    # Not savefig(path): a full disk would leave half a picture under the final name.
+    with replacing(path) as file:
+        figure.savefig(file, format="png", dpi=150)
+    return path
 
 
 def tiles(images: Array, image_shape: Shape, columns: int) -> Array:
@@ -92,8 +100,7 @@ def image_grid(
     axes.imshow(grid, cmap="gray", vmin=0.0, vmax=1.0, interpolation="nearest")
     axes.set_axis_off()
     axes.set_title(title)
-    figure.savefig(path, dpi=150)
-    return path
+    return _write(figure, path)
 
 
 def curves(
@@ -122,7 +129,7 @@ def curves(
         for name in names:
             axes.plot(epochs, [row[name] for row in history], marker=".", label=name)
         axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_ylabel(label)
         axes.legend()
-    figure.savefig(path, dpi=150)
-    return path
+    return _write(figure, path)

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scg import data, experiment
+import scg
+from scg import checkpoint, data, experiment
 from scg.errors import ShapeError
+from scg.experiment import _loop
 
 
 class Walk(experiment.Task):
@@ -122,6 +124,8 @@ def test_smoke_sets_what_was_not_typed(tmp_path):
         (["--seed", "-1"], "at least 0"),
         (["--speed", "9"], "unrecognized"),
         (["--size", "big"], "whole number"),
+        (["--size", "\u00b2"], "whole number"),
+        (["--out", ""], "name a folder"),
         (["--resume", "nowhere.safetensors"], "nowhere.safetensors"),
     ],
 )
@@ -139,6 +143,15 @@ def test_help_shows_every_option(capsys):
         assert option in text
 
 
+def test_the_command_to_go_on_with_can_be_pasted(tmp_path, capsys, monkeypatch):
+    class Interrupted(Walk):
+        interrupt_at = 1
+
+    out = tmp_path / "my runs"
+    assert run("--out", out, "--batch-size", 20, task=Interrupted) == 130
+    assert f"--out '{out}'" in capsys.readouterr().out
+
+
 def test_a_checkpoint_with_other_options_is_refused(tmp_path, capsys):
     run("--out", tmp_path, "--epochs", 1)
     assert run("--out", tmp_path, "--resume", "--size", 3) == 2
@@ -154,13 +167,94 @@ def test_a_checkpoint_of_another_experiment_is_refused(tmp_path, capsys):
     assert "'other'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("state", [{}, {"experiment": "walk"}])
+def test_a_checkpoint_of_no_experiment_is_refused(tmp_path, capsys, state):
+    path = tmp_path / "mine.safetensors"
+    checkpoint.save(path, {"w": np.zeros(8)}, state)
+    assert run("--out", tmp_path / "out", "--resume", path) == 2
+    error = capsys.readouterr().err
+    assert "is not the checkpoint of an experiment, since it lacks batches" in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_finished_run_says_so_and_can_be_moved(tmp_path, capsys):
+    run("--out", tmp_path / "a", "--epochs", 2)
+    saved = tmp_path / "a" / "checkpoint.safetensors"
+    assert run("--out", tmp_path / "b", "--resume", saved, "--epochs", 1) == 0
+    assert "All 2 epochs are done; go on with a larger --epochs" in capsys.readouterr().out
+    assert run("--out", tmp_path / "b", "--resume", "--epochs", 3) == 0
+    assert metrics(tmp_path / "b")["epochs"] == 3
+
+
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, capsys):
     class Exploding(Walk):
         explode = True
 
     assert run("--out", tmp_path, task=Exploding) == 2
-    assert "loss became nan" in capsys.readouterr().err
-    assert not (tmp_path / "metrics.json").exists()
+    error = capsys.readouterr().err
+    assert "loss became nan, in epoch 1; try a smaller --lr\n" in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_metric_that_is_not_finite_is_not_written(tmp_path, capsys):
+    class Vague(Walk):
+        def evaluate(self):
+            return {"test_loss": np.inf if self.count > 1 else 0.0}
+
+    assert run("--out", tmp_path, "--batch-size", 50, task=Vague) == 2
+    error = capsys.readouterr().err
+    assert "test_loss became inf, in epoch 2" in error
+    assert "checkpoint.safetensors is as the last epoch left it" in error
+    assert metrics(tmp_path)["epochs"] == 1
+
+
+def test_a_parameter_that_overflows_is_blamed_on_the_step_size(tmp_path, capsys):
+    class Overflowing(Walk):
+        def step(self, batch):
+            scg.Normal(0.0, np.exp(np.float64(1000.0)))  # nor a warning, which would be an error
+
+    assert run("--out", tmp_path, task=Overflowing) == 2
+    error = capsys.readouterr().err
+    assert "scale must be positive and finite" in error
+    assert "in epoch 1; try a smaller --lr" in error
+
+
+def test_too_little_memory_is_explained(tmp_path, capsys):
+    class Huge(Walk):
+        def __init__(self, options):
+            np.zeros(2**50)  # more than 64-bit machines address
+
+    assert run("--out", tmp_path, task=Huge) == 2
+    error = capsys.readouterr().err
+    assert "memory does not suffice" in error and "Traceback" not in error
+
+
+def test_a_wrong_number_of_threads_is_told_at_once(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("SCG_NUM_THREADS", "0")
+    assert run("--out", tmp_path / "out") == 2
+    assert "SCG_NUM_THREADS is '0'" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["tqdm", "safetensors", "matplotlib"])
+def test_a_missing_package_is_told_before_the_training(tmp_path, capsys, monkeypatch, name):
+    monkeypatch.setattr(_loop, "find_spec", lambda asked: None if asked == name else asked)
+    assert run("--out", tmp_path / "out") == 2
+    assert f"{name} is not installed; run pip install" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_second_interrupt_stops_at_once(tmp_path, capsys):
+    class Impatient(Walk):
+        def step(self, batch):
+            for _ in range(2):
+                os.kill(os.getpid(), signal.SIGINT)
+
+    assert run("--out", tmp_path, task=Impatient) == 130
+    assert "Stopped at once; no checkpoint was written yet" in capsys.readouterr().err
+    run("--out", tmp_path, "--epochs", 1)
+    assert run("--out", tmp_path, "--resume", "--epochs", 2, task=Impatient) == 130
+    assert f"{tmp_path / 'checkpoint.safetensors'} is that of" in capsys.readouterr().err
 
 
 def test_an_output_folder_that_cannot_be_made_is_explained_at_once(tmp_path, capsys):
@@ -182,6 +276,16 @@ def test_a_full_disk_loses_nothing(tmp_path, capsys, monkeypatch):
     assert "No space left on device" in error
     assert "Traceback" not in error
     assert (tmp_path / "checkpoint.safetensors").read_bytes() == before
+
+
+def test_a_full_disk_leaves_no_half_picture(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        experiment.image_grid(tmp_path / "g.png", np.zeros((7, 6)), (2, 3))
+    assert not list(tmp_path.iterdir())
 
 
 def test_tiles_and_grid(tmp_path):
