@@ -121,26 +121,24 @@ def _array_function(name: str) -> Any:
 
 
 def _alike(arrays: list[Any]) -> bool:
-    """Tell whether all are aligned row-major arrays of one shape and dtype."""
+    """Tell whether all are arrays of one shape and dtype."""
     first = arrays[0]
     shape, dtype = first.shape, first.dtype
     for a in arrays:
         if a.__class__ is not np.ndarray or a.dtype is not dtype or a.shape != shape:
             return False
-        flags = a.flags
-        if not flags.c_contiguous or not flags.aligned:
-            return False
     return True
 
 
 def _flat(array: Any) -> Any:
-    """Return a 1-d view: one compiled kernel then serves every rank.
+    """Return the elements in row-major order in one dimension: one kernel then serves every rank.
 
-    A read-only array would be another Numba type, hence another compilation, so it is copied; the
-    kernels never write to an input.
+    A strided operand (the cotangent of a sum, say) is copied, which costs less than the temporaries
+    of a chain of ufuncs. So is a read-only one, which would be another Numba type and compilation.
     """
     flat = array if array.ndim == 1 else array.reshape(-1)
-    return flat if flat.flags.writeable else flat.copy()
+    flags = flat.flags
+    return flat if flags.writeable and flags.c_contiguous and flags.aligned else flat.copy()
 
 
 def are_floats(arrays: tuple[Any, ...]) -> bool:

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from itertools import count
 from operator import attrgetter
 from pathlib import Path
 from types import FrameType
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from scg._run import Draw, Place, Run
+from scg._run import order as _order
 from scg._typing import DType, Shape
 from scg.errors import GradientError
 
@@ -43,7 +43,6 @@ MIXED = 128  # something boxed was combined with something that is not
 INHERITED = REQUIRES | TRAINABLE | NOISE | DRAWN | BOXED | MIXED
 RANDOM = NOISE | DRAWN | BOXED  # what needs a NoisyNode
 
-_order = count()
 _package = str(Path(__file__).parent)
 _grad_enabled: ContextVar[bool] = ContextVar("scg_grad_enabled", default=True)
 
@@ -278,12 +277,15 @@ def sweep(
     return found
 
 
+SMALL = 256  # no kernel pays below this many elements (benchmarks/elementwise.py)
+
+
 def _pull_elementwise(
     rules: Sequence[Any], node: Node, g: Any, grads: dict[Node, Any], owned: set[Node],
     useful: set[Node] | None,
 ) -> None:  # fmt: skip
     """Do what `_pull` does, input by input: the hot path of small graphs."""
-    saved = node.saved
+    saved, statics = node.saved, node.statics
     if saved is None:
         _refuse(node)
     stamp = 0
@@ -295,7 +297,12 @@ def _pull_elementwise(
             continue
         if useful is not None and parent not in useful:
             continue
-        cotangent = g if rule.is_identity else rule.on_arrays(g, *saved, **node.statics)
+        if rule.is_identity:
+            cotangent = g
+        elif g.size < SMALL and not statics:
+            cotangent = rule.by_ufuncs(g, *saved)
+        else:
+            cotangent = rule.on_arrays(g, *saved, **statics)
         if cotangent.shape != parent.shape or cotangent.dtype is not parent.dtype:
             cotangent = _fit(cotangent, parent, False)
         if parent in grads:
