@@ -116,7 +116,7 @@ def _reference(*operands: Any, subscripts: str) -> Any:
             ("iij,jk->ik", (3, 3, 2), (2, 4)), ("ij,ij->", (0, 3), (0, 3)),
             ("iii->", (2, 2, 2)), ("ij,jk->ki", (20, 30), (30, 10)),
         )
-    )),
+    ), complex_step=True),
 )  # fmt: skip
 def _einsum(*operands: Any, subscripts: str) -> Any:
     """Sum products over labelled axes."""

@@ -141,7 +141,8 @@ def _getitem_cases(rng: np.random.Generator, dtype: DType) -> Iterable[Case]:
 @op(
     shape=lambda x, *arrays, index: indexed_shape(x, arrays, index),
     axes=_getitem_axes, smooth=_first_only, sign=lambda same, x, *_: x, alias=True,
-    reference=lambda x, *arrays, index: x[fill(index, arrays)], samples=Samples(_getitem_cases),
+    reference=lambda x, *arrays, index: x[fill(index, arrays)],
+    samples=Samples(_getitem_cases, complex_step=True),
 )  # fmt: skip
 def getitem(x: Any, /, *arrays: Any, index: tuple[Any, ...]) -> Any:
     """Read `x[index]`: a view for a basic index, a copy where arrays take part."""

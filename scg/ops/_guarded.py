@@ -29,7 +29,9 @@ def _finite_part(x: Any) -> Any:
 @elementwise(
     y="where(b == 0, 0, a / where(b == 0, 1, b))", da="divide_or_zero(1, b)",
     db="-divide_or_zero(y, b)", smooth=(SMOOTH, POLE), reference=_divide_or_zero,
-    samples=_samples.elementwise((-3, 3), (0.5, 3), edges=(0.0, 1.0, -2.0, np.nan)),
+    samples=_samples.elementwise(
+        (-3, 3), (0.5, 3), edges=(0.0, 1.0, -2.0, np.nan), complex_step=True,
+    ),
 )  # fmt: skip
 def divide_or_zero(a: Any, b: Any, /) -> Tensor:
     """Divide `a` by `b`, giving 0 where `b` is 0.

@@ -63,15 +63,19 @@ def elementwise(
     def cases(rng: np.random.Generator, dtype: DType) -> Iterable[Case]:
         for static in statics:
             for shapes in _SHAPES[len(domains)]:
-                yield tuple(
-                    np.asarray(rng.uniform(low, high, shape), dtype=dtype)
-                    for (low, high), shape in zip(domains, shapes, strict=True)
-                ), static
+                yield (
+                    tuple(
+                        np.asarray(rng.uniform(low, high, shape), dtype=dtype)
+                        for (low, high), shape in zip(domains, shapes, strict=True)
+                    ),
+                    static,
+                )
 
     def edge_cases(dtype: DType) -> Iterable[Case]:
         info = np.finfo(dtype)
         special = edges if edges is not None else (
-            0.0, -0.0, 1.0, -1.0, np.nan, np.inf, -np.inf, info.smallest_subnormal, info.max, info.min,
+            0.0, -0.0, 1.0, -1.0, np.nan, np.inf, -np.inf, info.smallest_subnormal,
+            info.max, info.min,
         )  # fmt: skip
         grid = np.array(list(product(special, repeat=len(domains))), dtype=dtype)
         for static in statics:

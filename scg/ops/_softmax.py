@@ -35,7 +35,7 @@ def _log_softmax_shape(x: Shape, *, axis: Axis = -1) -> Shape:
 
 @op(
     shape=rule("logsumexp"), axes=_axes.reduced, smooth=SMOOTH, reference=sp.logsumexp,
-    samples=_samples.arrays(*CASES),
+    samples=_samples.arrays(*CASES, complex_step=True),
 )  # fmt: skip
 def logsumexp(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Any:
     """Compute log(sum(exp(x))) over axes, without overflow.
@@ -76,7 +76,7 @@ def _(F: Any, g: Any, y: Any, x: Any, *, axis: Axis, keepdims: bool) -> Any:
 
 @op(
     shape=_softmax_shape, axes=_axes.along_axis, smooth=SMOOTH, reference=sp.softmax,
-    sign=POSITIVE | NONNEGATIVE, samples=_samples.arrays(*_ALONG),
+    sign=POSITIVE | NONNEGATIVE, samples=_samples.arrays(*_ALONG, complex_step=True),
 )  # fmt: skip
 def softmax(x: Any, /, axis: Axis = -1) -> Any:
     """Compute exp(x) / sum(exp(x)) along axes, without overflow.
@@ -115,7 +115,7 @@ def _(F: Any, g: Any, y: Any, _x: Any, *, axis: Axis) -> Any:
 
 @op(
     shape=_log_softmax_shape, axes=_axes.along_axis, smooth=SMOOTH, reference=sp.log_softmax,
-    samples=_samples.arrays(*_ALONG),
+    samples=_samples.arrays(*_ALONG, complex_step=True),
 )  # fmt: skip
 def log_softmax(x: Any, /, axis: Axis = -1) -> Any:
     """Compute log(softmax(x)) along axes, exact where softmax would underflow.

@@ -24,7 +24,7 @@ _FINITE = (0.0, -0.0, 1.0, -1.0, np.nan, 30.0, -30.0)
 
 @elementwise(
     y="sigmoid(x)", dx="y * (1 - y)", sign=_BOTH, library=sp.expit,
-    samples=_samples.elementwise((-6, 6), complex_step=True),
+    samples=_samples.elementwise((-6, 6)),
 )  # fmt: skip
 def sigmoid(x: Any, /) -> Tensor:
     """Compute `1 / (1 + exp(-x))`, elementwise.
@@ -252,7 +252,7 @@ def leaky_relu(x: Any, /, negative_slope: float = 0.01) -> Tensor:
     # exp is kept away from large x: its infinity times the zero of `where` would be NaN.
     y="where(x > 0, x, alpha * expm1(where(x > 0, 0, x)))",
     dx="where(x > 0, g, g * alpha * exp(where(x > 0, 0, x)))", smooth=KINK, reference=_elu,
-    samples=_samples.elementwise((-3, -0.5), statics=[{}, {"alpha": 0.7}]),
+    samples=_samples.elementwise((-3, -0.5), statics=[{}, {"alpha": 0.7}], complex_step=True),
 )  # fmt: skip
 def elu(x: Any, /, alpha: float = 1.0) -> Tensor:
     """Return `x` where positive and `alpha * (exp(x) - 1)` elsewhere.
@@ -283,7 +283,7 @@ def elu(x: Any, /, alpha: float = 1.0) -> Tensor:
 @elementwise(
     y="1.0507009873554805 * where(x > 0, x, 1.6732632423543772 * expm1(where(x > 0, 0, x)))",
     dx="where(x > 0, 1.0507009873554805 * g, 1.7580993408473766 * g * exp(where(x > 0, 0, x)))",
-    smooth=KINK, reference=_selu, samples=_samples.elementwise((-3, -0.5)),
+    smooth=KINK, reference=_selu, samples=_samples.elementwise((-3, -0.5), complex_step=True),
 )  # fmt: skip
 def selu(x: Any, /) -> Tensor:
     """Compute the self-normalising variant of `elu`, elementwise.
@@ -314,7 +314,8 @@ def selu(x: Any, /) -> Tensor:
     name="gelu", y="0.5 * x * erfc(-0.7071067811865476 * x)",
     dx="0.5 * erfc(-0.7071067811865476 * x) + 0.3989422804014327 * x * exp(-0.5 * x * x)",
     # Rounding the argument of erfc costs x**2 units in the last place, in any implementation.
-    reference=_gelu_exact, samples=_samples.elementwise((-4, 4), edges=_FINITE[:5], ulps=32),
+    reference=_gelu_exact,
+    samples=_samples.elementwise((-4, 4), edges=_FINITE[:5], ulps=32, complex_step=True),
 )  # fmt: skip
 def _gelu(x: Any, /) -> Tensor:
     """Weight `x` by the normal distribution function at `x`."""
@@ -326,7 +327,8 @@ def _gelu(x: Any, /) -> Tensor:
     y="x * sigmoid(1.5957691216057308 * x * (1 + 0.044715 * x * x))",
     dx="sigmoid(1.5957691216057308 * x * (1 + 0.044715 * x * x))"
        " * (1 + (x - y) * (1.5957691216057308 * (1 + 0.134145 * x * x)))",
-    reference=_gelu_by_tanh, samples=_samples.elementwise((-2, 2), edges=_FINITE[:5], ulps=32),
+    reference=_gelu_by_tanh,
+    samples=_samples.elementwise((-2, 2), edges=_FINITE[:5], ulps=32, complex_step=True),
 )  # fmt: skip
 def gelu_by_tanh(x: Any, /) -> Tensor:
     """Approximate `gelu` by a hyperbolic tangent."""

@@ -60,7 +60,8 @@ def _along_cases(rng: np.random.Generator, dtype: DType) -> Iterable[Case]:
 
 @op(
     name="take_along_axis", shape=_along_shape, axes=_along_axes, smooth=(SMOOTH, JUMP),
-    sign=lambda same, x, _: x, reference=np.take_along_axis, samples=Samples(_along_cases),
+    sign=lambda same, x, _: x, reference=np.take_along_axis,
+    samples=Samples(_along_cases, complex_step=True),
 )  # fmt: skip
 def _take_along_axis(x: Any, indices: Any, /, axis: int) -> Any:
     """Read one element per entry of `indices` along an axis."""

@@ -114,6 +114,7 @@ def _tensordot_axes(shapes: Sequence[Shape], out: Shape, *, axes: Axes = 2) -> l
         (((2, 3, 4), (4, 5, 2)), {"axes": ((2, 0), (0, 2))}), (((2, 3), (5, 2)), {"axes": (0, 1)}),
         (((), (3,)), {"axes": 0}), (((0, 3), (3, 2)), {"axes": 1}), (((2, 0), (0, 3)), {"axes": 1}),
         (((3, 2, 4), (2, 4, 3)), {"axes": ((0, 1, 2), (2, 0, 1))}),
+        complex_step=True,
     ),
 )  # fmt: skip
 def tensordot(a: Any, b: Any, /, axes: Axes = 2) -> Any:
@@ -172,6 +173,7 @@ def _dot_shape(a: Shape, b: Shape) -> Shape:
     samples=_samples.arrays(
         (((4,), (4,)), {}), (((3, 4), (4, 2)), {}), (((3, 4), (4,)), {}), (((), (3,)), {}),
         (((2, 3), ()), {}), (((2, 3, 4), (5, 4, 2)), {}), (((), ()), {}), (((0,), (0,)), {}),
+        complex_step=True,
     ),
 )  # fmt: skip
 def dot(a: Any, b: Any, /) -> Any:

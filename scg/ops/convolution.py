@@ -106,7 +106,7 @@ def _conv_cases(rng: np.random.Generator, dtype: DType) -> Iterable[Case]:
 @op(
     name="conv2d", shape=_conv_shape, axes=_conv_axes, smooth=SMOOTH,
     sign=lambda same, x, w: x & w & NONNEGATIVE, reference=_conv_reference,
-    samples=Samples(_conv_cases, ulps=64),
+    samples=Samples(_conv_cases, ulps=64, complex_step=True),
 )  # fmt: skip
 def _conv2d(x: Any, w: Any, /, stride: Pair = 1, padding: Pair = 0, dilation: Pair = 1) -> Any:
     """Correlate images with filters."""
@@ -371,7 +371,7 @@ def _filters_reference(g: Any, x: Any, stride: Any, padding: Any, dilation: Any,
     shape=lambda g, x, size, **_: (g[1], x[1], *size), smooth=SMOOTH,
     axes=lambda shapes, out, **_: [(None, Along(0), None, None), (None, Along(1), None, None)],
     sign=lambda same, g, x: g & x & NONNEGATIVE, reference=_filters_reference,
-    samples=Samples(_filters_cases, ulps=64),
+    samples=Samples(_filters_cases, ulps=64, complex_step=True),
 )  # fmt: skip
 def conv2d_filters(
     g: Any, x: Any, /, size: tuple[int, int], stride: Pair = 1, padding: Pair = 0,

@@ -19,7 +19,7 @@ _BOTH = POSITIVE | NONNEGATIVE
 
 @elementwise(
     y="erf(x)", dx="1.1283791670955126 * exp(-x * x)", library=sp.erf,
-    sign=lambda same, x: x, samples=_samples.elementwise((-3, 3)),
+    sign=lambda same, x: x, samples=_samples.elementwise((-3, 3), complex_step=True),
 )  # fmt: skip
 def erf(x: Any, /) -> Tensor:
     """Compute the error function, elementwise.
@@ -48,7 +48,7 @@ def erf(x: Any, /) -> Tensor:
 
 @elementwise(
     y="erfc(x)", dx="-1.1283791670955126 * exp(-x * x)", library=sp.erfc,
-    sign=_BOTH, samples=_samples.elementwise((-3, 3)),
+    sign=_BOTH, samples=_samples.elementwise((-3, 3), complex_step=True),
 )  # fmt: skip
 def erfc(x: Any, /) -> Tensor:
     """Compute `1 - erf(x)` without cancellation, elementwise.
@@ -77,7 +77,7 @@ def erfc(x: Any, /) -> Tensor:
 
 @elementwise(
     y="erfcx(x)", dx="2 * x * y - 1.1283791670955126", ufunc=sp.erfcx, sign=_BOTH,
-    samples=_samples.elementwise((-2, 3)),
+    samples=_samples.elementwise((-2, 3), complex_step=True),
 )  # fmt: skip
 def erfcx(x: Any, /) -> Tensor:
     """Compute `exp(x**2) * erfc(x)`, which does not underflow, elementwise.
@@ -138,7 +138,7 @@ def erfinv(x: Any, /) -> Tensor:
 
 @elementwise(
     y="ndtr(x)", dx="0.3989422804014327 * exp(-0.5 * x * x)", ufunc=sp.ndtr, sign=_BOTH,
-    samples=_samples.elementwise((-4, 4)),
+    samples=_samples.elementwise((-4, 4), complex_step=True),
 )  # fmt: skip
 def ndtr(x: Any, /) -> Tensor:
     """Compute the distribution function of the standard normal distribution, elementwise.
@@ -168,7 +168,7 @@ def ndtr(x: Any, /) -> Tensor:
 @elementwise(
     # The quotient of density and distribution function, without underflow of either.
     y="log_ndtr(x)", dx="0.7978845608028654 / erfcx(-0.7071067811865476 * x)", ufunc=sp.log_ndtr,
-    samples=_samples.elementwise((-4, 4)),
+    samples=_samples.elementwise((-4, 4), complex_step=True),
 )  # fmt: skip
 def log_ndtr(x: Any, /) -> Tensor:
     """Compute `log(ndtr(x))` without underflow, elementwise.

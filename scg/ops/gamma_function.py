@@ -49,7 +49,7 @@ def gammaln(x: Any, /) -> Tensor:
 
 @elementwise(
     y="digamma(x)", dx="polygamma_of_order(x, 1)", smooth=POLE, library=sp.digamma,
-    samples=_samples.elementwise((2.5, 6)),
+    samples=_samples.elementwise((2.5, 6), complex_step=True),
 )  # fmt: skip
 def digamma(x: Any, /) -> Tensor:
     """Compute the derivative of `gammaln`, elementwise.

@@ -104,7 +104,7 @@ def tanh(x: Any, /) -> Tensor:
 
 @elementwise(
     y="arcsinh(x)", dx="1 / sqrt(1 + x * x)", ufunc=np.arcsinh, sign=lambda same, x: x,
-    samples=_samples.elementwise((-3, 3)),
+    samples=_samples.elementwise((-3, 3), complex_step=True),
 )  # fmt: skip
 def arcsinh(x: Any, /) -> Tensor:
     """Compute the inverse hyperbolic sine, elementwise.
@@ -133,7 +133,7 @@ def arcsinh(x: Any, /) -> Tensor:
 
 @elementwise(
     y="arccosh(x)", dx="1 / sqrt((x - 1) * (x + 1))", ufunc=np.arccosh, smooth=POLE, pole_safe=0,
-    sign=NONNEGATIVE, samples=_samples.elementwise((1.3, 4)),
+    sign=NONNEGATIVE, samples=_samples.elementwise((1.3, 4), complex_step=True),
 )  # fmt: skip
 def arccosh(x: Any, /) -> Tensor:
     """Compute the non-negative inverse hyperbolic cosine, elementwise.

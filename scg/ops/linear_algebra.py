@@ -67,6 +67,7 @@ def _product_axes(shapes: Sequence[Shape], out: Shape, **_: Any) -> list[AxisMap
         (((5, 3, 4), (4, 2)), {}), (((3, 4), (5, 4, 2)), {}), (((2, 1, 3, 4), (5, 4, 2)), {}),
         (((5, 3, 4), (4,)), {}), (((4,), (2, 5, 4, 3)), {}), (((0, 4), (4, 2)), {}),
         (((3, 0), (0, 2)), {}), (((1, 3, 4), (0, 4, 2)), {}), (((1, 1), (1, 1)), {}),
+        complex_step=True,
     ),
 )  # fmt: skip
 def matmul(a: Any, b: Any, /) -> Any:
@@ -131,6 +132,7 @@ def _(F: Any, g: Any, needs: Sequence[Any], _y: Any, a: Any, b: Any) -> Any:
     ],
     samples=_samples.arrays(
         (((3,), (4,)), {}), (((2, 3), (2,)), {}), (((), (3,)), {}), (((0,), (3,)), {}),
+        complex_step=True,
     ),
 )  # fmt: skip
 def outer(a: Any, b: Any, /) -> Any:

@@ -233,7 +233,7 @@ def _regular(rng: np.random.Generator, dtype: DType) -> Iterable[_samples.Case]:
 
 @op(
     shape=square("inv"), axes=keep_batch, smooth=POLE, pole_safe=0, reference=np.linalg.inv,
-    numpy=(np.linalg.inv,), samples=_samples.Samples(_regular, ulps=256.0),
+    numpy=(np.linalg.inv,), samples=_samples.Samples(_regular, ulps=256.0, complex_step=True),
 )  # fmt: skip
 def inv(a: Any, /) -> Any:
     """Invert matrices.

@@ -192,6 +192,7 @@ def _trace_axes(
         (((3, 3),), {}), (((2, 4),), {"offset": 1}), (((4, 2),), {"offset": -1}),
         (((2, 3, 4),), {"axis1": 2, "axis2": 0, "offset": 1}),
         (((5, 3, 3),), {"axis1": -2, "axis2": -1}), (((0, 0),), {}),
+        complex_step=True,
     ),
 )  # fmt: skip
 def trace(x: Any, /, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:

@@ -199,7 +199,7 @@ def _(F: Any, g: Any, _y: Any, _g: Any, index: Any, *, size: tuple[int, int]) ->
     name="avg_pool2d", shape=_pooled_shape, axes=_per_image, smooth=SMOOTH,
     sign=lambda same, x: x & NONNEGATIVE,
     reference=lambda x, **options: _windows(x, fill=0.0, **options).mean((4, 5)),
-    samples=Samples(_pool_cases, ulps=64),
+    samples=Samples(_pool_cases, ulps=64, complex_step=True),
 )  # fmt: skip
 def _avg_pool2d(x: Any, /, size: Pair, stride: Pair | None = None, padding: Pair = 0) -> Any:
     """Average each window."""

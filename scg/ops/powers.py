@@ -39,6 +39,7 @@ def _shape(x: Any, *, exponent: float) -> Any:
     sign=lambda same, x: x, reference=lambda x, exponent: np.power(x, exponent),
     samples=_samples.elementwise(
         (0.5, 3), statics=[{"exponent": p} for p in (1.5, 3, 5.0, -3, -0.5)],
+        complex_step=True,
     ),
 )  # fmt: skip
 def _constant_power(x: Any, /, exponent: float) -> Any:

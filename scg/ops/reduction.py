@@ -21,7 +21,8 @@ __all__ = ["all", "any", "mean", "prod", "std", "sum", "var"]
 
 @op(
     shape=rule("sum"), axes=_axes.reduced, smooth=SMOOTH, reference=np.sum, numpy=(np.sum,),
-    sign=lambda same, x: x, samples=_samples.arrays(*CASES, (((0, 3),), {"axis": 0})),
+    sign=lambda same, x: x,
+    samples=_samples.arrays(*CASES, (((0, 3),), {"axis": 0}), complex_step=True),
 )  # fmt: skip
 def sum(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Any:
     """Sum over axes.
@@ -58,7 +59,7 @@ def _(F: Any, g: Any, _y: Any, _x: Any, *, axis: Axis, keepdims: bool) -> Any:
 
 @op(
     shape=rule("mean"), axes=_axes.reduced, smooth=SMOOTH, reference=np.mean, numpy=(np.mean,),
-    sign=lambda same, x: x, samples=_samples.arrays(*CASES),
+    sign=lambda same, x: x, samples=_samples.arrays(*CASES, complex_step=True),
 )  # fmt: skip
 def mean(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Any:
     """Average over axes.
@@ -193,7 +194,7 @@ def _with_zeros(rng: np.random.Generator, dtype: DType) -> Iterable[_samples.Cas
 
 @op(
     shape=rule("prod"), axes=_axes.reduced, smooth=SMOOTH, reference=np.prod, numpy=(np.prod,),
-    sign=lambda same, x: x, samples=_samples.Samples(_with_zeros, ulps=64.0),
+    sign=lambda same, x: x, samples=_samples.Samples(_with_zeros, ulps=64.0, complex_step=True),
 )  # fmt: skip
 def prod(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Any:
     """Multiply over axes.

@@ -99,6 +99,7 @@ def _recurrence_shape(a: Shape, b: Shape, *, axis: int = -1) -> Shape:
     samples=_samples.arrays(
         (((5,), (5,)), {}), (((3, 4), (3, 4)), {"axis": 0}), (((2, 3, 4), (2, 3, 4)), {"axis": 1}),
         (((0, 3), (0, 3)), {}), (((3, 0), (3, 0)), {}),
+        complex_step=True,
     ),
 )  # fmt: skip
 def linear_recurrence(a: Any, b: Any, /, axis: int = -1) -> Any:
@@ -124,7 +125,7 @@ def _carried_back(F: Any, a: Any, g: Any, axis: int) -> Any:
 @op(
     shape=lambda x, **s: _scan_shape(x, **s, name="cumsum"), axes=_axes.along_axis, smooth=SMOOTH,
     reference=np.cumsum, numpy=(np.cumsum,), sign=lambda same, x: x,
-    samples=_samples.arrays(*_CASES),
+    samples=_samples.arrays(*_CASES, complex_step=True),
 )  # fmt: skip
 def cumsum(x: Any, /, axis: int | None = None) -> Any:
     """Sum up to and including each element along an axis.
@@ -171,7 +172,7 @@ def _with_zeros(rng: np.random.Generator, dtype: DType) -> Iterable[_samples.Cas
 @op(
     shape=lambda x, **s: _scan_shape(x, **s, name="cumprod"), axes=_axes.along_axis, smooth=SMOOTH,
     reference=np.cumprod, numpy=(np.cumprod,), sign=lambda same, x: x,
-    samples=_samples.Samples(_with_zeros, ulps=64.0),
+    samples=_samples.Samples(_with_zeros, ulps=64.0, complex_step=True),
 )  # fmt: skip
 def cumprod(x: Any, /, axis: int | None = None) -> Any:
     """Multiply up to and including each element along an axis.
@@ -215,7 +216,7 @@ def _logcumsumexp(x: Any, axis: int | None = None) -> Any:
 
 @op(
     shape=lambda x, **s: _scan_shape(x, **s, name="logcumsumexp"), axes=_axes.along_axis,
-    smooth=SMOOTH, reference=_logcumsumexp, samples=_samples.arrays(*_CASES),
+    smooth=SMOOTH, reference=_logcumsumexp, samples=_samples.arrays(*_CASES, complex_step=True),
 )  # fmt: skip
 def logcumsumexp(x: Any, /, axis: int | None = None) -> Any:
     """Compute log(cumsum(exp(x))) along an axis, without overflow.

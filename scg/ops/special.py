@@ -19,7 +19,9 @@ __all__ = ["xlog1py", "xlogy"]
 @elementwise(
     y="where(x == 0, where(v == v, 0, v), x * log(v))", dx="log(v)", dv="ratio(x, v)",
     library=sp.xlogy, smooth=(SMOOTH, POLE),
-    samples=_samples.elementwise((-3, 3), (0.5, 3), edges=(0.0, 1.0, 2.0, np.nan)),
+    samples=_samples.elementwise(
+        (-3, 3), (0.5, 3), edges=(0.0, 1.0, 2.0, np.nan), complex_step=True,
+    ),
 )  # fmt: skip
 def xlogy(x: Any, v: Any, /) -> Tensor:
     """Compute `x * log(v)`, which is 0 where `x = 0`, elementwise.
@@ -50,7 +52,9 @@ def xlogy(x: Any, v: Any, /) -> Tensor:
 @elementwise(
     y="where(x == 0, where(v == v, 0, v), x * log1p(v))", dx="log1p(v)", dv="ratio(x, 1 + v)",
     library=sp.xlog1py, smooth=(SMOOTH, POLE), pole_safe=NONNEGATIVE,
-    samples=_samples.elementwise((-3, 3), (0.5, 3), edges=(0.0, 1.0, 2.0, np.nan)),
+    samples=_samples.elementwise(
+        (-3, 3), (0.5, 3), edges=(0.0, 1.0, 2.0, np.nan), complex_step=True,
+    ),
 )  # fmt: skip
 def xlog1py(x: Any, v: Any, /) -> Tensor:
     """Compute `x * log(1 + v)`, which is 0 where `x = 0`, elementwise.

@@ -5,6 +5,7 @@ import pytest
 from harness import (
     FLOATS,
     check_axes,
+    check_complex_step,
     check_edges,
     check_fan_out,
     check_float32_vjp,
@@ -48,6 +49,11 @@ def test_strided_and_read_only_inputs(name):
 @every_op
 def test_vjp_equals_differences(name):
     check_vjp(OPS[name], order=1)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if OPS[n].samples.complex_step])
+def test_vjp_equals_the_complex_step(name):
+    check_complex_step(OPS[name])
 
 
 @every_op
