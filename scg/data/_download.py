@@ -6,6 +6,8 @@ import contextlib
 import gzip
 import hashlib
 import http.client
+import queue
+import threading
 import urllib.error
 import urllib.request
 import zlib
@@ -19,7 +21,8 @@ from scg.errors import DataError
 
 __all__ = ["Remote", "UnavailableError", "fetch"]
 
-STALL_SECONDS = 30.0  # without a byte for so long, the next mirror is tried
+ANSWER_SECONDS = 15.0  # without an answer for so long, the next mirror is tried
+STALL_SECONDS = 30.0  # nor is a transfer waited for any longer that delivers nothing
 _CHUNK = 1 << 16
 
 
@@ -99,7 +102,7 @@ def _chunks(address: str, size: int) -> Generator[bytes, None, None]:
     request = urllib.request.Request(address, headers={"User-Agent": "scg"})
     received = 0
     try:
-        with urllib.request.urlopen(request, timeout=STALL_SECONDS) as response:
+        with _answer(request) as response:
             announced = response.length
             with _progress(address.rpartition("/")[2], announced) as advance:
                 while chunk := response.read(_CHUNK):
@@ -118,6 +121,36 @@ def _chunks(address: str, size: int) -> Generator[bytes, None, None]:
         raise _MirrorError(" ".join(reason.split())) from error
     if announced is not None and received < announced:
         raise _MirrorError(f"the transfer broke off after {received} of {announced} bytes")
+
+
+def _answer(request: urllib.request.Request) -> http.client.HTTPResponse:
+    """Open an address, or give up after `ANSWER_SECONDS`.
+
+    In a thread, because a socket's timeout counts anew for each address behind a name, and looking
+    the name up has none: behind a silent firewall, minutes would pass.
+    """
+    answers: queue.SimpleQueue[http.client.HTTPResponse | BaseException] = queue.SimpleQueue()
+    given_up = threading.Event()
+
+    def ask() -> None:
+        try:
+            response = urllib.request.urlopen(request, timeout=STALL_SECONDS)
+        except BaseException as error:  # whatever it is belongs to who asked
+            answers.put(error)
+        else:
+            answers.put(response)
+            if given_up.is_set():
+                response.close()
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        answer = answers.get(timeout=ANSWER_SECONDS)
+    except queue.Empty as error:
+        given_up.set()
+        raise _MirrorError(f"no answer within {ANSWER_SECONDS:g} seconds") from error
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
 
 
 @contextlib.contextmanager

@@ -63,6 +63,12 @@ _PUBLIC: dict[str, tuple[tuple[str, ...], int, str]] = {
 
 def _roots() -> list[Path]:
     chosen = data_dir()
+    # Not passed over: whoever names a folder would otherwise train on something else.
+    if chosen and not chosen.is_dir():
+        raise DataError(
+            f"SCG_DATA names {chosen}, which is not a folder; correct it, or unset it to download "
+            f"what is public"
+        )
     return [*([chosen] if chosen else []), cache_dir() / "data"]
 
 

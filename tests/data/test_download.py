@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import gzip
 import hashlib
@@ -182,6 +183,24 @@ def test_no_server_at_all(target: Path, monkeypatch: pytest.MonkeyPatch) -> None
         port = listener.getsockname()[1]
     with pytest.raises(DataError, match="refused"):
         _download.fetch(remote(f"http://127.0.0.1:{port}", "good"), target)
+
+
+def test_a_silent_server_is_not_waited_for(
+    target: Path, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(_download, "STALL_SECONDS", 3600.0)
+    # The server that does answer must have the time for it on a busy machine.
+    monkeypatch.setattr(_download, "ANSWER_SECONDS", 5.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        mirrors = (f"http://127.0.0.1:{port}/silent/file.gz", f"{server}/good/file.gz")
+        file = remote(server, "good")
+        _download.fetch(dataclasses.replace(file, mirrors=mirrors), target)
+        assert target.read_bytes() == PACKED
+        monkeypatch.setattr(_download, "ANSWER_SECONDS", 0.1)
+        with pytest.raises(DataError, match=r"no answer within 0\.1 seconds"):
+            _download.fetch(dataclasses.replace(file, mirrors=mirrors[:1]), target)
 
 
 class FullDisk(io.FileIO):

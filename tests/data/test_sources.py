@@ -200,6 +200,17 @@ def test_without_a_named_folder_only_the_cache_is_searched(
     assert _locate._roots() == [cache]
 
 
+def test_a_data_folder_that_is_none_is_not_passed_over(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "file").write_text("")
+    for name in ("missing", "file"):
+        monkeypatch.setenv("SCG_DATA", str(folder / name))
+        with pytest.raises(DataError, match=f"SCG_DATA names .*{name}, which is not a folder"):
+            data.load_or_digits("mnist")
+        assert data.load("digits").name == "digits"
+
+
 def test_a_folder_that_cannot_be_searched(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path, **_: object) -> bool:
         raise PermissionError(13, "Permission denied", str(path))
