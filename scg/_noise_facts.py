@@ -1,4 +1,4 @@
-"""What flows forward with a value that a draw reaches: the draw, sign facts, and lost gradients."""
+"""What flows forward from a draw: its name, sign facts, lost gradients, and raw reads of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scg._run import merge
+from scg._run import Draw, Escape, current_run, merge
 from scg._smoothness import JUMP, POLE
 from scg.tape import (
     BOXED,
@@ -21,12 +21,13 @@ from scg.tape import (
     Node,
     NoisyNode,
     grad_enabled,
+    place_of_caller,
 )  # fmt: skip
 
 if TYPE_CHECKING:
     from scg._op import Op
 
-__all__ = ["note_noise"]
+__all__ = ["noise_from_reads", "note_noise", "note_read"]
 
 _BOTH = NOISE | TRAINABLE
 
@@ -39,7 +40,7 @@ def note_noise(
     result.draw = next((n.draw for n in tracked if n.draw), None)
     result.cut = next((n.cut for n in tracked if n.cut and not _waived(n, statics)), None)
     result.runs = merge(run for n in tracked for run in n.runs)
-    if result.flags & BOXED and any(_is_unboxed(n) for n in tracked):
+    if result.flags & BOXED and not _keeps_boxed(op, nodes):
         result.flags |= MIXED
     if result.flags & NOISE:
         facts = [_facts(a, n) for a, n in zip(arrays, nodes, strict=True)]
@@ -47,6 +48,18 @@ def note_noise(
         if op.sign:
             same = len(nodes) == 2 and nodes[0] is nodes[1]
             result.flags |= op.sign if isinstance(op.sign, int) else op.sign(same, *facts)
+
+
+def noise_from_reads(op: Op, flags: int, nodes: Sequence[Node | None], statics: Any) -> int:
+    """Return NOISE for a jump in a parameter after a raw read of noise: `theta > float(u)`.
+
+    The number compared with may be that noise, or anything computed from it.
+    """
+    if flags & _BOTH != TRAINABLE or current_run().noise_read is None:
+        return 0
+    classes = op.smoothness(len(nodes), statics)
+    jumps = (n for n, smooth in zip(nodes, classes, strict=True) if n and smooth is JUMP)
+    return NOISE if any(n.flags & TRAINABLE for n in jumps) else 0
 
 
 def _new_cut(
@@ -57,13 +70,18 @@ def _new_cut(
         return None
     jump = pole = 0
     classes = op.smoothness(len(nodes), statics)
-    for node, smooth, fact in zip(nodes, classes, facts, strict=True):
+    safe = op.pole_safe if isinstance(op.pole_safe, tuple) else (op.pole_safe,) * len(nodes)
+    for node, smooth, fact, excludes in zip(nodes, classes, facts, safe, strict=True):
         if node is None:
             continue
         if smooth >= JUMP:
             jump |= node.flags
-        elif smooth is POLE and not fact & op.pole_safe:
+        elif smooth is POLE and not fact & excludes:
             pole |= node.flags
+    read = None if jump & NOISE else current_run().noise_read
+    if jump & TRAINABLE and read is not None:
+        result.draw = result.draw or read.draw
+        return Cut(op.name, "JUMP", result.place, read.draw)
     if jump & _BOTH == _BOTH:
         return Cut(op.name, max(classes).name, result.place, result.draw)
     if pole & _BOTH == _BOTH:
@@ -78,8 +96,24 @@ def _waived(node: Node, statics: Any) -> bool:
     return node.dtype.kind == "b" and bool(statics.get("continuous"))
 
 
-def _is_unboxed(node: Node) -> bool:
-    return bool(node.flags & (TRAINABLE | DRAWN)) and not node.flags & BOXED
+# In what is linear in a derivative of the surrogate, the scores stay right; in its square they
+# would count twice.
+_LINEAR = frozenset({
+    "add", "subtract", "negative", "sum", "mean", "identity", "astype", "detach", "reshape",
+    "transpose", "swapaxes", "moveaxis", "expand_dims", "squeeze", "broadcast_to", "concatenate",
+    "stack", "getitem", "take_along_axis", "flip", "roll", "trace", "diag", "tril", "triu",
+})  # fmt: skip
+_LINEAR_IN_EACH = frozenset({"multiply", "matmul", "dot", "outer", "tensordot", "einsum"})
+
+
+def _keeps_boxed(op: Op, nodes: Sequence[Node | None]) -> bool:
+    """Tell whether the result still is a derivative of the surrogate, as some input is."""
+    boxed = [n is not None and bool(n.flags & BOXED) for n in nodes]
+    if any(n.flags & (TRAINABLE | DRAWN) for n, b in zip(nodes, boxed, strict=True) if n and not b):
+        return False
+    if op.name == "divide":
+        return not boxed[1]
+    return op.name in _LINEAR or (op.name in _LINEAR_IN_EACH and sum(boxed) == 1)
 
 
 def _facts(value: Any, node: Node | None) -> int:
@@ -91,3 +125,39 @@ def _facts(value: Any, node: Node | None) -> int:
     if np.all(np.greater(value, 0)):
         return POSITIVE | NONNEGATIVE
     return NONNEGATIVE if np.all(np.greater_equal(value, 0)) else 0
+
+
+# --- raw reads: what Python may do with a number that left the graph ---------------------------
+
+_WHOLE = ("bool", "int", "index")  # what these return moves in jumps only
+# A copy that becomes a parameter is a new beginning, whatever it started from.
+_HARMLESS = (*_WHOLE, "parameter")
+
+
+def note_read(node: Node, kind: str) -> None:
+    """Note that the value of a node left the graph, if a gradient could be biased by that."""
+    if node.cut is not None or node.flags & _BOTH == _BOTH:
+        _note_escape(node.draw, kind)
+    elif node.flags & NOISE and node.dtype.kind == "f" and kind not in _HARMLESS:
+        _note_noise(node.draw, kind)
+    elif node.flags & TRAINABLE and kind in _WHOLE and current_run().noise_read is not None:
+        _note_escape(current_run().noise_read.draw, kind)  # type: ignore[union-attr]
+
+
+def _note_escape(draw: Draw | None, kind: str) -> None:
+    """Refuse the gradients of the run that made the draw, and of this one, which acts on it.
+
+    After an update the draw is a constant from the past.
+    """
+    if draw is None or draw.run.updated:
+        return
+    escape = Escape(kind, place_of_caller(), draw)
+    draw.run.add_escape(escape)
+    if current_run() is not draw.run and draw.run.ended:
+        current_run().add_escape(escape)
+
+
+def _note_noise(draw: Draw | None, kind: str) -> None:
+    run = current_run()
+    if draw is not None and run.noise_read is None:
+        run.noise_read = Escape(kind, place_of_caller(), draw)

@@ -16,7 +16,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar, cast
 import numpy as np
 
 from scg import _axes
-from scg._noise_facts import note_noise
+from scg._noise_facts import noise_from_reads, note_noise
 from scg._smoothness import JUMP, KINK, OPAQUE, POLE, SMOOTH, Smoothness
 from scg._spec import Spec
 from scg._typing import Array
@@ -65,8 +65,8 @@ class Op:
         Per input; a callable takes the statics.
     sign : int or callable
         Facts about the output (`POSITIVE`, `NONNEGATIVE`); a callable takes the inputs' facts.
-    pole_safe : int
-        The input facts that exclude the pole.
+    pole_safe : int or tuple
+        The facts that exclude the pole, of every input or of each.
     alias : bool
         The output may share memory with an input.
     reference : callable or None
@@ -82,9 +82,30 @@ class Op:
     """
 
     __slots__ = (
-        "_all_smooth", "_has_needs", "_kept", "alias", "axes", "defaults", "doc", "forward",
-        "inputs", "max_order", "name", "numpy", "pole_safe", "public", "reference", "rules",
-        "samples", "shape", "slope_between_jumps", "sign", "smooth", "static_names", "variadic", "vjp",
+        "_all_smooth",
+        "_has_needs",
+        "_kept",
+        "alias",
+        "axes",
+        "defaults",
+        "doc",
+        "forward",
+        "inputs",
+        "max_order",
+        "name",
+        "numpy",
+        "pole_safe",
+        "public",
+        "reference",
+        "rules",
+        "samples",
+        "shape",
+        "sign",
+        "slope_between_jumps",
+        "smooth",
+        "static_names",
+        "variadic",
+        "vjp",
     )  # fmt: skip
 
     def __init__(self, name: str, forward: Callable[..., Any], **fields: Any) -> None:
@@ -96,7 +117,7 @@ class Op:
         self.axes = fields.pop("axes", _axes.mixed)
         self.smooth: SmoothRule = fields.pop("smooth")
         self.sign: SignRule = fields.pop("sign", 0)
-        self.pole_safe: int = fields.pop("pole_safe", POSITIVE)
+        self.pole_safe: int | tuple[int, ...] = fields.pop("pole_safe", POSITIVE)
         self.alias: bool = fields.pop("alias", False)
         self.reference = fields.pop("reference", None)
         self.samples = fields.pop("samples", None)
@@ -215,6 +236,7 @@ class Op:
             return Tensor(y, None)
         if not self._all_smooth or not _grad_enabled.get():
             flags = self._without_cut_paths(flags, nodes, statics)
+            flags |= noise_from_reads(self, flags, nodes, statics)
         if flags & REQUIRES:
             if self.vjp is None:
                 raise GradientError(

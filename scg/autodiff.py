@@ -198,7 +198,17 @@ def _input(value: Any) -> Tensor:
     if t.requires_grad:
         return OPS["identity"].public(t)  # type: ignore[no-any-return]
     data = t._data if t.dtype.kind == "f" else t._data.astype(np.float64)
-    return Tensor(data, Leaf(data.shape, data.dtype, None))
+    leaf = Leaf(data.shape, data.dtype, None)
+    return Tensor(data, leaf if t._node is None else _noisy_input(leaf, t._node))
+
+
+def _noisy_input(leaf: Leaf, origin: Node) -> Node:
+    """Return a node to differentiate at that has not forgotten which noise it came from."""
+    flags = REQUIRES | origin.flags
+    node = NoisyNode(OPS["identity"], (leaf,), (None, None), {}, flags, 0, leaf.shape, leaf.dtype,
+                     sys._getframe(1))  # fmt: skip
+    node.draw, node.cut, node.runs = origin.draw, origin.cut, origin.runs
+    return node
 
 
 def vjp(

@@ -67,6 +67,8 @@ class Site:
         Name, place and run.
     stamp : int
         Sum of the versions of those parameters that are trainable leaves themselves.
+    order : int
+        That of its node.
     """
 
     distribution: Distribution
@@ -74,6 +76,7 @@ class Site:
     route: str
     draw: Draw
     stamp: int
+    order: int
 
     def log_prob(self) -> Tensor:
         """Return the total log-probability of the value at the parameters it was drawn with.
@@ -119,11 +122,13 @@ def pathwise_site(distribution: Distribution, value: Tensor, name: str | None) -
     flags = value._node.flags if value._node is not None else NOISE
     parents, saved = ((value._node,), (None, None)) if flags & REQUIRES else ((), ())
     node = DrawNode(_DRAW, parents, saved, {}, flags, 0, value.shape, value.dtype, sys._getframe(1))
-    draw = Draw(name or "", distribution.describe(), node.place, current_run())
+    draw = Draw(
+        name or "", distribution.describe(), node.place, current_run(), recorded=grad_enabled()
+    )
     node.draw = draw
     node.cut = value._node.cut if value._node is not None else None
     node.runs = value._node.runs if value._node is not None else ()
-    node.site = Site(distribution, value._data, "pathwise", draw, 0)
+    node.site = Site(distribution, value._data, "pathwise", draw, 0, node.order)
     return Tensor(value._data, node)
 
 
@@ -135,15 +140,15 @@ def score_site(
     inherited = 0
     for p in distribution.parameters.values():
         inherited |= p._node.flags & INHERITED if p._node is not None else 0
-    trainable = bool(inherited & (TRAINABLE | DRAWN))
+    trainable = bool(inherited & (REQUIRES | TRAINABLE | DRAWN))
     flags = (NOISE if continuous else 0) | (DRAWN if trainable else 0)
     node = DrawNode(_DRAW, (), (), {}, flags, 0, value.shape, value.dtype, sys._getframe(1))
     run = current_run()
-    draw = Draw(name or "", distribution.describe(), node.place, run)
-    site = Site(distribution, value, "score", draw, _stamp(distribution))
+    draw = Draw(name or "", distribution.describe(), node.place, run, recorded=grad_enabled())
+    site = Site(distribution, value, "score", draw, _stamp(distribution), node.order)
     node.draw, node.site, node.cut, node.runs = draw, site, None, (run,) if trainable else ()
     if inherited & REQUIRES and grad_enabled():
-        run.draws.append(site)
+        run.add_draw(site)
     elif inherited & TRAINABLE:
         node.cut = _missing_score(node, draw, distribution)
     return Tensor(value, node)

@@ -8,16 +8,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from scg._arrays import as_array, read_only
+from scg._noise_facts import note_read
 from scg._operators import Operators
 from scg._protocols import without_gradient
-from scg._run import Escape, end_run
+from scg._run import end_run, gradients_cleared
 from scg._typing import Array, ArrayLike, DType, Shape
 from scg.errors import DTypeError, GradientError, ShapeError
-from scg.tape import NOISE, REQUIRES, TRAINABLE, Leaf, Node, place_of_caller
+from scg.tape import REQUIRES, Leaf, Node
 
 __all__ = ["Tensor", "as_array", "as_tensor", "parameter", "peek", "tensor"]
-
-_NOISY_TRAINABLE = NOISE | TRAINABLE
 
 
 class Tensor(Operators):
@@ -135,11 +134,8 @@ class Tensor(Operators):
     # --- reading the raw value: every way out is an escape -----------------------------------
 
     def _escape(self, kind: str) -> Array:
-        node = self._node
-        if node is not None and (node.cut or node.flags & _NOISY_TRAINABLE == _NOISY_TRAINABLE):
-            draw = node.draw
-            if draw is not None and not draw.run.ended:
-                draw.run.escapes.append(Escape(kind, place_of_caller(), draw))
+        if self._node is not None:
+            note_read(self._node, kind)
         return self._data
 
     def numpy(self) -> Array:
@@ -237,9 +233,9 @@ class Tensor(Operators):
         Tensor._backward(self, gradient, of=of, retain=retain)
 
     def zero_grad(self) -> None:
-        """Forget this parameter's accumulated gradient, and end the run."""
+        """Forget this parameter's gradient; ends the run, if no draws of it await backward."""
         self._leaf("zero the gradient of").grad = None
-        end_run(updated=False)
+        gradients_cleared()
 
     def assign(self, value: ArrayLike) -> None:
         """Overwrite this parameter's value and end the run; a pending backward refuses."""
@@ -340,7 +336,8 @@ def parameter(value: ArrayLike | Tensor, dtype: Any = None, *, name: str | None 
     >>> scg.parameter([1.0, 2.0], name="w")
     Tensor([1., 2.], parameter)
     """
-    raw = as_array(value._data if isinstance(value, Tensor) else value, "parameter")
+    # A parameter made from a draw starts afresh, and what the draw depends on loses its gradient.
+    raw = as_array(value._escape("parameter") if isinstance(value, Tensor) else value, "parameter")
     data = np.array(raw, dtype=dtype, order="C")
     if dtype is None and data.dtype.kind != "f":
         data = data.astype(np.float64)

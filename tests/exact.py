@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import scg
-from scg._run import end_run
+from scg._run import fresh_run
 
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(32)
 WEIGHTS = WEIGHTS / WEIGHTS.sum()
@@ -69,7 +69,7 @@ def outcomes(program):
     path = []
     while True:
         source = Replay(path)
-        end_run(updated=False)
+        fresh_run()
         result = program(source)
         yield source.weight, result
         path = source.path

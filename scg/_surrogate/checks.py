@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 from scg._run import PAST, Escape, Run
 from scg.errors import BiasedGradientError
-from scg.tape import BOXED, MIXED, Cut, Node
+from scg.site import Site
+from scg.tape import BOXED, MIXED, Cut, Node, reachable
 
-__all__ = ["check_boxed", "check_cut", "check_escapes", "check_past"]
+__all__ = ["check_boxed", "check_cut", "check_escapes", "check_forgotten", "check_past"]
 
 _WHY = {
     "JUMP": "jumps, so the pathwise derivative misses what happens at the jump",
@@ -35,9 +36,10 @@ def _cut_message(cut: Cut) -> str:
 
 def check_escapes(runs: Iterable[Run]) -> None:
     """Refuse when a raw value that depends on noise and a trainable parameter was read."""
-    escapes = [e for run in runs for e in run.escapes]
-    if escapes:
-        raise BiasedGradientError(_escape_message(escapes[0], len(escapes)))
+    read = [run for run in runs if run.escapes]
+    if read:
+        count = sum(1 + run.more_escapes for run in read)
+        raise BiasedGradientError(_escape_message(read[0].escapes[0], count))
 
 
 def _escape_message(escape: Escape, count: int) -> str:
@@ -60,12 +62,31 @@ def check_past(runs: Iterable[Run]) -> None:
         )
 
 
-def check_boxed(node: Node) -> bool:
-    """Tell whether a loss already is a derivative of the surrogate; refuse a mixture."""
+def check_forgotten(orders: Iterable[int], span: tuple[int, int] | None) -> None:
+    """Refuse a loss with a part that was formed in a run too long ago to know its draws."""
+    if span is not None and any(span[0] <= order <= span[1] for order in orders):
+        raise BiasedGradientError(
+            "a part of this loss was formed in an earlier run, between draws that Python may have "
+            "chosen it by and that are gone; form it again after the last optimizer.step() or "
+            "zero_grad()"
+        )
+
+
+def check_boxed(node: Node, sites: Iterable[Site]) -> bool:
+    """Tell whether a loss already is a derivative of the surrogate; refuse what it then misses."""
     if node.flags & MIXED:
         raise BiasedGradientError(
             "this loss combines a gradient (from create_graph=True) with values that are not one, "
-            "and score-function draws are involved; differentiate scg.surrogate(loss) of both with "
-            'of="value" instead'
+            "or is not linear in it, and score-function draws are involved; differentiate "
+            'scg.surrogate(loss) of both with of="value" instead'
         )
-    return bool(node.flags & BOXED)
+    if not node.flags & BOXED:
+        return False
+    boxed = min(n.order for n in reachable([node]) if n.flags & BOXED)
+    late = next((site for site in sites if site.order > boxed), None)
+    if late is not None:
+        raise BiasedGradientError(
+            f"draw {late.draw} was made after the gradient (from create_graph=True) in this loss, "
+            "which therefore lacks its score; take the gradient after all draws"
+        )
+    return True

@@ -14,10 +14,16 @@ import numpy as np
 
 from scg._op import OPS
 from scg._run import Run, current_run
-from scg._surrogate.checks import check_boxed, check_cut, check_escapes, check_past
+from scg._surrogate.checks import (
+    check_boxed,
+    check_cut,
+    check_escapes,
+    check_forgotten,
+    check_past,
+)
 from scg.autodiff import Roots, value_roots
 from scg.errors import OptionError
-from scg.tape import BOXED, Node
+from scg.tape import BOXED, Node, reachable
 from scg.tensor import Tensor, as_tensor
 
 __all__ = ["expectation_roots", "surrogate"]
@@ -85,7 +91,7 @@ def _checked_log_prob(loss: Tensor) -> Tensor | None:
     check_past(runs)
     check_escapes(runs)
     sites = [site for run in runs for site in run.draws]
-    if not sites or (loss._node is not None and check_boxed(loss._node)):
+    if not sites or (loss._node is not None and check_boxed(loss._node, sites)):
         return None
     log_p = _total([site.log_prob() for site in sites])
     check_cut(log_p._node)
@@ -93,12 +99,26 @@ def _checked_log_prob(loss: Tensor) -> Tensor | None:
 
 
 def _runs(loss: Tensor) -> list[Run]:
-    """Return the current run, and those the loss's tensors were drawn in."""
-    node = loss._node
-    runs = [current_run(), *(node.runs if node is not None else ())]
+    """Return the current run, those the loss's tensors were drawn in, and that it was formed in."""
+    node, run = loss._node, current_run()
+    run.pending = False
+    runs = [run, *(node.runs if node is not None else ())]
     if node is not None and node.draw is not None:
         runs.append(node.draw.run)
+    if node is not None and run.before is not None:
+        runs.extend(_formed_in(node, run, run.before))
     return list(dict.fromkeys(runs))
+
+
+def _formed_in(node: Node, run: Run, before: Run) -> list[Run]:
+    """Return the previous run if a part of the loss was made after a draw of it.
+
+    No edge need lead there: Python may have chosen that part by the draw.
+    """
+    orders = [n.order for n in reachable([node]) if n.op is not None]
+    check_forgotten(orders, run.forgotten)
+    first = before.begin or 0
+    return [before] if any(first <= order <= before.end for order in orders) else []
 
 
 def _total(terms: Sequence[Tensor]) -> Tensor:

@@ -11,6 +11,7 @@ from scg import _axes
 from scg._op import JUMP, OPAQUE, SMOOTH, Smoothness, op
 from scg._typing import DType, Shape
 from scg.ops import _samples
+from scg.tape import NONNEGATIVE
 
 __all__ = ["astype", "detach"]
 
@@ -35,7 +36,8 @@ def _cast_samples() -> _samples.Samples:
 
 
 @op(
-    shape=_same, axes=_axes.elementwise, smooth=_cast_smoothness, sign=lambda same, x: x,
+    shape=_same, axes=_axes.elementwise, smooth=_cast_smoothness,
+    sign=lambda same, x: x & NONNEGATIVE,  # 0.5 becomes the integer 0
     alias=True, reference=lambda x, dtype: x.astype(dtype), numpy=(np.astype,),
     samples=_cast_samples(),
 )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scg._op import KINK, OPAQUE, OPS, SMOOTH, op, serves
+from scg._op import KINK, OPAQUE, OPS, POLE, op, serves
 from scg._typing import Array, DType, Shape
 from scg.ops import _samples
 from scg.ops._matrix_rules import (
@@ -46,7 +46,7 @@ def _cholesky(a: Any) -> Any:
 
 
 @op(
-    shape=square("cholesky"), axes=keep_batch, smooth=SMOOTH, reference=_cholesky,
+    shape=square("cholesky"), axes=keep_batch, smooth=POLE, pole_safe=0, reference=_cholesky,
     numpy=(np.linalg.cholesky,), samples=_samples.Samples(_positive_definite, ulps=64.0),
 )  # fmt: skip
 def cholesky(a: Any, /) -> Any:
@@ -69,7 +69,8 @@ def cholesky(a: Any, /) -> Any:
 
     Notes
     -----
-    Gradient: symmetric; Murray (2016), arXiv:1602.07527, equation 10. Smooth wherever it exists.
+    Gradient: symmetric; Murray (2016), arXiv:1602.07527, equation 10. Singular matrices are a pole:
+    `[[x**2, x], [x, 2]]` has the factor `[[abs(x), 0], [sign(x), 1]]`.
 
     Examples
     --------

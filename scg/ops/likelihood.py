@@ -10,7 +10,7 @@ import scipy.special as sp
 from scg._elementwise import elementwise
 from scg._op import POLE, SMOOTH
 from scg.ops import _samples
-from scg.tape import NONNEGATIVE
+from scg.tape import NONNEGATIVE, POSITIVE
 from scg.tensor import Tensor
 
 __all__ = [
@@ -107,8 +107,9 @@ def normal_log_prob(x: Any, loc: Any, scale: Any, /) -> Tensor:
 @elementwise(
     y="where(x < 0, -inf, log(rate) - rate * x)",
     dx="-rate", drate="1 / rate - x",
-    # The density ends at x = 0, which noise known not to be negative cannot cross.
-    smooth=POLE, pole_safe=NONNEGATIVE, reference=_exponential,
+    # The density ends at x = 0, which noise known not to be negative cannot cross; a rate that
+    # noise can bring to 0 has a pole there.
+    smooth=POLE, pole_safe=(NONNEGATIVE, POSITIVE), reference=_exponential,
     samples=_samples.elementwise((0.1, 4), (0.5, 3), edges=(0.5, 2.0), ulps=16),
 )  # fmt: skip
 def exponential_log_prob(x: Any, rate: Any, /) -> Tensor:

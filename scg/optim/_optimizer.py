@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from scg._run import end_run
+from scg._run import end_run, gradients_cleared
 from scg._typing import Array
 from scg.checkpoint import require_match
 from scg.errors import CheckpointError, NonFiniteError, OptionError
@@ -113,10 +113,10 @@ class Optimizer:
             )
 
     def zero_grad(self) -> None:
-        """Forget the accumulated gradients, and end the run."""
+        """Forget the accumulated gradients; ends the run, if no draws of it await backward."""
         for p in self.params:
             p.zero_grad()
-        end_run(updated=False)
+        gradients_cleared()
 
     # --- resuming ----------------------------------------------------------------------------
 

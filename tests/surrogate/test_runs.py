@@ -1,0 +1,175 @@
+"""What counts as one execution of the program: `zero_grad`, `step`, tasks, and what a run keeps."""
+
+import asyncio
+import gc
+
+import pytest
+from exact import assert_unbiased
+
+import scg
+from scg._run import current_run
+from scg.errors import BiasedGradientError, GradientError
+
+
+def draw(logits, rng=None):
+    return scg.Bernoulli(logits=logits).sample(rng=rng)
+
+
+def test_zero_grad_after_the_forward_pass_keeps_draws_that_only_python_followed():
+    """`loss = ...; zero_grad(); loss.backward()`, with no edge from the draw to the loss."""
+
+    def loss(rng, a):
+        cost = a * 3.0 if draw(a, rng) else scg.exp(a)
+        a.zero_grad() if a.is_parameter else None
+        return cost
+
+    assert_unbiased(loss, [0.3])
+
+
+def test_zero_grad_before_the_loss_is_formed_keeps_the_draws():
+    """A rollout, then `zero_grad`, then a loss made of plain numbers."""
+
+    def loss(rng, a):
+        reward = 3.0 if draw(a, rng) else -1.0
+        a.zero_grad() if a.is_parameter else None
+        return a * reward
+
+    assert_unbiased(loss, [0.3])
+
+
+def test_a_loss_formed_before_another_optimizer_stepped_keeps_its_draws():
+    def loss(rng, a):
+        cost = a * 3.0 if draw(a, rng) else scg.exp(a)
+        scg.optim.SGD([scg.parameter(0.0)], lr=0.1).step()
+        return cost
+
+    assert_unbiased(loss, [0.3])
+
+
+def test_a_second_loss_of_a_run_that_zero_grad_ended_keeps_its_draws():
+    """The first backward settles the run, so `zero_grad` ends it; both losses were made in it."""
+
+    def loss(rng, a):
+        b = draw(a, rng)
+        first, second = (a * a, a * 3.0) if b else (a + 1.0, scg.exp(a))
+        if a.is_parameter:
+            first.backward()
+            a.zero_grad()
+        return second
+
+    assert_unbiased(loss, [0.3])
+
+
+def test_a_loss_formed_two_runs_ago_is_refused():
+    a = scg.parameter(0.3)
+    cost = a * 3.0 if draw(a, 0) else scg.exp(a)
+    for seed in range(2):
+        other = scg.parameter(0.0)
+        (draw(other, seed) * other).backward()
+        scg.optim.SGD([other], lr=0.1).step()
+    with pytest.raises(BiasedGradientError, match="earlier run"):
+        cost.backward()
+
+
+def test_a_loss_whose_parameter_was_updated_since_is_stale():
+    a = scg.parameter(0.3)
+    cost = a * 3.0 if draw(a, 0) else scg.exp(a)
+    other = scg.parameter(0.3)
+    second = other * 2.0 if draw(a, 1) else other
+    cost.backward()
+    scg.optim.SGD([a], lr=0.1).step()
+    with pytest.raises(GradientError, match="stale"):
+        second.backward()
+
+
+def test_an_evaluation_under_no_grad_does_not_outlive_zero_grad():
+    a = scg.parameter(0.3)
+    with scg.no_grad():
+        int(draw(a)), float(scg.Normal(a, 1.0).sample())
+    a.zero_grad()
+    (draw(a) * a).backward()
+
+
+def test_a_read_between_zero_grad_and_the_loss_is_an_escape():
+    a = scg.parameter(0.3)
+    x = scg.Normal(a, 1.0).sample(rng=0)
+    a.zero_grad()
+    cost = a * a if float(x) > 0 else 3.0 * a
+    with pytest.raises(BiasedGradientError, match="float"):
+        cost.backward()
+
+
+def test_a_settled_run_ends_at_zero_grad():
+    """Repetitions without an update do not weight each other."""
+    a = scg.parameter(0.3)
+    grads = []
+    for _ in range(3):
+        (draw(a, 7) * 2.0 - 1.0).backward()
+        grads.append(float(a.grad))
+        a.zero_grad()
+    assert grads[0] == grads[1] == grads[2]
+
+
+def test_tasks_that_share_a_run_share_its_draws():
+    async def rollout(a, rng):
+        return int(draw(a, rng))
+
+    async def both(a, rng):
+        return [await asyncio.create_task(rollout(a, rng)) for _ in range(2)]
+
+    def loss(rng, a):
+        first, second = asyncio.run(both(a, rng))
+        return a * (1.0 + first) * (2.0 - second)
+
+    assert_unbiased(loss, [0.3])
+
+
+STYLES = ("zero, forward, backward, step", "forward, zero, backward, step", "no step", "assign")
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_memory_is_flat_whatever_the_order_of_the_loop(style):
+    a = scg.parameter(0.2)
+    optimizer = scg.optim.SGD([a], lr=0.0)
+    average, counts = scg.tensor(0.0), []
+    for i in range(120):
+        if style.startswith("zero"):
+            optimizer.zero_grad()
+        loss = (draw(a * 1.0, i) - 0.45) ** 2
+        if style.startswith("forward"):
+            optimizer.zero_grad()
+        loss.backward()
+        if style == "no step":
+            optimizer.zero_grad()
+        elif style == "assign":
+            g = a.grad
+            a.zero_grad()
+            a.assign(scg.peek(a) - 0.0 * g)
+        else:
+            average = 0.9 * average + 0.1 * loss.detach()
+            optimizer.step()
+        if i in (40, 119):
+            gc.collect()
+            counts.append(sum(isinstance(o, scg.tape.Node) for o in gc.get_objects()))
+    assert counts[1] <= counts[0] + 5
+
+
+def test_a_run_that_never_ends_counts_its_reads_but_does_not_keep_them():
+    a = scg.parameter(0.2)
+    with scg.no_grad():
+        for i in range(50):
+            int(draw(a, i))
+    assert len(current_run().escapes) == 1
+    with pytest.raises(BiasedGradientError, match="and 49 more"):
+        (draw(a) * a).backward()
+
+
+def test_only_the_last_run_with_draws_is_kept():
+    a = scg.parameter(0.2)
+    sites = []
+    for i in range(4):
+        (draw(a * 1.0, i) * 2.0).backward()
+        a.zero_grad()
+        gc.collect()
+        sites.append(sum(isinstance(o, scg.site.Site) for o in gc.get_objects()))
+    assert sites[3] == sites[1]
