@@ -150,7 +150,11 @@ class VaeTask(experiment.Task):
         loss = -bound.value.mean()
         self.optimizer.zero_grad()
         loss.backward()
-        metrics = {"elbo": -scg.peek(loss), "kl": scg.peek(bound.kl).mean()}
+        metrics = {
+            "elbo": -scg.peek(loss),
+            "reconstruction": scg.peek(bound.reconstruction).mean(),
+            "kl": scg.peek(bound.kl).mean(),
+        }
         self.optimizer.step()
         return metrics
 
