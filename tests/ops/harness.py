@@ -312,7 +312,7 @@ def _scan(op: Op, inputs, which, statics, *, slopes):
 
         if _discontinuity(slope) is not SMOOTH:
             return KINK
-        if op.rules is not None and _diverges(slope):
+        if _diverges(slope):
             return POLE
     return worst
 
@@ -323,10 +323,26 @@ def _diverges(f):
     finite = np.isfinite(values)
     if not finite.any():
         return False
-    ends = np.flatnonzero(finite[1:] != finite[:-1])
+    for i in np.flatnonzero(finite[1:] != finite[:-1]):
+        inside, outside = (i, i + 1) if finite[i] else (i + 1, i)
+        if _at_end(f, GRID[inside], GRID[outside]) > 1e3 * values[inside]:
+            return True
     peak = np.argmax(np.where(finite, values, -1.0))
-    spans = [(i, i + 1) for i in ends] + [(max(peak - 1, 0), min(peak + 1, len(GRID) - 1))]
-    return any(_grows(f, GRID[i], GRID[j], np.nanmax(values[[i, j]])) for i, j in spans)
+    low, high = max(peak - 1, 0), min(peak + 1, len(GRID) - 1)
+    return _grows(f, GRID[low], GRID[high], values[peak])
+
+
+def _at_end(f, inside, outside):
+    """Return |f| as close to the end of its domain as 40 halvings come."""
+    last = 0.0
+    for _ in range(40):
+        middle = 0.5 * (inside + outside)
+        value = abs(_safe(f, middle))
+        if np.isfinite(value):
+            inside, last = middle, value
+        else:
+            outside = middle
+    return last
 
 
 def _grows(f, low, high, first):

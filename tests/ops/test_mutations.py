@@ -2,20 +2,30 @@
 
 import ast
 import inspect
+import math
 import sys
 
 import numpy as np
 import pytest
-from harness import cases, check_axes, check_smoothness, check_vjp, has_gradient
+from harness import (
+    cases,
+    check_axes,
+    check_complex_step,
+    check_shape,
+    check_smoothness,
+    check_value,
+    check_vjp,
+    has_gradient,
+)
 
 from scg._axes import Along
 from scg._elementwise import ElementwiseOp
 from scg._op import KINK, OPS, POLE, SMOOTH
 
-FAULTS = {
-    "sign": lambda e: ast.UnaryOp(ast.USub(), e),
-    "factor": lambda e: ast.BinOp(ast.Constant(1.01), ast.Mult(), e),
-}
+FAULTS = {"sign": -1.0, "factor": 1.01}
+SLIGHT = 1 + 1e-9  # too little for differences to see
+
+FIELDS = ("vjp", "axes", "shape", "smooth", "reference", "rules", "_kept")
 
 
 def differentiable(op):
@@ -36,7 +46,7 @@ def restore():
     saved = []
 
     def remember(op):
-        saved.append((op, {n: getattr(op, n) for n in ("vjp", "axes", "smooth", "rules", "_kept")}))
+        saved.append((op, {n: getattr(op, n) for n in FIELDS}))
         return op
 
     yield remember
@@ -45,81 +55,139 @@ def restore():
             setattr(op, name, value)
 
 
-def without_g(text):
-    """Return what was declared: the derivative, or an expression that names `g` itself."""
-    if text.startswith("g * (") and text.endswith(")"):
-        return text.removeprefix("g * (").removesuffix(")")
-    return {"g": "1", "-g": "-1"}.get(text, text)
+def plant_in_derivative(op, x, factor):
+    """Multiply one derivative of an elementwise op; its text, with `g` in it, is a declaration."""
+    texts = {i: r.text for i, r in zip(op.inputs, op.rules, strict=True) if r is not None}
+    op.set_derivatives({**texts, x: f"{factor} * ({texts[x]})"})
 
 
-def mutated_text(text, fault):
-    return ast.unparse(FAULTS[fault](ast.parse(text, mode="eval").body))
+def with_derivative(op):
+    return [i for i, r in zip(op.inputs, op.rules, strict=True) if r is not None]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_a_wrong_derivative_of_an_elementwise_op_is_caught(name, fault, restore):
     op = restore(OPS[name])
-    whole = {x: without_g(r.text) for x, r in zip(op.inputs, op.rules, strict=True) if r}
-    for x in whole:
-        op.set_derivatives({**whole, x: mutated_text(whole[x], fault)})
+    for x in with_derivative(op):
+        plant_in_derivative(op, x, FAULTS[fault])
         with pytest.raises(AssertionError):
             check_vjp(op, order=1)
+        plant_in_derivative(op, x, 1 / FAULTS[fault])
+
+
+@pytest.mark.parametrize("name", [n for n in ELEMENTWISE if OPS[n].samples.complex_step])
+def test_a_slightly_wrong_derivative_is_caught_by_the_complex_step(name, restore):
+    op = restore(OPS[name])
+    for x in with_derivative(op):
+        plant_in_derivative(op, x, SLIGHT)
+        with pytest.raises(AssertionError):
+            check_complex_step(op)
+        plant_in_derivative(op, x, 1 / SLIGHT)
 
 
 class _Returns(ast.NodeTransformer):
-    """Plant a fault in the one return statement with the given number."""
-
-    def __init__(self, target, fault):
-        self.target, self.fault, self.count = target, fault, -1
+    """Send what is returned through `_plant` first."""
 
     def visit_Return(self, node):
-        self.count += 1
-        if self.count == self.target and node.value is not None:
-            value = node.value
-            if isinstance(value, ast.Tuple):
-                value = ast.Tuple([_guarded(self.fault, e) for e in value.elts], ast.Load())
-            else:
-                value = _guarded(self.fault, value)
-            return ast.Return(value)
-        return node
+        return ast.Return(ast.Call(ast.Name("_plant", ast.Load()), [node.value], []))
 
 
-def _guarded(fault, expression):
-    """Apply the fault unless the expression is None at run time."""
-    call = ast.Call(ast.Name("_plant", ast.Load()), [expression], [])
-    return call if not isinstance(expression, ast.Constant) else expression
+def _planted(value, factor, which):
+    """Multiply the cotangent of one input."""
+    if not isinstance(value, tuple):
+        value = (value,)
+    return tuple(
+        v * factor if i == which and v is not None else v for i, v in enumerate(value)
+    )  # fmt: skip
 
 
-def _planted(value, fault):
-    if value is None:
-        return None
-    if isinstance(value, tuple):
-        return tuple(_planted(v, fault) for v in value)
-    return -value if fault == "sign" else value * 1.01
-
-
-def mutated_vjp(rule, fault):
-    """Recompile a vjp from its source with every returned cotangent made wrong."""
+def mutated_vjp(rule, factor, which):
+    """Recompile a vjp from its source with the cotangent of one input made wrong."""
     tree = ast.parse(inspect.cleandoc(inspect.getsource(rule)))
     function = tree.body[0]
     function.decorator_list = []
     function.returns = None
-    for target in range(sum(isinstance(n, ast.Return) for n in ast.walk(function))):
-        function = _Returns(target, fault).visit(function)
+    _Returns().visit(function)
     ast.fix_missing_locations(tree)
-    scope = {**sys.modules[rule.__module__].__dict__, "_plant": lambda v: _planted(v, fault)}
+    scope = {
+        **sys.modules[rule.__module__].__dict__,
+        "_plant": lambda value: _planted(value, factor, which),
+    }
     exec(compile(tree, inspect.getfile(rule), "exec"), scope)
     return scope[function.name]
+
+
+def inputs_with_cotangent(op):
+    return sorted(
+        {
+            i
+            for x, statics in cases(op)
+            for i, smooth in enumerate(op.smoothness(len(x), statics))
+            if op._passes(smooth) and x[i].dtype.kind == "f"
+        }
+    )
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", GENERAL)
 def test_a_wrong_vjp_of_a_general_op_is_caught(name, fault, restore):
     op = restore(OPS[name])
-    op.set_vjp(mutated_vjp(op.vjp, fault))
+    right = op.vjp
+    for which in inputs_with_cotangent(op):
+        op.set_vjp(mutated_vjp(right, FAULTS[fault], which))
+        with pytest.raises(AssertionError):
+            check_vjp(op, order=1)
+
+
+@pytest.mark.parametrize("name", [n for n in GENERAL if OPS[n].samples.complex_step])
+def test_a_slightly_wrong_vjp_is_caught_by_the_complex_step(name, restore):
+    op = restore(OPS[name])
+    right = op.vjp
+    for which in inputs_with_cotangent(op):
+        op.set_vjp(mutated_vjp(right, SLIGHT, which))
+        with pytest.raises(AssertionError):
+            check_complex_step(op)
+
+
+def wrong(value):
+    """Return another value, of the same shape and kind."""
+    value = np.asarray(value)
+    if value.dtype.kind == "b":
+        return ~value
+    return value * SLIGHT if value.dtype.kind == "f" else value + 1
+
+
+@pytest.mark.parametrize("name", sorted(OPS))
+def test_a_value_that_is_not_the_references_is_caught(name, restore):
+    op = restore(OPS[name])
+    right = op.reference
+    op.reference = lambda *xs, **statics: wrong(right(*xs, **statics))
     with pytest.raises(AssertionError):
-        check_vjp(op, order=1)
+        check_value(op, np.dtype(np.float64))
+
+
+@pytest.mark.parametrize("name", sorted(OPS))
+def test_a_shape_rule_with_an_axis_too_many_is_caught(name, restore):
+    op = restore(OPS[name])
+    right = op.shape
+    op.shape = lambda *shapes, **statics: (*right(*shapes, **statics), 1)
+    with pytest.raises(AssertionError):
+        check_shape(op)
+
+
+def shape_of_the_largest(*shapes, **_):
+    return max(shapes, key=math.prod)
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in sorted(OPS) if isinstance(OPS[n], ElementwiseOp) and len(OPS[n].inputs) > 1]
+)
+def test_a_shape_rule_that_forgets_broadcasting_is_caught(name, restore):
+    op = restore(OPS[name])
+    op.shape = shape_of_the_largest
+    with pytest.raises(AssertionError):
+        check_shape(op)
 
 
 def everything_preserved(shapes, out, **_):
