@@ -132,7 +132,7 @@ def minibatches(
     arrays: Array,
     batch_size: int,
     *,
-    rng: np.random.Generator,
+    rng: np.random.Generator | int,
     shuffle: bool = True,
     drop_last: bool = False,
 ) -> Minibatches[Array]: ...
@@ -141,7 +141,7 @@ def minibatches(
     arrays: Sequence[Array],
     batch_size: int,
     *,
-    rng: np.random.Generator,
+    rng: np.random.Generator | int,
     shuffle: bool = True,
     drop_last: bool = False,
 ) -> Minibatches[tuple[Array, ...]]: ...
@@ -149,7 +149,7 @@ def minibatches(
     arrays: Array | Sequence[Array],
     batch_size: int,
     *,
-    rng: np.random.Generator,
+    rng: np.random.Generator | int,
     shuffle: bool = True,
     drop_last: bool = False,
 ) -> Minibatches[Any]:
@@ -161,8 +161,8 @@ def minibatches(
         One array, or several with first axes of one length n.
     batch_size : int
         Examples in a batch, at least 1.
-    rng : numpy.random.Generator
-        Asked once, here, for the seed of all epochs.
+    rng : numpy.random.Generator or int
+        Asked once, here, for the seed of all epochs; a number seeds a generator.
     shuffle : bool
         Whether each epoch has an order of its own; if not, batches are views of `arrays`.
     drop_last : bool
@@ -190,17 +190,18 @@ def minibatches(
     >>> batches.epoch
     1
     """
-    several: Sequence[Array] = [arrays] if isinstance(arrays, np.ndarray) else tuple(arrays)
+    alone = isinstance(arrays, np.ndarray)
+    several = tuple(np.asarray(array) for array in ([arrays] if alone else arrays))
     options = {
-        "seed": int(rng.integers(_SEEDS)),
+        "seed": int(np.random.default_rng(rng).integers(_SEEDS)),
         "size": _common_length(several),
         "batch_size": batch_size,
         "shuffle": shuffle,
         "drop_last": drop_last,
     }
     _require_batches(options)
-    if isinstance(arrays, np.ndarray):
-        return Minibatches(lambda rows: arrays[rows], options)
+    if alone:
+        return Minibatches(lambda rows: several[0][rows], options)
     return Minibatches(lambda rows: tuple(array[rows] for array in several), options)
 
 

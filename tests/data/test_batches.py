@@ -211,3 +211,11 @@ def test_binarize_is_a_function_of_the_generator_and_leaves_its_input() -> None:
 def test_binarize_refuses_what_is_no_probability(value: float, rng: np.random.Generator) -> None:
     with pytest.raises(SupportError, match=r"scale the images to \[0, 1\]"):
         binarize(np.array([0.5, value]), rng)
+
+
+def test_a_number_seeds_and_lists_are_arrays() -> None:
+    x, y = [0.0, 1.0, 2.0], ["a", "b", "c"]
+    a = [batch[0].tolist() for batch in minibatches([x, y], 2, rng=7)]
+    b = [batch[0].tolist() for batch in minibatches([x, y], 2, rng=np.random.default_rng(7))]
+    assert a == b
+    assert sorted(value for batch in a for value in batch) == x
