@@ -49,6 +49,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def external(session: nox.Session) -> None:
+    """Compare values and gradients with JAX, which nothing else here needs."""
+    session.install("-e", ".[test]", "jax")
+    session.run("python", "-m", "pytest", "tests/external", *session.posargs)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation; a warning is an error."""
     session.install("-e", ".[docs]")
