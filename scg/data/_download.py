@@ -6,8 +6,6 @@ import contextlib
 import gzip
 import hashlib
 import http.client
-import queue
-import threading
 import urllib.error
 import urllib.request
 import zlib
@@ -17,12 +15,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from scg._files import replacing
+from scg.data._connect import MirrorError, answer
 from scg.errors import DataError
 
 __all__ = ["Remote", "UnavailableError", "fetch"]
 
-ANSWER_SECONDS = 15.0  # without an answer for so long, the next mirror is tried
-STALL_SECONDS = 30.0  # nor is a transfer waited for any longer that delivers nothing
+STALL_SECONDS = 30.0  # without a byte for so long, the next mirror is tried
 _CHUNK = 1 << 16
 
 
@@ -49,10 +47,6 @@ class UnavailableError(DataError):
     """Data that is nowhere to be had, as opposed to data that is there and damaged."""
 
 
-class _MirrorError(Exception):
-    """What went wrong with one mirror."""
-
-
 def fetch(remote: Remote, target: Path) -> None:
     """Download a file, check its content, and only then let it appear under its name.
 
@@ -74,7 +68,7 @@ def fetch(remote: Remote, target: Path) -> None:
             with replacing(target) as file:
                 _receive(address, remote.size, file)
                 _verify(file, address.endswith(".gz"), remote)
-        except _MirrorError as error:
+        except MirrorError as error:
             failures.append(f"{address}: {error}")
         except OSError as error:
             raise UnavailableError(
@@ -98,59 +92,29 @@ def _receive(address: str, size: int, file: BinaryIO) -> None:
 
 
 def _chunks(address: str, size: int) -> Generator[bytes, None, None]:
-    """Yield what a mirror sends; its failures become `_MirrorError`, unlike those of writing."""
+    """Yield what a mirror sends; its failures become `MirrorError`, unlike those of writing."""
     request = urllib.request.Request(address, headers={"User-Agent": "scg"})
     received = 0
     try:
-        with _answer(request) as response:
+        with answer(request, STALL_SECONDS) as response:
             announced = response.length
             with _progress(address.rpartition("/")[2], announced) as advance:
                 while chunk := response.read(_CHUNK):
                     received += len(chunk)
                     # An endless answer would otherwise fill the disk; gzip adds little at worst.
                     if received > size + _CHUNK:
-                        raise _MirrorError("it sends more than the file has")
+                        raise MirrorError("it sends more than the file has")
                     advance(len(chunk))
                     yield chunk
     except urllib.error.HTTPError as error:
         error.close()
-        raise _MirrorError(f"HTTP status {error.code}") from error
+        raise MirrorError(f"HTTP status {error.code}") from error
     except (OSError, http.client.HTTPException) as error:
         reason = str(getattr(error, "reason", error)) or type(error).__name__
         # A mirror's own words may span lines.
-        raise _MirrorError(" ".join(reason.split())) from error
+        raise MirrorError(" ".join(reason.split())) from error
     if announced is not None and received < announced:
-        raise _MirrorError(f"the transfer broke off after {received} of {announced} bytes")
-
-
-def _answer(request: urllib.request.Request) -> http.client.HTTPResponse:
-    """Open an address, or give up after `ANSWER_SECONDS`.
-
-    In a thread, because a socket's timeout counts anew for each address behind a name, and looking
-    the name up has none: behind a silent firewall, minutes would pass.
-    """
-    answers: queue.SimpleQueue[http.client.HTTPResponse | BaseException] = queue.SimpleQueue()
-    given_up = threading.Event()
-
-    def ask() -> None:
-        try:
-            response = urllib.request.urlopen(request, timeout=STALL_SECONDS)
-        except BaseException as error:  # whatever it is belongs to who asked
-            answers.put(error)
-        else:
-            answers.put(response)
-            if given_up.is_set():
-                response.close()
-
-    threading.Thread(target=ask, daemon=True).start()
-    try:
-        answer = answers.get(timeout=ANSWER_SECONDS)
-    except queue.Empty as error:
-        given_up.set()
-        raise _MirrorError(f"no answer within {ANSWER_SECONDS:g} seconds") from error
-    if isinstance(answer, BaseException):
-        raise answer
-    return answer
+        raise MirrorError(f"the transfer broke off after {received} of {announced} bytes")
 
 
 @contextlib.contextmanager
@@ -178,8 +142,8 @@ def _verify(file: BinaryIO, gzipped: bool, remote: Remote) -> None:
                 digest.update(chunk)
                 size += len(chunk)
                 if size > remote.size:
-                    raise _MirrorError(f"it holds more than the published {remote.size} bytes")
+                    raise MirrorError(f"it holds more than the published {remote.size} bytes")
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise _MirrorError(f"what it sent is not an intact gzip file ({error})") from error
+        raise MirrorError(f"what it sent is not an intact gzip file ({error})") from error
     if digest.hexdigest() != remote.sha256:
-        raise _MirrorError("what it sent is not the published content (its sha256 differs)")
+        raise MirrorError("what it sent is not the published content (its sha256 differs)")

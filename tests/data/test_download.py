@@ -19,7 +19,7 @@ import pytest
 
 import scg._files
 from scg import data
-from scg.data import _download, _locate
+from scg.data import _connect, _download, _locate
 from scg.errors import DataError
 
 CONTENT = np.random.default_rng(0).bytes(200_000)
@@ -191,14 +191,14 @@ def test_a_silent_server_is_not_waited_for(
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr(_download, "STALL_SECONDS", 3600.0)
     # The server that does answer must have the time for it on a busy machine.
-    monkeypatch.setattr(_download, "ANSWER_SECONDS", 5.0)
+    monkeypatch.setattr(_connect, "ANSWER_SECONDS", 5.0)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         mirrors = (f"http://127.0.0.1:{port}/silent/file.gz", f"{server}/good/file.gz")
         file = remote(server, "good")
         _download.fetch(dataclasses.replace(file, mirrors=mirrors), target)
         assert target.read_bytes() == PACKED
-        monkeypatch.setattr(_download, "ANSWER_SECONDS", 0.1)
+        monkeypatch.setattr(_connect, "ANSWER_SECONDS", 0.1)
         with pytest.raises(DataError, match=r"no answer within 0\.1 seconds"):
             _download.fetch(dataclasses.replace(file, mirrors=mirrors[:1]), target)
 
