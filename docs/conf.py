@@ -27,6 +27,8 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings give types with their shapes
 napoleon_google_docstring = False
 napoleon_use_rtype = False
+# "dtype" in a parameter's type is NumPy's word, not the property of one of our classes.
+suppress_warnings = ["ref.python"]
 # Sections that NumPy's convention lacks: every public docstring says what its derivative or
 # estimator is and where it comes from.
 napoleon_custom_sections = ["Gradient", "Estimator", "Source"]

@@ -2,7 +2,6 @@
 
 from scg.ops import (
     _einsum,
-    _guarded,
     _methods,
     _softmax,
     activation,
@@ -41,6 +40,7 @@ from scg.ops import (
     special,
     trigonometric,
 )
+from scg.ops import _guarded as _guarded  # ops that only vjps use
 from scg.ops._einsum import *  # noqa: F403
 from scg.ops._softmax import *  # noqa: F403
 from scg.ops.activation import *  # noqa: F403
