@@ -17,7 +17,7 @@ class MirrorError(Exception):
 
 
 def answer(request: urllib.request.Request, stall: float) -> http.client.HTTPResponse:
-    """Open an address, or give up after `ANSWER_SECONDS`; later reads may take `stall` seconds each.
+    """Open an address, or give up after `ANSWER_SECONDS`; a later read may take `stall` seconds.
 
     In a thread, because a socket's timeout counts anew for each address behind a name, and looking
     the name up has none: behind a silent firewall, minutes would pass.
