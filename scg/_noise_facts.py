@@ -1,4 +1,4 @@
-"""What flows forward from a draw: its name, sign facts, lost gradients, and raw reads of it."""
+"""What flows forward with a value that a draw reaches: the draw, sign facts, and lost gradients."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scg._run import Draw, Escape, current_run, merge
+from scg._run import current_run, merge
 from scg._smoothness import JUMP, POLE
 from scg.tape import (
     BOXED,
@@ -21,13 +21,12 @@ from scg.tape import (
     Node,
     NoisyNode,
     grad_enabled,
-    place_of_caller,
 )  # fmt: skip
 
 if TYPE_CHECKING:
     from scg._op import Op
 
-__all__ = ["noise_from_reads", "note_noise", "note_read"]
+__all__ = ["note_noise"]
 
 _BOTH = NOISE | TRAINABLE
 
@@ -47,19 +46,9 @@ def note_noise(
         result.cut = result.cut or _new_cut(op, result, facts, nodes, statics)
         if op.sign:
             same = len(nodes) == 2 and nodes[0] is nodes[1]
-            result.flags |= op.sign if isinstance(op.sign, int) else op.sign(same, *facts)
-
-
-def noise_from_reads(op: Op, flags: int, nodes: Sequence[Node | None], statics: Any) -> int:
-    """Return NOISE for a jump in a parameter after a raw read of noise: `theta > float(u)`.
-
-    The number compared with may be that noise, or anything computed from it.
-    """
-    if flags & _BOTH != TRAINABLE or current_run().noise_read is None:
-        return 0
-    classes = op.smoothness(len(nodes), statics)
-    jumps = (n for n, smooth in zip(nodes, classes, strict=True) if n and smooth is JUMP)
-    return NOISE if any(n.flags & TRAINABLE for n in jumps) else 0
+            sign = op.sign if isinstance(op.sign, int) else op.sign(same, *facts)
+            # All of nothing is positive, but its sum is 0.
+            result.flags |= sign & ~POSITIVE if any(0 in n.shape for n in tracked) else sign
 
 
 def _new_cut(
@@ -70,13 +59,12 @@ def _new_cut(
         return None
     jump = pole = 0
     classes = op.smoothness(len(nodes), statics)
-    safe = op.pole_safe if isinstance(op.pole_safe, tuple) else (op.pole_safe,) * len(nodes)
-    for node, smooth, fact, excludes in zip(nodes, classes, facts, safe, strict=True):
+    for node, smooth, safe in zip(nodes, classes, _safe(op, facts), strict=True):
         if node is None:
             continue
         if smooth >= JUMP:
             jump |= node.flags
-        elif smooth is POLE and not fact & excludes:
+        elif smooth is POLE and not safe:
             pole |= node.flags
     read = None if jump & NOISE else current_run().noise_read
     if jump & TRAINABLE and read is not None:
@@ -89,6 +77,15 @@ def _new_cut(
     if not grad_enabled() and result.flags & _BOTH == _BOTH:
         return Cut(op.name, "no_grad", result.place, result.draw)
     return None
+
+
+def _safe(op: Op, facts: Sequence[int]) -> Sequence[int]:
+    """Tell of each input whether what is known of the inputs excludes a pole in it."""
+    rule = op.pole_safe
+    if callable(rule):
+        return rule(*facts)
+    needed = rule if isinstance(rule, tuple) else (rule,) * len(facts)
+    return [fact & n for fact, n in zip(facts, needed, strict=True)]
 
 
 def _waived(node: Node, statics: Any) -> bool:
@@ -125,39 +122,3 @@ def _facts(value: Any, node: Node | None) -> int:
     if np.all(np.greater(value, 0)):
         return POSITIVE | NONNEGATIVE
     return NONNEGATIVE if np.all(np.greater_equal(value, 0)) else 0
-
-
-# --- raw reads: what Python may do with a number that left the graph ---------------------------
-
-_WHOLE = ("bool", "int", "index")  # what these return moves in jumps only
-# A copy that becomes a parameter is a new beginning, whatever it started from.
-_HARMLESS = (*_WHOLE, "parameter")
-
-
-def note_read(node: Node, kind: str) -> None:
-    """Note that the value of a node left the graph, if a gradient could be biased by that."""
-    if node.cut is not None or node.flags & _BOTH == _BOTH:
-        _note_escape(node.draw, kind)
-    elif node.flags & NOISE and node.dtype.kind == "f" and kind not in _HARMLESS:
-        _note_noise(node.draw, kind)
-    elif node.flags & TRAINABLE and kind in _WHOLE and current_run().noise_read is not None:
-        _note_escape(current_run().noise_read.draw, kind)  # type: ignore[union-attr]
-
-
-def _note_escape(draw: Draw | None, kind: str) -> None:
-    """Refuse the gradients of the run that made the draw, and of this one, which acts on it.
-
-    After an update the draw is a constant from the past.
-    """
-    if draw is None or draw.run.updated:
-        return
-    escape = Escape(kind, place_of_caller(), draw)
-    draw.run.add_escape(escape)
-    if current_run() is not draw.run and draw.run.ended:
-        current_run().add_escape(escape)
-
-
-def _note_noise(draw: Draw | None, kind: str) -> None:
-    run = current_run()
-    if draw is not None and run.noise_read is None:
-        run.noise_read = Escape(kind, place_of_caller(), draw)

@@ -15,21 +15,15 @@ from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 import numpy as np
 
-from scg import _axes
-from scg._noise_facts import noise_from_reads, note_noise
+from scg import _axes, _smoothness
+from scg._bad_calls import explained, refuse_tracked_options
+from scg._noise_facts import note_noise
+from scg._reads import noise_from_reads
 from scg._smoothness import JUMP, KINK, OPAQUE, POLE, SMOOTH, Smoothness
-from scg._spec import Spec
+from scg._spec import Spec, retrack
 from scg._typing import Array
-from scg.errors import DTypeError, GradientError, ScgError, ShapeError
-from scg.tape import (
-    INHERITED,
-    POSITIVE,
-    RANDOM,
-    REQUIRES,
-    Node,
-    NoisyNode,
-    _grad_enabled,
-)  # fmt: skip
+from scg.errors import GradientError, ScgError
+from scg.tape import INHERITED, POSITIVE, RANDOM, REQUIRES, Node, NoisyNode, _grad_enabled
 from scg.tensor import Tensor, as_array
 
 __all__ = [
@@ -39,10 +33,6 @@ __all__ = [
 
 Fn = TypeVar("Fn", bound=Callable[..., Any])
 P = ParamSpec("P")
-
-
-SmoothRule = Smoothness | tuple[Smoothness, ...] | Callable[..., tuple[Smoothness, ...]]
-SignRule = int | Callable[..., int]
 
 
 class Op:
@@ -65,8 +55,9 @@ class Op:
         Per input; a callable takes the statics.
     sign : int or callable
         Facts about the output (`POSITIVE`, `NONNEGATIVE`); a callable takes the inputs' facts.
-    pole_safe : int or tuple
-        The facts that exclude the pole, of every input or of each.
+    pole_safe : int, tuple or callable
+        The facts that exclude the pole, of every input or of each; a callable takes the inputs'
+        facts and tells for each whether it is safe.
     alias : bool
         The output may share memory with an input.
     reference : callable or None
@@ -115,9 +106,9 @@ class Op:
         self.rules: tuple[Any, ...] | None = None  # one per input, of an elementwise op
         self.shape = fields.pop("shape", None)
         self.axes = fields.pop("axes", _axes.mixed)
-        self.smooth: SmoothRule = fields.pop("smooth")
-        self.sign: SignRule = fields.pop("sign", 0)
-        self.pole_safe: int | tuple[int, ...] = fields.pop("pole_safe", POSITIVE)
+        self.smooth: _smoothness.SmoothRule = fields.pop("smooth")
+        self.sign: _smoothness.SignRule = fields.pop("sign", 0)
+        self.pole_safe: _smoothness.SafeRule = fields.pop("pole_safe", POSITIVE)
         self.alias: bool = fields.pop("alias", False)
         self.reference = fields.pop("reference", None)
         self.samples = fields.pop("samples", None)
@@ -204,21 +195,11 @@ class Op:
         statics = {**self.defaults, **kwargs}
         if len(args) > count:
             statics.update(zip(self.static_names, args[count:], strict=False))
+        refuse_tracked_options(self.name, statics)
         return args[:count], statics
 
     def _explain(self, error: Exception, arrays: list[Any], statics: dict[str, Any]) -> Exception:
-        """Turn a NumPy error into one that names the op, the shapes and the statics."""
-        shapes = [np.shape(a) for a in arrays if a is not None]
-        if self.shape is not None and not isinstance(error, np.linalg.LinAlgError):
-            try:
-                self.shape(*shapes, **statics)
-            except Exception as explained:  # any other means that the rule knew no more than NumPy
-                if isinstance(explained, ScgError):
-                    return explained
-        given = ", ".join(map(str, shapes))
-        extra = "".join(f", {k}={v!r}" for k, v in statics.items())
-        kind = DTypeError if isinstance(error, TypeError) else ShapeError
-        return kind(f"scg.{self.name}: {error} (input shapes {given}{extra})")
+        return explained(self.name, self.shape, error, arrays, statics)
 
     def record(
         self, y: Any, arrays: Sequence[Any], nodes: Sequence[Node | None], statics: Any
@@ -309,9 +290,9 @@ class Op:
         assert node.saved is not None
         y, *inputs = node.saved
         wrapped = [
-            _retrack(value, parent) for value, parent in zip(inputs, node.parents, strict=True)
+            retrack(value, parent) for value, parent in zip(inputs, node.parents, strict=True)
         ]
-        saved = (_retrack(y, node), *wrapped)
+        saved = (retrack(y, node), *wrapped)
         return self._call(TRACED, g, needs, saved, node.statics)
 
     def _call(self, F: Any, g: Any, needs: Any, saved: Any, statics: Any) -> tuple[Any, ...]:
@@ -325,13 +306,6 @@ class Op:
 
 UNLIMITED = 99
 _FLOAT = np.dtype(np.float64)
-
-
-def _retrack(value: Any, node: Node | None) -> Any:
-    """Turn a residual array back into the tensor it came from."""
-    if value is None or isinstance(value, Spec):
-        return value
-    return Tensor(np.asarray(value), node)
 
 
 # --- registry --------------------------------------------------------------------------------

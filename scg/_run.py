@@ -64,6 +64,8 @@ class Run:
         The score-function sites of this run whose parameters a trainable parameter reaches.
     escapes : list of Escape
         The first raw read whose consequences no unbiased gradient can follow, if there was one.
+    evaluations : list of Escape
+        The same for what was drawn under no_grad before all else; `zero_grad` forgets it.
     more_escapes : int
         How many followed; only counted, or a program that never updates would pile them up.
     noise_read : Escape or None
@@ -85,6 +87,7 @@ class Run:
 
     draws: list[Any] = field(default_factory=list)
     escapes: list[Escape] = field(default_factory=list)
+    evaluations: list[Escape] = field(default_factory=list)
     more_escapes: int = 0
     noise_read: Escape | None = None
     begin: int | None = None
@@ -107,12 +110,14 @@ class Run:
 
     def add_escape(self, escape: Escape) -> None:
         """Note a raw read that refuses every loss of this run."""
-        if self.escapes:
+        # What was drawn under no_grad is an evaluation, unless the program has begun.
+        program = self.pending or escape.draw.recorded
+        kept = self.escapes if program else self.evaluations
+        if kept:
             self.more_escapes += 1
         else:
-            self.escapes.append(escape)
-        # What was drawn under no_grad is an evaluation, which zero_grad may close.
-        self._begin(pending=escape.draw.recorded)
+            kept.append(escape)
+        self._begin(pending=program)
 
     def _begin(self, pending: bool) -> None:
         self.pending |= pending
@@ -185,7 +190,11 @@ def gradients_cleared() -> None:
 
     For `loss = ...; zero_grad(); loss.backward()` is one execution of the program and not two.
     """
-    if not current_run().pending:
+    run = current_run()
+    run.evaluations.clear()
+    if not run.draws and not run.escapes:
+        run.begin = None
+    if not run.pending:
         end_run(updated=False)
 
 

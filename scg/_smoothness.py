@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
 
-__all__ = ["JUMP", "KINK", "OPAQUE", "POLE", "SMOOTH", "Smoothness"]
+__all__ = [
+    "JUMP", "KINK", "OPAQUE", "POLE", "SMOOTH", "SafeRule", "SignRule", "SmoothRule", "Smoothness",
+]  # fmt: skip
 
 
 class Smoothness(IntEnum):
@@ -18,3 +21,8 @@ class Smoothness(IntEnum):
 
 
 SMOOTH, KINK, POLE, JUMP, OPAQUE = Smoothness
+
+# As `Op` takes them: for all inputs, for each, or to be asked.
+SmoothRule = Smoothness | tuple[Smoothness, ...] | Callable[..., tuple[Smoothness, ...]]
+SignRule = int | Callable[..., int]
+SafeRule = int | tuple[int, ...] | Callable[..., tuple[int, ...]]

@@ -1,12 +1,16 @@
-"""What is kept of an array of which only the shape matters."""
+"""What is kept of an array for backward: the array, or its shape alone."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
 from scg._typing import DType, Shape
+from scg.tape import Node
+from scg.tensor import Tensor
 
-__all__ = ["Spec"]
+__all__ = ["Spec", "retrack"]
 
 
 class Spec:
@@ -27,3 +31,10 @@ class Spec:
     def size(self) -> int:
         """Return the number of elements."""
         return int(np.prod(self.shape))
+
+
+def retrack(value: Any, node: Node | None) -> Any:
+    """Turn a residual array back into the tensor it came from."""
+    if value is None or isinstance(value, Spec):
+        return value
+    return Tensor(np.asarray(value), node)

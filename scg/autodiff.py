@@ -10,6 +10,7 @@ import numpy as np
 
 from scg import _axes
 from scg._op import OPS, SMOOTH, op
+from scg._run import order
 from scg.errors import GradientError, ShapeError
 from scg.ops import _samples
 from scg.tape import (
@@ -20,6 +21,8 @@ from scg.tape import (
     Leaf,
     Node,
     NoisyNode,
+    grad_enabled,
+    reachable,
     recording,
     sweep,
 )  # fmt: skip
@@ -283,9 +286,10 @@ def jacobian(fn: Callable[..., Tensor], argnums: int = 0) -> Callable[..., Tenso
     """
 
     def jacobian_of(*args: Any) -> Tensor:
+        before = next(order)
         out, pull = vjp(fn, *args)
         # Recorded only when something outside may differentiate the result again.
-        create = any(isinstance(a, Tensor) and a.requires_grad for a in args)
+        create = grad_enabled() and _reaches_older_leaf(out, before)
         units = np.eye(out.size, dtype=out.dtype).reshape(out.size, *out.shape)
         rows = [pull(unit, create_graph=create)[argnums] for unit in units]
         shape = out.shape + as_tensor(args[argnums]).shape
@@ -294,6 +298,13 @@ def jacobian(fn: Callable[..., Tensor], argnums: int = 0) -> Callable[..., Tenso
         return OPS["stack"].public(*rows, axis=0).reshape(shape)  # type: ignore[no-any-return]
 
     return jacobian_of
+
+
+def _reaches_older_leaf(out: Tensor, before: int) -> bool:
+    """Tell whether the expectation of `out` depends on a leaf made earlier, in any way."""
+    roots = _roots[0](out, weight_of(out, None), of="expectation", traced=False)
+    nodes = reachable([node for node, _ in roots])
+    return any(isinstance(node, Leaf) and node.order < before for node in nodes)
 
 
 def hessian(fn: Callable[..., Tensor], argnums: int = 0) -> Callable[..., Tensor]:

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from scg._arrays import as_array, read_only
-from scg._noise_facts import note_read
 from scg._operators import Operators
 from scg._protocols import without_gradient
+from scg._reads import note_read
 from scg._run import end_run, gradients_cleared
 from scg._typing import Array, ArrayLike, DType, Shape
 from scg.errors import DTypeError, GradientError, ShapeError

@@ -36,10 +36,11 @@ def _cut_message(cut: Cut) -> str:
 
 def check_escapes(runs: Iterable[Run]) -> None:
     """Refuse when a raw value that depends on noise and a trainable parameter was read."""
-    read = [run for run in runs if run.escapes]
-    if read:
-        count = sum(1 + run.more_escapes for run in read)
-        raise BiasedGradientError(_escape_message(read[0].escapes[0], count))
+    runs = list(runs)
+    escapes = [e for run in runs for e in (*run.escapes, *run.evaluations)]
+    if escapes:
+        count = len(escapes) + sum(run.more_escapes for run in runs)
+        raise BiasedGradientError(_escape_message(escapes[0], count))
 
 
 def _escape_message(escape: Escape, count: int) -> str:
@@ -48,7 +49,7 @@ def _escape_message(escape: Escape, count: int) -> str:
         f"the gradient of this loss would be biased: {escape.kind}() at {escape.place} read the "
         f"raw value of something that depends on draw {escape.draw}{more}, and what Python did "
         "with it cannot be followed. Use scg.peek(x) to look without deciding, draw with "
-        'estimator="score", or read the value after optimizer.step()'
+        'estimator="score", or read the value after optimizer.step() and before zero_grad()'
     )
 
 

@@ -2,9 +2,11 @@
 
 import copy
 import pickle
+import threading
 
 import numpy as np
 import pytest
+from exact import assert_unbiased
 
 import scg
 from scg.errors import BiasedGradientError
@@ -102,6 +104,7 @@ def pathwise(mu):
 
 
 POLES = {
+    "power of zero": lambda x: scg.power(scg.tensor(0.0), scg.relu(x)),
     "rate": lambda x: scg.Exponential(scg.square(x)).log_prob(2.0),
     "cholesky": lambda x: scg.cholesky(
         scg.stack([scg.stack([x * x, x]), scg.stack([x, 2.0 + 0.0 * x])])
@@ -120,6 +123,48 @@ def test_an_integer_made_from_a_positive_number_may_be_zero():
     whole = scg.exp(scg.Normal(0.0, 1.0).sample(rng=0)).astype(int)
     with pytest.raises(BiasedGradientError, match="log"):
         scg.log(whole + scg.square(pathwise(mu))).backward()
+
+
+def test_a_sum_of_no_positive_numbers_is_zero():
+    mu = scg.parameter(0.3)
+    nothing = scg.exp(scg.Normal(0.0, 1.0).sample(0, rng=0)).sum()
+    with pytest.raises(BiasedGradientError, match="log"):
+        scg.log(nothing + scg.square(pathwise(mu))).backward()
+
+
+def test_noise_read_in_another_thread_counts_here():
+    p = scg.parameter(0.4)
+    u, found = uniform(), []
+    worker = threading.Thread(target=lambda: found.append(float(u)))
+    worker.start()
+    worker.join()
+    with pytest.raises(BiasedGradientError, match="greater"):
+        (scg.where(p > found[0], 1.0, 0.0) + p).backward()
+
+
+def test_a_jacobian_can_be_differentiated_in_what_its_function_closes_over():
+    """Losing that gradient would bias whatever the result is used in."""
+    p = scg.parameter(0.4)
+    (scg.jacobian(lambda x: p * x * x)(0.5) + p).backward()
+    np.testing.assert_allclose(p.grad, 2.0)
+
+
+def test_a_jacobian_can_be_differentiated_in_the_parameter_of_a_draw():
+    """E[b] x**2 has the slope 2 x p in x, whose slope in p is 2 x."""
+
+    def loss(rng, p):
+        b = scg.Bernoulli(p).sample(rng=rng)
+        return scg.jacobian(lambda x: b * x * x)(0.7)
+
+    assert_unbiased(loss, [0.4])
+
+
+@pytest.mark.parametrize(
+    "f", [lambda p: scg.leaky_relu(-1.0, negative_slope=p), lambda p: scg.elu(-1.0, alpha=p)]
+)
+def test_an_option_that_needs_a_gradient_is_refused(f):
+    with pytest.raises(scg.errors.GradientError, match="option"):
+        f(scg.parameter(0.4))
 
 
 # --- derivatives of the surrogate -------------------------------------------------------------

@@ -90,6 +90,36 @@ def test_an_evaluation_under_no_grad_does_not_outlive_zero_grad():
     (draw(a) * a).backward()
 
 
+def test_an_evaluation_before_the_forward_pass_ends_at_a_late_zero_grad():
+    a = scg.parameter(0.3)
+    with scg.no_grad():
+        float(scg.Normal(a, 1.0).sample())
+    loss = draw(a) * a
+    a.zero_grad()
+    loss.backward()
+    assert a.grad is not None
+
+
+def test_an_evaluation_before_a_forward_pass_without_draws_ends_there_too():
+    a = scg.parameter(0.3)
+    with scg.no_grad():
+        float(scg.Normal(a, 1.0).sample())
+    loss = scg.exp(a)
+    a.zero_grad()
+    loss.backward()
+    assert a.grad is not None
+
+
+def test_a_read_under_no_grad_after_the_forward_pass_does_not_end_there():
+    a = scg.parameter(0.3)
+    b = draw(a)
+    with scg.no_grad():
+        chosen = int(scg.Bernoulli(scg.sigmoid(a) * 0.5 + 0.25 * b).sample())
+    a.zero_grad()
+    with pytest.raises(BiasedGradientError, match="int"):
+        (b * a * chosen + a).backward()
+
+
 def test_a_read_between_zero_grad_and_the_loss_is_an_escape():
     a = scg.parameter(0.3)
     x = scg.Normal(a, 1.0).sample(rng=0)
@@ -159,7 +189,7 @@ def test_a_run_that_never_ends_counts_its_reads_but_does_not_keep_them():
     with scg.no_grad():
         for i in range(50):
             int(draw(a, i))
-    assert len(current_run().escapes) == 1
+    assert len(current_run().evaluations) == 1
     with pytest.raises(BiasedGradientError, match="and 49 more"):
         (draw(a) * a).backward()
 
