@@ -12,11 +12,11 @@ from harness import (
     check_axes,
     check_complex_step,
     check_shape,
-    check_smoothness,
     check_value,
     check_vjp,
     has_gradient,
 )
+from smoothness import check_smoothness
 
 from scg._axes import Along
 from scg._elementwise import ElementwiseOp

@@ -11,10 +11,10 @@ from harness import (
     check_float32_vjp,
     check_inputs,
     check_shape,
-    check_smoothness,
     check_value,
     check_vjp,
 )  # fmt: skip
+from smoothness import check_smoothness
 
 import scg
 from scg._op import OPS
