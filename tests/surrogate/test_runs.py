@@ -1,7 +1,9 @@
 """What counts as one execution of the program: `zero_grad`, `step`, tasks, and what a run keeps."""
 
 import asyncio
+import contextvars
 import gc
+import threading
 
 import pytest
 from exact import assert_unbiased
@@ -150,6 +152,18 @@ def test_tasks_that_share_a_run_share_its_draws():
     def loss(rng, a):
         first, second = asyncio.run(both(a, rng))
         return a * (1.0 + first) * (2.0 - second)
+
+    assert_unbiased(loss, [0.3])
+
+
+def test_a_worker_thread_in_a_copied_context_shares_the_run():
+    def loss(rng, a):
+        context, found = contextvars.copy_context(), []
+        rollout = lambda: found.append(int(draw(a, rng)))  # noqa: E731
+        worker = threading.Thread(target=context.run, args=(rollout,))
+        worker.start()
+        worker.join()
+        return a * 3.0 if found[0] else scg.exp(a)
 
     assert_unbiased(loss, [0.3])
 
