@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from scg.errors import OptionError
+
 __all__ = ["cache_dir", "data_dir", "num_threads", "yields"]
 
 
@@ -37,7 +39,7 @@ def num_threads(available: int) -> int:
     if not chosen:
         return available
     if not chosen.isdigit() or int(chosen) < 1:
-        raise ValueError(
+        raise OptionError(
             f"SCG_NUM_THREADS is {chosen!r}; set it to a whole number of at least 1, or unset it"
         )
     return min(int(chosen), available)

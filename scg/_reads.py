@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["noise_from_reads", "note_read"]
 
 _BOTH = NOISE | TRAINABLE
-_WHOLE = ("bool", "int", "index")  # what these return moves in jumps only
+# What these return moves in jumps only.
+_WHOLE = ("bool", "int", "index", "round", "trunc", "floor", "ceil")
 # A copy that becomes a parameter is a new beginning, whatever it started from.
 _HARMLESS = (*_WHOLE, "parameter")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
@@ -156,7 +157,7 @@ class Tensor(Operators):
 
     def item(self, *index: int) -> Any:
         """Return one element as a Python number. On a random value this counts as an escape."""
-        return self._escape("item").item(*index)
+        return self._escape("item").item(*index) if index else self._scalar("item")
 
     def tolist(self) -> Any:
         """Return nested lists. On a random value this counts as an escape."""
@@ -180,6 +181,18 @@ class Tensor(Operators):
 
     def __complex__(self) -> complex:
         return complex(self._scalar("complex"))
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return round(self._scalar("round"), digits)
+
+    def __trunc__(self) -> int:
+        return int(self._scalar("trunc"))
+
+    def __floor__(self) -> int:
+        return int(math.floor(self._scalar("floor")))
+
+    def __ceil__(self) -> int:
+        return int(math.ceil(self._scalar("ceil")))
 
     def __index__(self) -> int:
         if self.dtype.kind not in "iu":

@@ -1,6 +1,7 @@
 """The Tensor: construction, protocols, reading, and what it refuses."""
 
 import copy
+import math
 import pickle
 
 import numpy as np
@@ -94,6 +95,16 @@ def test_scalars_convert_and_others_say_why_not():
     assert int(scg.tensor(3.7)) == 3
     assert float(scg.tensor([[2.5]])) == 2.5
     assert [10, 20, 30][scg.tensor(1)] == 20
+    x = scg.tensor(-2.567)
+    assert (round(x), round(x, 1), math.floor(x), math.ceil(x), math.trunc(x)) == (
+        -3,
+        -2.6,
+        -3,
+        -2,
+        -2,
+    )
+    with pytest.raises(ShapeError, match="item"):
+        scg.tensor([1.0, 2.0]).item()
     with pytest.raises(DTypeError, match="index"):
         [10, 20][scg.tensor(1.0)]
     with pytest.raises(ShapeError, match="float"):

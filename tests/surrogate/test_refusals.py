@@ -1,5 +1,6 @@
 """Where a gradient would be biased it is refused, and the message says what and where."""
 
+import math
 import threading
 
 import numpy as np
@@ -85,7 +86,17 @@ def test_a_jump_in_a_parameter_alone_is_the_derivative_almost_everywhere(mu):
 
 @pytest.mark.parametrize(
     "read",
-    [bool, int, float, lambda t: t.item(), lambda t: t.numpy(), np.asarray, lambda t: t.tolist()],
+    [
+        bool,
+        int,
+        float,
+        round,
+        math.floor,
+        lambda t: t.item(),
+        lambda t: t.numpy(),
+        np.asarray,
+        lambda t: t.tolist(),
+    ],
 )
 def test_reading_a_pathwise_draw_is_an_escape(mu, read):
     x = draw(mu)
