@@ -189,10 +189,12 @@ class Tensor(Operators):
         return int(self._scalar("trunc"))
 
     def __floor__(self) -> int:
-        return int(math.floor(self._scalar("floor")))
+        whole: int = math.floor(self._scalar("floor"))
+        return whole
 
     def __ceil__(self) -> int:
-        return int(math.ceil(self._scalar("ceil")))
+        whole: int = math.ceil(self._scalar("ceil"))
+        return whole
 
     def __index__(self) -> int:
         if self.dtype.kind not in "iu":
