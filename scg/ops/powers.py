@@ -11,7 +11,7 @@ from scg._elementwise import elementwise
 from scg._op import OPS, POLE, SMOOTH, Smoothness, op, stands_for
 from scg.ops import _samples
 from scg.ops.arithmetic import multiply, reciprocal, square
-from scg.tape import POSITIVE
+from scg.tape import NONNEGATIVE, POSITIVE
 from scg.tensor import Tensor
 
 __all__ = ["power"]
@@ -20,7 +20,8 @@ __all__ = ["power"]
 @elementwise(
     name="power", y="power(a, b)", da="b * power(a, b - 1)", db="xlogy(y, a)", ufunc=np.power,
     # 0**b jumps at b = 0 too, so that only a positive base makes the exponent smooth.
-    smooth=POLE, pole_safe=lambda a, b: (a & POSITIVE,) * 2, sign=lambda same, a, b: a & POSITIVE,
+    smooth=POLE, pole_safe=lambda a, b: (a & POSITIVE,) * 2,
+    sign=lambda same, a, b: POSITIVE | NONNEGATIVE if a & POSITIVE else 0,
     samples=_samples.elementwise((0.5, 3), (-2, 2), complex_step=True),
 )  # fmt: skip
 def _power(a: Any, b: Any, /) -> Tensor:
