@@ -1,6 +1,9 @@
 """Stochastic computation graphs with unbiased gradients, on NumPy and Numba."""
 
-from scg import checkpoint, data, nn, optim, testing
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from scg import checkpoint, nn, optim, testing
 from scg import distributions as _distributions
 from scg import ops as _ops
 from scg._custom import custom_op as op
@@ -14,9 +17,19 @@ from scg.ops import *  # noqa: F403
 from scg.tape import no_grad
 from scg.tensor import Tensor, as_tensor, parameter, peek, tensor
 
+if TYPE_CHECKING:
+    from scg import data
+
 __version__ = "0.1.0"
 __all__ = [
     "Elbo", "Tensor", "as_tensor", "checkpoint", "data", "elbo", "grad", "hessian", "hvp",
     "jacobian", "minibatch_scale", "nn", "no_grad", "op", "optim", "parameter", "peek", "seed",
     "surrogate", "tensor", "testing", "vjp", *_distributions.__all__, *_ops.__all__,
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Import `scg.data` when it is first asked for: it brings HTTP along, which costs time."""
+    if name == "data":
+        return importlib.import_module("scg.data")
+    raise AttributeError(f"module 'scg' has no attribute '{name}'")
