@@ -8,6 +8,7 @@ from scg import distributions as _distributions
 from scg import ops as _ops
 from scg._custom import custom_op as op
 from scg._surrogate import surrogate
+from scg._tensor import Tensor, as_tensor, parameter, peek, tensor
 from scg.autodiff import grad, hessian, hvp, jacobian, vjp
 from scg.distributions import *  # noqa: F403
 from scg.errors import *  # noqa: F403
@@ -15,7 +16,6 @@ from scg.noise import seed
 from scg.objectives import Elbo, elbo, minibatch_scale
 from scg.ops import *  # noqa: F403
 from scg.tape import no_grad
-from scg.tensor import Tensor, as_tensor, parameter, peek, tensor
 
 if TYPE_CHECKING:
     from scg import data

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from scg._tensor import Tensor
 from scg.errors import DTypeError, GradientError, ScgError, ShapeError
-from scg.tensor import Tensor
 
 __all__ = ["explained", "refuse_tracked_options"]
 

@@ -17,11 +17,11 @@ import numpy as np
 from scg import _axes
 from scg._op import Op, Smoothness, register
 from scg._rule import FLOATS, Rule, are_floats, as_floats
+from scg._tensor import Tensor, as_array
 from scg._typing import Shape
 from scg.errors import ShapeError
 from scg.kernels.generate import Expression
 from scg.tape import REQUIRES, TRAINABLE, Node, _grad_enabled
-from scg.tensor import Tensor, as_array
 
 __all__ = ["ElementwiseOp", "broadcast_shape", "elementwise"]
 

@@ -21,10 +21,10 @@ from scg._noise_facts import note_noise
 from scg._reads import noise_from_reads
 from scg._smoothness import JUMP, KINK, OPAQUE, POLE, SMOOTH, Smoothness
 from scg._spec import Spec, retrack
+from scg._tensor import Tensor, as_array
 from scg._typing import Array
 from scg.errors import GradientError, ScgError
 from scg.tape import INHERITED, POSITIVE, RANDOM, REQUIRES, Node, NoisyNode, _grad_enabled
-from scg.tensor import Tensor, as_array
 
 __all__ = [
     "JUMP", "KINK", "OPAQUE", "OPS", "POLE", "RAW", "SMOOTH", "TRACED", "Op", "Smoothness", "Spec",

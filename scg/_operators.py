@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scg.tensor import Tensor
+    from scg._tensor import Tensor
 
 __all__ = ["Operators"]
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from scg._tensor import Tensor
 from scg._typing import DType, Shape
 from scg.tape import Node
-from scg.tensor import Tensor
 
 __all__ = ["Spec", "retrack"]
 

@@ -11,6 +11,7 @@ import numpy as np
 from scg import _axes
 from scg._op import OPS, SMOOTH, op
 from scg._run import order
+from scg._tensor import Tensor, as_tensor
 from scg.errors import GradientError, ShapeError
 from scg.ops import _samples
 from scg.tape import (
@@ -26,7 +27,6 @@ from scg.tape import (
     recording,
     sweep,
 )  # fmt: skip
-from scg.tensor import Tensor, as_tensor
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "vjp"]
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from scg._op import OPS
+from scg._tensor import Tensor
 from scg.distributions import Distribution, kl_divergence
 from scg.errors import OptionError, ShapeError
-from scg.tensor import Tensor
 
 __all__ = ["Elbo", "elbo", "minibatch_scale"]
 

@@ -16,6 +16,7 @@ import numpy as np
 from scg import _axes
 from scg._op import SMOOTH, Op
 from scg._run import Draw, current_run
+from scg._tensor import Tensor
 from scg.errors import GradientError, OptionError
 from scg.tape import (
     DRAWN,
@@ -30,7 +31,6 @@ from scg.tape import (
     Node,
     grad_enabled,
 )  # fmt: skip
-from scg.tensor import Tensor
 
 __all__ = ["ROUTES", "Distribution", "Site", "pathwise_site", "score_site", "with_noise"]
 

@@ -21,10 +21,10 @@ from scg._surrogate.checks import (
     check_forgotten,
     check_past,
 )
+from scg._tensor import Tensor, as_tensor
 from scg.autodiff import Roots, value_roots
 from scg.errors import OptionError
 from scg.tape import BOXED, Node, reachable
-from scg.tensor import Tensor, as_tensor
 
 __all__ = ["expectation_roots", "surrogate"]
 

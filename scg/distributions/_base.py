@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from scg._tensor import Tensor, as_array, as_tensor
 from scg._typing import Array, DType, Shape
 from scg.distributions._support import Support, check_parameter, check_value
 from scg.errors import BiasedGradientError, DTypeError, OptionError, ShapeError
 from scg.noise import Source, as_source
 from scg.site import check_route, pathwise_site, score_site
-from scg.tensor import Tensor, as_array, as_tensor
 
 __all__ = ["Distribution", "float_parameters"]
 

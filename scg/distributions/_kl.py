@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from scg._tensor import Tensor
 from scg.distributions._base import Distribution
 from scg.errors import OptionError
-from scg.tensor import Tensor
 
 __all__ = ["PAIRS", "kl_divergence", "kl_pair"]
 

@@ -7,9 +7,9 @@ from typing import TypeAlias
 import numpy as np
 
 import scg.ops as ops
+from scg._tensor import Tensor
 from scg._typing import Array, Shape
 from scg.errors import OptionError, SupportError
-from scg.tensor import Tensor
 
 __all__ = ["Diagonal", "Factor", "Scale", "Spread"]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from scg._tensor import Tensor
 from scg._typing import Array
 from scg.errors import SupportError
-from scg.tensor import Tensor
 
 __all__ = [
     "BOOLEAN", "NONNEGATIVE", "NUMBER", "POSITIVE", "REAL", "UNIT", "Support", "category",

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 import scg.ops as ops
+from scg._tensor import Tensor
 from scg._typing import Array, Shape
 from scg.distributions._base import Distribution
 from scg.distributions._kl import kl_pair
 from scg.distributions._support import REAL, UNIT
 from scg.errors import OptionError
 from scg.noise import Source
-from scg.tensor import Tensor
 
 __all__ = ["Bernoulli"]
 

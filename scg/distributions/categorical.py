@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 import scg.ops as ops
+from scg._tensor import Tensor
 from scg._typing import Array, Shape
 from scg.distributions._base import Distribution
 from scg.distributions._kl import kl_pair
@@ -19,7 +20,6 @@ from scg.distributions._support import (
 )
 from scg.errors import OptionError, ShapeError
 from scg.noise import Source
-from scg.tensor import Tensor
 
 __all__ = ["Categorical", "Categories"]
 

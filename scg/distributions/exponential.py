@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import scg.ops as ops
+from scg._tensor import Tensor
 from scg._typing import Shape
 from scg.distributions._base import Distribution
 from scg.distributions._kl import kl_pair
 from scg.distributions._support import NUMBER, POSITIVE
 from scg.noise import Source
 from scg.site import with_noise
-from scg.tensor import Tensor
 
 __all__ = ["Exponential"]
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import scg.ops as ops
+from scg._tensor import Tensor, as_array
 from scg._typing import Array, Shape
 from scg.distributions._base import Distribution
 from scg.distributions._kl import kl_pair
@@ -16,7 +17,6 @@ from scg.distributions._support import POSITIVE, REAL
 from scg.errors import OptionError, ShapeError
 from scg.noise import Source
 from scg.site import with_noise
-from scg.tensor import Tensor, as_array
 
 __all__ = ["Normal"]
 

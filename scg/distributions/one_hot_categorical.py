@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from scg._tensor import Tensor
 from scg._typing import Array, Shape
 from scg.distributions._kl import kl_pair
 from scg.distributions._support import Support
 from scg.distributions.categorical import Categories, kl_of_categories
 from scg.noise import Source
-from scg.tensor import Tensor
 
 __all__ = ["OneHotCategorical"]
 

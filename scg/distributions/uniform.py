@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 import scg.ops as ops
+from scg._tensor import Tensor
 from scg._typing import Array, Shape
 from scg.distributions._base import Distribution
 from scg.distributions._kl import kl_pair
@@ -15,7 +16,6 @@ from scg.errors import BiasedGradientError
 from scg.noise import Source
 from scg.site import with_noise
 from scg.tape import TRAINABLE
-from scg.tensor import Tensor
 
 __all__ = ["Uniform"]
 

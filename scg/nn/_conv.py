@@ -7,11 +7,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from scg import ops
+from scg._tensor import Tensor, as_tensor, parameter
 from scg.errors import OptionError, ShapeError
 from scg.nn._init import float_dtype, weights, whole
 from scg.nn._module import Module
 from scg.noise import as_source
-from scg.tensor import Tensor, as_tensor, parameter
 
 __all__ = ["Conv2d"]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from scg._tensor import Tensor, peek
 from scg._typing import Array
 from scg.checkpoint import require_match
 from scg.errors import OptionError
-from scg.tensor import Tensor, peek
 
 __all__ = ["Module"]
 

@@ -12,11 +12,11 @@ import numpy as np
 
 from scg._axes import Along, AxisMap
 from scg._op import OPS, SMOOTH, op, serves
+from scg._tensor import Tensor
 from scg._typing import Array, Shape
 from scg.errors import DTypeError, ShapeError
 from scg.kernels import matmul as kernels
 from scg.ops import _samples
-from scg.tensor import Tensor
 
 __all__ = ["einsum"]
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from scg._elementwise import elementwise
 from scg._op import POLE, SMOOTH
+from scg._tensor import Tensor
 from scg.ops import _samples
-from scg.tensor import Tensor
 
 __all__ = ["divide_or_zero", "finite_part"]
 

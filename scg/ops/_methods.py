@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from scg._op import OPS
+from scg._tensor import Tensor
 from scg.ops import axis_order, indexing, repeating, shape
-from scg.tensor import Tensor
 
 OPERATORS = {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide",

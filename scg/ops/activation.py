@@ -9,9 +9,9 @@ import scipy.special as sp
 
 from scg._elementwise import elementwise
 from scg._op import KINK, POLE, stands_for
+from scg._tensor import Tensor
 from scg.ops import _samples
 from scg.tape import NONNEGATIVE, POSITIVE
-from scg.tensor import Tensor
 
 __all__ = [
     "elu", "gelu", "leaky_relu", "log_sigmoid", "logit", "relu", "selu", "sigmoid",

@@ -10,12 +10,12 @@ import numpy as np
 from scg import _axes
 from scg._axes import Along, AxisMap
 from scg._op import JUMP, SMOOTH, op, serves
+from scg._tensor import Tensor
 from scg._typing import Array, DType, Shape
 from scg.errors import ShapeError
 from scg.ops._samples import Case, Samples
 from scg.ops.shape import flatten
 from scg.tape import NONNEGATIVE
-from scg.tensor import Tensor
 
 __all__ = ["take_along_axis"]
 

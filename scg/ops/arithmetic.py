@@ -8,9 +8,9 @@ import numpy as np
 
 from scg._elementwise import elementwise
 from scg._op import POLE, SMOOTH
+from scg._tensor import Tensor
 from scg.ops import _samples
 from scg.tape import NONNEGATIVE, POSITIVE
-from scg.tensor import Tensor
 
 __all__ = ["add", "divide", "multiply", "negative", "reciprocal", "square", "subtract"]
 

@@ -8,9 +8,9 @@ import scipy.special as sp
 
 from scg._elementwise import elementwise
 from scg._op import KINK
+from scg._tensor import Tensor
 from scg.ops import _samples
 from scg.tape import NONNEGATIVE, POSITIVE
-from scg.tensor import Tensor
 
 __all__ = ["i0e", "i1e"]
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from scg._axes import Along, AxisMap
 from scg._op import SMOOTH, op, stands_for
+from scg._tensor import Tensor, as_tensor
 from scg._typing import DType, Shape
 from scg.errors import OptionError, ShapeError
 from scg.kernels import conv as kernels
@@ -21,7 +22,6 @@ from scg.ops._samples import Case, Samples
 from scg.ops.padding import pad
 from scg.ops.shape import expand_dims, squeeze
 from scg.tape import NONNEGATIVE
-from scg.tensor import Tensor, as_tensor
 
 __all__ = ["conv1d", "conv2d", "conv_transpose2d"]
 

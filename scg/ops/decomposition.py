@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scg._op import KINK, OPAQUE, OPS, POLE, op, serves
+from scg._tensor import Tensor
 from scg._typing import Array, DType, Shape
 from scg.ops import _samples
 from scg.ops._matrix_rules import (
@@ -19,7 +20,6 @@ from scg.ops._matrix_rules import (
     transposed,
 )
 from scg.tape import NONNEGATIVE
-from scg.tensor import Tensor
 
 __all__ = ["Eigh", "cholesky", "eigh", "eigvalsh", "svdvals"]
 

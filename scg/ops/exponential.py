@@ -8,9 +8,9 @@ import numpy as np
 
 from scg._elementwise import elementwise
 from scg._op import POLE
+from scg._tensor import Tensor
 from scg.ops import _samples
 from scg.tape import NONNEGATIVE, POSITIVE
-from scg.tensor import Tensor
 
 __all__ = [
     "cbrt", "exp", "exp2", "expm1", "log", "log10", "log1p", "log2", "logaddexp", "sqrt",

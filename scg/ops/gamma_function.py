@@ -10,10 +10,10 @@ from scg import _axes
 from scg._elementwise import elementwise
 from scg._op import POLE, op
 from scg._rule import promoting
+from scg._tensor import Tensor
 from scg._typing import Shape
 from scg.errors import OptionError
 from scg.ops import _samples
-from scg.tensor import Tensor
 
 __all__ = ["betaln", "digamma", "gammaln", "polygamma"]
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from scg._axes import Along
 from scg._op import JUMP, op, serves
+from scg._tensor import Tensor, as_array, as_tensor
 from scg._typing import Array, DType, Shape
 from scg.errors import DTypeError, ShapeError
 from scg.ops import _gather
@@ -17,7 +18,6 @@ from scg.ops._gather import ARRAY, along
 from scg.ops._samples import Case, Samples
 from scg.ops.shape import broadcast_to, flatten
 from scg.tape import NONNEGATIVE
-from scg.tensor import Tensor, as_array, as_tensor
 
 __all__ = ["one_hot", "take"]
 

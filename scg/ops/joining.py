@@ -9,12 +9,12 @@ import numpy as np
 
 from scg._axes import Along, AxisMap
 from scg._op import SMOOTH, op, serves
+from scg._tensor import Tensor, as_tensor
 from scg._typing import Shape
 from scg.errors import ShapeError
 from scg.ops._gather import along, checked_axis
 from scg.ops._samples import arrays
 from scg.ops.shape import flatten
-from scg.tensor import Tensor, as_tensor
 
 __all__ = ["concatenate", "split", "stack"]
 

@@ -9,9 +9,9 @@ import scipy.special as sp
 
 from scg._elementwise import elementwise
 from scg._op import POLE, SMOOTH
+from scg._tensor import Tensor
 from scg.ops import _samples
 from scg.tape import NONNEGATIVE, POSITIVE
-from scg.tensor import Tensor
 
 __all__ = [
     "bernoulli_log_prob", "exponential_log_prob", "normal_log_prob", "uniform_log_prob",

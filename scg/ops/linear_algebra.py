@@ -11,6 +11,7 @@ import numpy as np
 from scg import _axes
 from scg._axes import Along, AxisMap
 from scg._op import KINK, SMOOTH, op, serves
+from scg._tensor import Tensor, as_tensor
 from scg._typing import Axis, Shape
 from scg.errors import OptionError, ShapeError
 from scg.kernels import matmul as kernels
@@ -18,7 +19,6 @@ from scg.kernels import reduce
 from scg.ops import _samples
 from scg.ops._reduced import CASES, restore, rule, shared
 from scg.tape import NONNEGATIVE
-from scg.tensor import Tensor, as_tensor
 
 __all__ = ["matmul", "norm", "outer"]
 

@@ -10,11 +10,11 @@ import numpy as np
 from scg import _axes
 from scg._axes import Along, AxisMap
 from scg._op import JUMP, OPS, POLE, SMOOTH, op, serves
+from scg._tensor import Tensor
 from scg._typing import Array, DType, Shape
 from scg.errors import ShapeError, SupportError
 from scg.ops import _samples
 from scg.ops._matrix_rules import floats, keep_batch, lapack, square, transposed
-from scg.tensor import Tensor
 
 __all__ = ["Slogdet", "inv", "slogdet", "solve", "solve_triangular"]
 

@@ -9,12 +9,12 @@ import numpy as np
 
 from scg._axes import Along, AxisMap
 from scg._op import SMOOTH, op, serves
+from scg._tensor import Tensor, as_tensor
 from scg._typing import DType, Shape
 from scg.errors import OptionError, ShapeError
 from scg.ops._gather import along
 from scg.ops._samples import Case, Samples
 from scg.ops.indexing import getitem
-from scg.tensor import Tensor, as_tensor
 
 __all__ = ["pad"]
 

@@ -9,13 +9,13 @@ import numpy as np
 
 from scg._axes import Along, AxisMap
 from scg._op import JUMP, KINK, SMOOTH, op, stands_for
+from scg._tensor import Tensor, as_tensor
 from scg._typing import DType, Shape
 from scg.kernels import pool as kernels
 from scg.kernels._window import pair, window
 from scg.ops._samples import Case, Samples
 from scg.ops.convolution import Pair, check_rank, resolve_padding
 from scg.tape import NONNEGATIVE
-from scg.tensor import Tensor, as_tensor
 
 __all__ = ["avg_pool2d", "max_pool2d"]
 

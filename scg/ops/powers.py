@@ -9,10 +9,10 @@ import numpy as np
 from scg import _axes
 from scg._elementwise import elementwise
 from scg._op import OPS, POLE, SMOOTH, Smoothness, op, stands_for
+from scg._tensor import Tensor
 from scg.ops import _samples
 from scg.ops.arithmetic import multiply, reciprocal, square
 from scg.tape import NONNEGATIVE, POSITIVE
-from scg.tensor import Tensor
 
 __all__ = ["power"]
 

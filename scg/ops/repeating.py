@@ -10,6 +10,7 @@ import numpy as np
 from scg import _axes
 from scg._axes import Along, AxisMap
 from scg._op import SMOOTH, op, serves
+from scg._tensor import Tensor, as_tensor
 from scg._typing import Axis, Shape
 from scg.errors import DTypeError, ShapeError
 from scg.ops import _gather
@@ -17,7 +18,6 @@ from scg.ops._gather import ARRAY, along, checked_axis
 from scg.ops._samples import arrays
 from scg.ops.indexing import raw_values
 from scg.ops.shape import as_numpy, broadcast_to, flatten, reshape
-from scg.tensor import Tensor, as_tensor
 
 __all__ = ["flip", "repeat", "roll", "tile"]
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from scg._elementwise import elementwise
 from scg._op import JUMP
+from scg._tensor import Tensor
 from scg.ops import _samples
-from scg.tensor import Tensor
 
 __all__ = ["ceil", "floor", "floor_divide", "mod", "round", "sign", "trunc"]
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from scg._elementwise import elementwise
 from scg._op import JUMP, KINK, SMOOTH, Smoothness, stands_for
+from scg._tensor import Tensor, as_tensor
 from scg.ops import _samples
 from scg.tape import NONNEGATIVE
-from scg.tensor import Tensor, as_tensor
 
 __all__ = ["abs", "clip", "maximum", "minimum", "where"]
 

@@ -10,10 +10,10 @@ import numpy as np
 from scg import _axes
 from scg._axes import Along, AxisMap
 from scg._op import SMOOTH, op, serves
+from scg._tensor import Tensor
 from scg._typing import Axis, Shape
 from scg.errors import ShapeError
 from scg.ops import _samples
-from scg.tensor import Tensor
 
 __all__ = ["broadcast_to", "expand_dims", "flatten", "reshape", "squeeze"]
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from scg import _axes
 from scg._op import JUMP, KINK, OPS, SMOOTH, op
+from scg._tensor import Tensor
 from scg._typing import DType, Shape
 from scg.errors import ShapeError
 from scg.ops import _samples
 from scg.ops._reduced import check_axes
-from scg.tensor import Tensor
 
 __all__ = ["TopK", "argsort", "sort", "topk"]
 

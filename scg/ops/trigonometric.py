@@ -9,9 +9,9 @@ import numpy as np
 
 from scg._elementwise import elementwise
 from scg._op import KINK, POLE
+from scg._tensor import Tensor
 from scg.ops import _samples
 from scg.tape import NONNEGATIVE, POSITIVE
-from scg.tensor import Tensor
 
 __all__ = [
     "arccos", "arcsin", "arctan", "arctan2", "cos", "deg2rad", "hypot", "rad2deg", "sin", "tan",

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from scg._run import end_run, gradients_cleared
+from scg._tensor import Tensor
 from scg._typing import Array
 from scg.checkpoint import require_match
 from scg.errors import CheckpointError, NonFiniteError, OptionError
 from scg.optim._options import Parameters, Schedule, named, nonnegative
-from scg.tensor import Tensor
 
 __all__ = ["Optimizer"]
 

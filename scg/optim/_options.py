@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
+from scg._tensor import Tensor
 from scg.errors import GradientError, OptionError
 from scg.nn import Module
-from scg.tensor import Tensor
 
 __all__ = ["Parameters", "Schedule", "fraction", "named", "nonnegative", "positive"]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from scg._tensor import Tensor, as_tensor
 from scg._typing import Array
 from scg.autodiff import vjp
 from scg.errors import GradientError
-from scg.tensor import Tensor, as_tensor
 
 __all__ = ["check_grads", "directional_difference"]
 
