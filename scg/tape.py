@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from scg._partial import Partial
 from scg._run import Draw, Place, Run
 from scg._run import order as _order
 from scg._typing import DType, Shape
@@ -344,7 +345,10 @@ def _accumulate(grads: dict[Node, Any], owned: set[Node], node: Node, g: Any, tr
     written to; the second makes a new buffer, which later ones may.
     """
     before = grads.get(node)
-    if before is None:
+    if type(g) is Partial:
+        grads[node] = g.added_to(before, in_place=node in owned)
+        owned.add(node)
+    elif before is None:
         grads[node] = g
     elif traced or type(before) is not np.ndarray:
         grads[node] = before + g

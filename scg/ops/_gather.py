@@ -14,7 +14,8 @@ import numpy as np
 
 from scg import _axes
 from scg._axes import Along, AxisMap
-from scg._op import JUMP, SMOOTH, Smoothness, op
+from scg._op import JUMP, RAW, SMOOTH, Smoothness, op
+from scg._partial import Partial
 from scg._typing import DType, Shape
 from scg.errors import ShapeError
 from scg.ops._samples import Case, Samples
@@ -151,7 +152,9 @@ def getitem(x: Any, /, *arrays: Any, index: tuple[Any, ...]) -> Any:
 
 @getitem.vjp
 def _(F: Any, g: Any, _y: Any, _x: Any, *arrays: Any, index: tuple[Any, ...]) -> Any:
-    return _padded(arrays, F.scatter(g, *arrays, shape=_x.shape, index=index))
+    if F is not RAW:
+        return _padded(arrays, F.scatter(g, *arrays, shape=_x.shape, index=index))
+    return _padded(arrays, Partial(g, fill(index, arrays), _x.shape, repeats=bool(arrays)))
 
 
 # --- writing ---------------------------------------------------------------------------------
