@@ -31,6 +31,7 @@ INTERRUPTED = 130  # what a shell expects of a program ended by Ctrl-C
 _ENTRIES = frozenset(
     "experiment options epochs task batches history sums seconds".split()
 )  # of a checkpoint's state
+_MADE_WITH = frozenset("Python scg numpy scipy numba CPU threads".split())
 
 
 def run(task: type[Task], arguments: Sequence[str] | None = None) -> None:
@@ -265,12 +266,19 @@ class _Loop:
         metrics = {
             **last, "epochs": len(self.history), "seconds_per_epoch": sum(seconds) / len(seconds),
             "seed": self.options.seed, "options": self.options.settings(),
-            "history": self.history,
+            "notice": self.task.notice(), "made_with": _made_with(), "history": self.history,
         }  # fmt: skip
         path = self.options.out / "metrics.json"
         with replacing(path) as file:
             file.write((json.dumps(metrics, indent=2, default=str) + "\n").encode())
         return path
+
+
+def _made_with() -> dict[str, str]:
+    """Return what the numbers depend on beside the options, in the words of `python -m scg`."""
+    from scg.__main__ import table
+
+    return {name: value for name, value in table() if name in _MADE_WITH}
 
 
 def _require_folder(out: Path) -> None:

@@ -75,6 +75,8 @@ def test_a_run_writes_metrics_pictures_and_a_checkpoint(tmp_path, capsys):
     assert found["seed"] == 0
     assert found["options"]["size"] == 8
     assert found["test_loss"] == found["history"][-1]["test_loss"]
+    assert found["made_with"]["numpy"] == np.__version__
+    assert found["notice"] == ""
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert "curves.png" in capsys.readouterr().out
 
