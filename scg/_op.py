@@ -23,8 +23,9 @@ from scg._smoothness import JUMP, KINK, OPAQUE, POLE, SMOOTH, Smoothness
 from scg._spec import Spec, retrack
 from scg._tensor import Tensor, as_array
 from scg._typing import Array
+from scg._watch import watcher
 from scg.errors import GradientError, ScgError
-from scg.tape import INHERITED, POSITIVE, RANDOM, REQUIRES, Node, NoisyNode, _grad_enabled
+from scg.tape import INHERITED, NOISE, POSITIVE, RANDOM, REQUIRES, Node, NoisyNode, _grad_enabled
 
 __all__ = [
     "JUMP", "KINK", "OPAQUE", "OPS", "POLE", "RAW", "SMOOTH", "TRACED", "Op", "Smoothness", "Spec",
@@ -74,6 +75,7 @@ class Op:
 
     __slots__ = (
         "_all_smooth",
+        "_bends",
         "_has_needs",
         "_kept",
         "alias",
@@ -122,6 +124,7 @@ class Op:
         self._kept: tuple[bool, ...] = (False, *[False] * len(self.inputs))
         self._has_needs = False
         self._all_smooth = isinstance(self.smooth, Smoothness) and self.smooth <= KINK
+        self._bends = self.smooth is not SMOOTH
         self.public = self._make_public(forward)
 
     def _read_signature(self, forward: Callable[..., Any]) -> None:
@@ -215,6 +218,8 @@ class Op:
         flags &= INHERITED
         if not flags:
             return Tensor(y, None)
+        if self._bends and flags & NOISE and (watch := watcher.get()) is not None:
+            watch.saw_op(self, y, arrays, statics)
         if not self._all_smooth or not _grad_enabled.get():
             flags = self._without_cut_paths(flags, nodes, statics)
             flags |= noise_from_reads(self, flags, nodes, statics)

@@ -6,6 +6,9 @@ outcomes; distributions cannot tell the difference.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,7 +16,7 @@ import numpy as np
 from scg._typing import Array, DType, Shape
 from scg.errors import OptionError
 
-__all__ = ["GeneratorSource", "Source", "as_source", "default_rng", "seed"]
+__all__ = ["GeneratorSource", "Source", "as_source", "default_rng", "seed", "using"]
 
 
 class Source(Protocol):
@@ -100,6 +103,23 @@ def default_rng() -> np.random.Generator:
     return _default
 
 
+_used: ContextVar[Source | None] = ContextVar("scg_noise", default=None)
+
+
+@contextmanager
+def using(source: Source) -> Iterator[None]:
+    """Let draws without an `rng=` of their own ask `source`, inside a `with` block.
+
+    One with a seed or a generator of its own is refused there: who installs a source wants to see
+    every draw.
+    """
+    token = _used.set(source)
+    try:
+        yield
+    finally:
+        _used.reset(token)
+
+
 def as_source(rng: Any) -> Source:
     """Return the noise source that an `rng=` argument means.
 
@@ -113,8 +133,14 @@ def as_source(rng: Any) -> Source:
     OptionError
         For anything else.
     """
+    used = _used.get()
     if rng is None:
-        return GeneratorSource(_default)
+        return GeneratorSource(_default) if used is None else used
+    if used is not None and isinstance(rng, np.random.Generator | int | np.integer):
+        raise OptionError(
+            f"rng={rng!r} hides a draw from the source of noise in use here (an exact expectation "
+            "replays it, for instance); leave rng= out"
+        )
     if isinstance(rng, np.random.Generator):
         return GeneratorSource(rng)
     if isinstance(rng, int | np.integer) and not isinstance(rng, bool):
