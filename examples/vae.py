@@ -17,10 +17,10 @@ import argparse
 from pathlib import Path
 from statistics import NormalDist
 
-import numpy as np
-
 import scg
 from scg import data, experiment, nn, optim
+
+import numpy as np
 
 
 class Vae(nn.Module):

@@ -10,6 +10,7 @@ __all__ = [
     "GradientError",
     "NonFiniteError",
     "OptionError",
+    "OutOfMemoryError",
     "ScgError",
     "ShapeError",
     "SupportError",
@@ -47,6 +48,10 @@ class NonFiniteError(ScgError, ValueError):
 
 class OptionError(ScgError, ValueError):
     """An unknown or contradictory option."""
+
+
+class OutOfMemoryError(ScgError, MemoryError):
+    """Sizes for which the memory has no room."""
 
 
 class DataError(ScgError, ValueError):
