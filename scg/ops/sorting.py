@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scg import _axes
-from scg._op import JUMP, KINK, OPS, SMOOTH, op
+from scg._op import JUMP, KINK, OPS, RAW, SMOOTH, op
 from scg._tensor import Tensor
-from scg._typing import DType, Shape
+from scg._typing import Array, DType, Shape
 from scg.errors import ShapeError
 from scg.ops import _samples
 from scg.ops._reduced import check_axes
@@ -110,9 +110,26 @@ def sort(x: Any, /, axis: int | None = -1) -> Any:
 @sort.vjp
 def _(F: Any, g: Any, y: Any, x: Any, *, axis: int | None) -> Any:
     row, along = (x.reshape(-1), 0) if axis is None else (x, axis)
+    shares = F.tie_mean(g, y, axis=along)
+    if F is RAW:
+        return _unsorted(shares, row, along).reshape(x.shape)
     order = F.argsort(row, axis=along)
-    back = F.scatter_along_axis(F.tie_mean(g, y, axis=along), order, shape=row.shape, axis=along)
-    return back.reshape(x.shape)
+    return F.scatter_along_axis(shares, order, shape=row.shape, axis=along).reshape(x.shape)
+
+
+def _unsorted(g: Array, x: Array, axis: int) -> Array:
+    """Return what belongs to the sorted elements of `x` in the order of `x`.
+
+    Equal elements must have equal shares: then any order among them will do, and that is found in
+    half the time of the stable one.
+    """
+    rows = np.moveaxis(x, axis, -1)
+    place = np.argsort(rows, axis=-1)
+    if place.size:  # numbers of elements instead of places in a row: one index is written fastest
+        place += np.arange(0, place.size, place.shape[-1]).reshape(*place.shape[:-1], 1)
+    back = np.empty(place.size, g.dtype)
+    back[place.reshape(-1)] = np.moveaxis(g, axis, -1).reshape(-1)
+    return np.moveaxis(back.reshape(place.shape), -1, axis)
 
 
 @op(
@@ -204,6 +221,10 @@ def _topk(x: Any, /, k: int, axis: int = -1) -> Any:
 @_topk.vjp
 def _(F: Any, g: Any, _y: Any, x: Any, *, k: int, axis: int) -> Any:
     # Elements equal to the last of the k share its cotangent, so the whole order is needed.
+    if F is RAW:
+        padded = np.zeros(x.shape, g.dtype)
+        _head(np.flip(padded, axis), k, axis)[...] = g
+        return _unsorted(F.tie_mean(padded, np.sort(x, axis=axis), axis=axis), x, axis)
     n = x.shape[axis]
     places = np.expand_dims(np.arange(k), [i for i in range(x.ndim) if i != axis % x.ndim])
     padded = F.scatter_along_axis(g, np.broadcast_to(places, g.shape), shape=x.shape, axis=axis)
