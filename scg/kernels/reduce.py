@@ -116,9 +116,11 @@ class Folded(NamedTuple):
     inner: int
 
 
-def numpy_axis(axis: Axis) -> int | tuple[int, ...] | None:
-    """Return `axis` as NumPy takes it."""
-    return axis if axis is None or isinstance(axis, int) else tuple(axis)
+def numpy_axis(axis: Axis) -> tuple[int, ...] | None:
+    """Return `axis` as NumPy takes it; in a tuple, since some functions find axis 0 in a number."""
+    if axis is None:
+        return None
+    return (axis,) if isinstance(axis, int) else tuple(axis)
 
 
 def fold_axes(x: Array, axis: Axis) -> Folded | None:

@@ -151,7 +151,7 @@ def divide(a: Any, b: Any, /) -> Tensor:
 
 @elementwise(
     y="-x", dx="-1", ufunc=np.negative,
-    samples=_samples.elementwise((-3, 3), complex_step=True),
+    samples=_samples.elementwise((-3, 3), complex_step=True, ulps=0),
 )  # fmt: skip
 def negative(x: Any, /) -> Tensor:
     """Change the sign, elementwise.

@@ -131,8 +131,8 @@ def _(F: Any, g: Any, needs: Sequence[Any], _y: Any, a: Any, b: Any) -> Any:
         (Along(i),) if len(s) == 1 else (None,) * len(s) for i, s in enumerate(shapes)
     ],
     samples=_samples.arrays(
-        (((3,), (4,)), {}), (((2, 3), (2,)), {}), (((), (3,)), {}), (((0,), (3,)), {}),
-        complex_step=True,
+        (((3,), (4,)), {}), (((2, 3), (2,)), {}), (((), (3,)), {}), (((3,), ()), {}),
+        (((0,), (3,)), {}), complex_step=True,
     ),
 )  # fmt: skip
 def outer(a: Any, b: Any, /) -> Any:

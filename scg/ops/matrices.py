@@ -35,7 +35,8 @@ _TRIANGLES: list[Any] = [
 
 @op(
     shape=_matrix_shape("tril"), axes=_axes.elementwise, smooth=SMOOTH, reference=np.tril,
-    numpy=(np.tril,), sign=lambda same, x: x & NONNEGATIVE, samples=_samples.arrays(*_TRIANGLES),
+    numpy=(np.tril,), sign=lambda same, x: x & NONNEGATIVE,
+    samples=_samples.arrays(*_TRIANGLES, ulps=0),
 )  # fmt: skip
 def tril(x: Any, /, k: int = 0) -> Any:
     """Keep the lower triangle of matrices and set the rest to 0.
@@ -71,7 +72,8 @@ def _(F: Any, g: Any, _y: Any, _x: Any, *, k: int) -> Any:
 
 @op(
     shape=_matrix_shape("triu"), axes=_axes.elementwise, smooth=SMOOTH, reference=np.triu,
-    numpy=(np.triu,), sign=lambda same, x: x & NONNEGATIVE, samples=_samples.arrays(*_TRIANGLES),
+    numpy=(np.triu,), sign=lambda same, x: x & NONNEGATIVE,
+    samples=_samples.arrays(*_TRIANGLES, ulps=0),
 )  # fmt: skip
 def triu(x: Any, /, k: int = 0) -> Any:
     """Keep the upper triangle of matrices and set the rest to 0.
@@ -136,7 +138,7 @@ def _diag_axes(shapes: Sequence[Shape], out: Shape, *, k: int = 0) -> list[AxisM
     sign=lambda same, x: x & NONNEGATIVE,
     samples=_samples.arrays(*(
         ((shape,), {"k": k}) for shape in ((3,), (3, 3), (2, 4), (4, 2), (0, 3)) for k in (0, 1, -2)
-    )),
+    ), ulps=0),
 )  # fmt: skip
 def diag(x: Any, /, k: int = 0) -> Any:
     """Take a diagonal of a matrix, or make a matrix with a diagonal.
