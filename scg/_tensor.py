@@ -277,7 +277,7 @@ class Tensor(Operators):
 
     def __array_function__(self, func: Any, kinds: Any, args: Any, kwargs: Any) -> Any:
         function = self._functions.get(func)
-        if function is not None:
+        if function is not None and "out" not in kwargs:
             return function(*args, **kwargs)
         return without_gradient(func.__name__, func, args, kwargs)
 

@@ -182,6 +182,18 @@ def test_axes_may_come_as_a_list(name):
 
 
 @pytest.mark.parametrize(
+    "name", ["sum", "mean", "prod", "var", "std", "max", "min", "any", "all", "norm", "logsumexp"]
+)
+def test_an_axis_may_be_a_numpy_integer(name):
+    x = scg.parameter(np.arange(1.0, 13.0).reshape(2, 3, 2))
+    y = getattr(scg, name)(x, axis=np.int64(1))
+    assert_array_equal(y.numpy(), getattr(scg, name)(x, axis=1).numpy())
+    if y.requires_grad:
+        y.sum().backward(of="value")
+        assert x.grad.shape == x.shape
+
+
+@pytest.mark.parametrize(
     "name",
     ["sum", "mean", "prod", "var", "std", "max", "min", "any", "all", "norm", "argmax", "argmin",
      "logsumexp", "softmax", "log_softmax", "cumsum", "cumprod", "logcumsumexp", "sort", "argsort"],
