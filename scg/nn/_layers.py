@@ -80,8 +80,9 @@ class Linear(Module):
                 f"{self._where()}: the input has shape {x.shape}; its last axis must have size "
                 f"{self.weight.shape[0]}"
             )
-        y = ops.matmul(x, self.weight)
-        return y if self.bias is None else y + self.bias
+        if self.bias is None:
+            return ops.matmul(x, self.weight)
+        return ops.linear(x, self.weight, self.bias)
 
     def __repr__(self) -> str:
         rows, columns = self.weight.shape

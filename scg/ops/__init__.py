@@ -5,6 +5,7 @@ from scg.ops import (
     _methods,
     _softmax,
     activation,
+    affine,
     along_axis,
     arithmetic,
     axis_order,
@@ -44,6 +45,7 @@ from scg.ops import _guarded as _guarded  # ops that only vjps use
 from scg.ops._einsum import *  # noqa: F403
 from scg.ops._softmax import *  # noqa: F403
 from scg.ops.activation import *  # noqa: F403
+from scg.ops.affine import *  # noqa: F403
 from scg.ops.along_axis import *  # noqa: F403
 from scg.ops.arithmetic import *  # noqa: F403
 from scg.ops.axis_order import *  # noqa: F403
@@ -81,10 +83,10 @@ from scg.ops.trigonometric import *  # noqa: F403
 
 _methods.attach()
 _families = (
-    _einsum, _softmax, activation, along_axis, arithmetic, axis_order, bessel, cast, comparison,
-    contraction, convolution, decomposition, error_function, exponential, extremum, gamma_function,
-    hyperbolic, incomplete_gamma, indexing, joining, likelihood, linear_algebra, linear_systems,
-    logic, matrices, padding, pooling, powers, reduction, repeating, rounding, scan, selection,
-    shape, sorting, special, trigonometric,
+    _einsum, _softmax, activation, affine, along_axis, arithmetic, axis_order, bessel, cast,
+    comparison, contraction, convolution, decomposition, error_function, exponential, extremum,
+    gamma_function, hyperbolic, incomplete_gamma, indexing, joining, likelihood, linear_algebra,
+    linear_systems, logic, matrices, padding, pooling, powers, reduction, repeating, rounding, scan,
+    selection, shape, sorting, special, trigonometric,
 )  # fmt: skip
 __all__ = sorted(name for family in _families for name in family.__all__)

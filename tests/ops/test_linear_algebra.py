@@ -105,3 +105,27 @@ def test_integer_products_stay_integers():
 def test_what_has_no_matrix_is_refused(name, shape):
     with pytest.raises(scg.ShapeError, match=rf"scg\.{name}"):
         getattr(scg, name)(np.ones(shape))
+
+
+# --- the affine map ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtypes", [("f4", "f4", "f4"), ("f8", "f8", "f8"), ("f4", "f8", "f4"),
+                                    ("f4", "f4", "f8"), ("i8", "f4", "f4")])  # fmt: skip
+@pytest.mark.parametrize("shape", [(4,), (3, 4), (2, 3, 4), (0, 4)])
+def test_the_affine_map_is_a_product_and_a_sum_to_the_bit(shape, dtypes, rng):
+    x, weight, bias = (
+        rng.uniform(1, 9, size).astype(dtype)
+        for size, dtype in zip((shape, (4, 5), (5,)), dtypes, strict=True)
+    )
+    y, expected = scg.linear(x, weight, bias), scg.matmul(x, weight) + bias
+    assert y.dtype == expected.dtype
+    np.testing.assert_array_equal(y.numpy(), expected.numpy())
+
+
+@pytest.mark.parametrize("shapes", [((3, 4), (5, 2), (2,)), ((3, 4), (4, 2), (3,)),
+                                    ((3, 4), (4, 2), ()), ((), (4, 2), (2,)),
+                                    ((3, 4), (4,), (1,))])  # fmt: skip
+def test_shapes_that_make_no_affine_map_are_named(shapes):
+    with pytest.raises(scg.ShapeError, match=r"scg\.linear: shapes .* must be \(\.\.\., k\)"):
+        scg.linear(*[np.ones(shape) for shape in shapes])
