@@ -5,10 +5,10 @@ bound (their eq. 3) is maximised with estimator B (eq. 10: KL term in closed for
 posterior q(z | x) is a diagonal Gaussian whose draw is reparameterised; the decoder p(x | z) is a
 Bernoulli (appendix C.1) or, for grey images, a Gaussian (C.2).
 
-Expect a test ELBO of about -105 nats after 10 epochs on MNIST with a fresh binarisation at each
-visit, in about a minute on two cores; compare with figure 2 of the paper, whose curves are in the
-same units. Writes metrics.json, curves.png, reconstructions.png, samples.png, with --latent 2
-manifold.png, and a checkpoint.
+Expect a test ELBO of about -104 nats after 10 epochs on MNIST with a fresh binarisation at each
+visit, in half a minute on two cores. The bounds on all data sets are in docs/results.md, and figure
+2 of the paper has curves in the same units. Writes metrics.json, curves.png, reconstructions.png,
+samples.png, with --latent 2 manifold.png, and a checkpoint.
 """
 
 from __future__ import annotations

@@ -42,7 +42,8 @@ def load(name: str, *, download: bool = True) -> Dataset:
           part, because neighbouring frames are nearly equal and a random split would leak;
           `frey_faces/frey_faces.npz` with the uint8 array `images` (n, 28, 20).
         - ``"frey_random"``: the same frames with 200 chosen at random, once and for all, as the
-          test part: every one has near twins in the training part, as in most published figures.
+          test part: each has near twins in the training part. So split J. Tomczak and M. Welling
+          (2018, arXiv 1705.07120).
         - ``"digits"``: scikit-learn's 1797 handwritten digits, 8 x 8, with labels; the last 297 are
           the test part; needs no file.
     download : bool
