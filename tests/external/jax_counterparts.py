@@ -1,5 +1,7 @@
 """What JAX has for each op of the registry, called as `f(*inputs, **statics)`."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import jax.scipy as jsp
@@ -116,8 +118,14 @@ def _norm(x, ord=2, axis=None, keepdims=False):
     kept = jnp.sum(x, axis=axis, keepdims=keepdims).shape
     axes = range(x.ndim) if axis is None else np.atleast_1d(axis)
     last = jnp.moveaxis(x, list(axes), range(-len(axes), 0))
-    rows = last.reshape(*last.shape[: x.ndim - len(axes)], -1)
+    split = x.ndim - len(axes)
+    rows = last.reshape(*last.shape[:split], math.prod(last.shape[split:]))
     return jnp.linalg.norm(rows, ord=ord, axis=-1).reshape(kept)
+
+
+def _std(x, **options):
+    """Let a number have slope 0, where JAX divides 0 by 0: a convention, see `DIFFERENT`."""
+    return jnp.std(x, **options) if x.ndim else 0 * x
 
 
 def _set(x, value, *arrays, index):
@@ -141,7 +149,7 @@ SAME_NAME = {
         floor_divide maximum minimum where exp exp2 expm1 log log1p log2 log10 sqrt cbrt logaddexp
         sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh arcsinh arccosh arctanh hypot
         deg2rad rad2deg equal not_equal less less_equal greater greater_equal logical_and
-        logical_or logical_xor logical_not isnan isinf isfinite sum mean prod var std max min
+        logical_or logical_xor logical_not isnan isinf isfinite sum mean prod var max min
         argmax argmin any all argsort sort matmul dot outer tensordot tril triu diag trace
         reshape transpose moveaxis swapaxes expand_dims squeeze broadcast_to flip roll power clip
         """,
@@ -171,6 +179,7 @@ JAX = {
     "einsum": lambda *xs, subscripts: jnp.einsum(subscripts, *xs),
     "erfcx": lambda x: jnp.exp(x * x) * jsp.special.erfc(x),
     "exponential_log_prob": lambda x, rate: jsp.stats.expon.logpdf(x, scale=1 / rate),
+    "gamma_log_prob": lambda x, a, rate: jsp.stats.gamma.logpdf(x, a, scale=1 / rate),
     "gelu": lambda x: jax.nn.gelu(x, approximate=False),
     "gelu_by_tanh": lambda x: jax.nn.gelu(x, approximate=True),
     "getitem": lambda x, *arrays, index: x[fill(index, arrays)],
@@ -183,6 +192,8 @@ JAX = {
     "normal_log_prob": jsp.stats.norm.logpdf,
     "one_hot": jax.nn.one_hot,
     "pad": _pad,
+    # JAX's own says -inf between whole numbers.
+    "poisson_log_prob": lambda x, m: jsp.special.xlogy(x, m) - m - jsp.special.gammaln(x + 1),
     "polygamma_of_order": lambda x, n: jsp.special.polygamma(n, x),
     "ratio": jnp.divide,
     "scatter": _scatter,
@@ -191,6 +202,7 @@ JAX = {
     "slogdet_sign": lambda a: jnp.linalg.slogdet(a)[0],
     "solve": jnp.linalg.solve,
     "solve_triangular": _solve_triangular,
+    "std": _std,
     "stack": lambda *xs, axis: jnp.stack(xs, axis),
     "svdvals": lambda a: jnp.linalg.svd(a, compute_uv=False),
     "take_along_axis": lambda x, index, axis: jnp.take_along_axis(x, index, axis),

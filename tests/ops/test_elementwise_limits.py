@@ -65,6 +65,16 @@ def test_slopes_of_two_inputs(name, point, wanted):
     np.testing.assert_allclose([float(a.grad), float(b.grad)], wanted, rtol=1e-12)
 
 
+@pytest.mark.parametrize("certain", [np.inf, 1e300, 800.0])
+def test_log_probabilities_of_certain_outcomes(certain):
+    """What is certain costs nothing and what is excluded everything; neither is NaN."""
+    logits = scg.parameter([certain, certain, -certain, -certain])
+    y = OPS["bernoulli_log_prob"].public([1.0, 0.0, 1.0, 0.0], logits)
+    y.backward()
+    np.testing.assert_array_equal(scg.peek(y), [0.0, -certain, -certain, 0.0])
+    np.testing.assert_array_equal(logits.grad, [0.0, -1.0, 1.0, 0.0])
+
+
 @pytest.mark.parametrize("name", ["elu", "selu", "gelu", "silu", "softplus", "log_sigmoid", "relu"])
 def test_second_derivative_far_out_is_zero_not_nan(name):
     x = scg.parameter([-700.0, 800.0])
