@@ -8,8 +8,7 @@ alone: who catches it does, and the status of the program is what Python makes i
 
 from __future__ import annotations
 
-import sys
-from traceback import walk_tb
+import sys  # and little more, since nothing watches over the imports of this file
 from types import TracebackType
 
 __all__ = ["imported"]
@@ -33,10 +32,12 @@ def _report(kind: type[BaseException], error: BaseException, trace: TracebackTyp
 
 def _within_import(trace: TracebackType | None) -> bool:
     """Tell whether a traceback passes through the body of `scg/__init__.py`."""
-    frames = (frame for frame, _ in walk_tb(trace))
-    return any(
-        f.f_globals.get("__name__") == "scg" and f.f_code.co_name == "<module>" for f in frames
-    )
+    while trace is not None:
+        frame = trace.tb_frame
+        if frame.f_globals.get("__name__") == "scg" and frame.f_code.co_name == "<module>":
+            return True
+        trace = trace.tb_next
+    return False
 
 
 sys.excepthook = _report
