@@ -53,7 +53,7 @@ def test_kernel_equals_ufuncs(name, dtype):
                 in_one_pass = rule.in_one_pass([values[i] for i in rule.used], statics)
                 assert in_one_pass.dtype == dtype
                 np.testing.assert_allclose(
-                    in_one_pass, by_ufuncs, rtol=64 * eps, atol=64 * eps, err_msg=rule.text
+                    in_one_pass, by_ufuncs, rtol=16 * eps, atol=4 * eps, err_msg=rule.text
                 )
 
 
