@@ -4,14 +4,16 @@
     python benchmarks/engine.py --smoke    # once each, to see that it runs
 
 Overhead: a chain of multiply, add, tanh on four tracked elements, forward and backward, beside the
-same written by hand in NumPy. Start: `import scg` beside `import numba, scipy.special`, and a first
-backward of two ops in a fresh process whose compile cache is warm. The two sides take turns; ratios
-are medians over the rounds.
+same written by hand in NumPy. Slices: backward through the rows of a tensor read one by one, per
+row, for 1000 rows and for 4000; a ratio of 1 means linear growth. Start: `import scg` beside
+`import numba, scipy.special`, and a first backward of two ops in a fresh process whose compile
+cache is warm. The two sides take turns; ratios are medians over the rounds.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import subprocess
 import sys
@@ -72,8 +74,22 @@ def overhead(rounds: int) -> None:
           f"{b / ops * 1e6:6.2f} us   ratio {ratio:.2f}")  # fmt: skip
 
 
+def rows_back(count: int) -> Callable[[], object]:
+    x = scg.parameter(np.ones((count, 64)))
+    total = scg.stack([row[0] for row in x]).sum()
+    return lambda: total.backward(retain=True)
+
+
+def slices(rounds: int) -> None:
+    a, b, ratio = interleaved(rows_back(4000), rows_back(1000), rounds, 1)
+    print(f"a row read by itself, back     {a / 4000 * 1e6:6.2f} us of 4000            "
+          f"{b / 1000 * 1e6:6.2f} us of 1000   ratio {ratio / 4:.2f}")  # fmt: skip
+
+
 def process(code: str) -> Callable[[], object]:
-    return lambda: subprocess.run([sys.executable, "-c", code], check=True)
+    """Run in a fresh process that finds its bytecode, as that of an installed package is found."""
+    known = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return lambda: subprocess.run([sys.executable, "-c", code], check=True, env=known)
 
 
 FIRST = "import scg; x = scg.parameter([1.0]); (scg.tanh(x) * x).backward()"
@@ -98,6 +114,7 @@ def main() -> None:
     print(f"{platform.machine()}, Python {platform.python_version()}, NumPy {np.__version__}, "
           f"{versions()}, {threads()} threads")  # fmt: skip
     overhead(rounds)
+    slices(rounds)
     start(rounds)
 
 
