@@ -12,7 +12,7 @@ from scg._typing import Array, DType, Shape
 from scg.distributions._support import Support, check_parameter, check_value
 from scg.errors import BiasedGradientError, DTypeError, OptionError, ShapeError
 from scg.noise import Source, as_source
-from scg.site import check_route, pathwise_site, score_site
+from scg.site import check_route, coupling_of, pathwise_site, score_site
 
 __all__ = ["Distribution", "float_parameters"]
 
@@ -91,7 +91,7 @@ class Distribution:
             ) from None
 
     def sample(
-        self, shape: int | Shape = (), *, estimator: str = "auto", name: str | None = None,
+        self, shape: int | Shape = (), *, estimator: Any = "auto", name: str | None = None,
         rng: Any = None,
     ) -> Tensor:  # fmt: skip
         """Draw values.
@@ -100,9 +100,9 @@ class Distribution:
         ----------
         shape : int or tuple of int
             How many independent draws of the whole batch.
-        estimator : {"auto", "pathwise", "score"}
-            How the gradient is estimated: through the sampler, by the score function, or pathwise
-            where the family allows it.
+        estimator : {"auto", "pathwise", "score"} or estimator of scg.estimators
+            How the gradient is estimated: through the sampler, by the score function, or for each
+            cost in the best of these ways that is right.
         name : str, optional
             Shown in errors and pictures.
         rng : int, numpy.random.Generator or Source, optional
@@ -117,17 +117,26 @@ class Distribution:
         BiasedGradientError
             If `estimator="pathwise"` and the family has no differentiable sampler.
         """
-        route = check_route(estimator)
-        full = self._sample_shape(shape) + self.batch_shape + self.event_shape
-        source = as_source(rng)
+        source, sizes = as_source(rng), self._sample_shape(shape)
+        options = {"name": name, "coupling": coupling_of(rng, source)}
+        if not isinstance(estimator, str):
+            return estimator.draw(self, source, sizes, options)  # type: ignore[no-any-return]
+        return self._draw(source, sizes, check_route(estimator), estimator, options)
+
+    def _draw(
+        self, source: Source, sizes: Shape, route: str, estimator: Any, options: Mapping[str, Any]
+    ) -> Tensor:
+        """Draw by a route, and record who estimates the gradient."""
+        full = sizes + self.batch_shape + self.event_shape
         if route == "pathwise" and not self.reparameterised:
             raise BiasedGradientError(
                 f'scg.{self.name} has no differentiable sampler; use estimator="score"'
             )
         if self.reparameterised and route != "score":
-            return pathwise_site(self, self._noise_to_value(source, full), name)
-        value = self._raw_value(source, full)
-        return score_site(self, value, name, continuous=self.continuous)
+            value = self._noise_to_value(source, full)
+            return pathwise_site(self, value, estimator=estimator, **options)
+        raw = self._raw_value(source, full)
+        return score_site(self, raw, continuous=self.continuous, estimator=estimator, **options)
 
     def _sample_shape(self, shape: int | Shape) -> Shape:
         sizes = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)

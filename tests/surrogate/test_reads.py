@@ -11,6 +11,8 @@ from exact import assert_unbiased
 import scg
 from scg.errors import BiasedGradientError
 
+pytestmark = pytest.mark.filterwarnings("ignore::scg.EscapeWarning")
+
 
 def uniform():
     return scg.Uniform(0.0, 1.0).sample(rng=0)

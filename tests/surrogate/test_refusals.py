@@ -10,6 +10,8 @@ import scg
 from scg.errors import BiasedGradientError, GradientError
 from scg.tape import Node
 
+pytestmark = pytest.mark.filterwarnings("ignore::scg.EscapeWarning")
+
 
 @pytest.fixture
 def mu():

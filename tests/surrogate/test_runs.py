@@ -12,6 +12,8 @@ import scg
 from scg._run import current_run
 from scg.errors import BiasedGradientError, GradientError
 
+pytestmark = pytest.mark.filterwarnings("ignore::scg.EscapeWarning")
+
 
 def draw(logits, rng=None):
     return scg.Bernoulli(logits=logits).sample(rng=rng)
