@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scg._run import Run, merge
+from scg._run import PAST, Run, merge
 from scg._smoothness import JUMP, OPAQUE, POLE, SMOOTH, Linear, Passage, Smoothness
 from scg.tape import (
     BOXED,
@@ -178,6 +178,8 @@ def _keep_for_routing(
     """
     if not result.flags & REQUIRES:
         result.parents = tuple([None if n is None or _is_past(n) else n for n in nodes])
+        if result.parents != tuple(nodes):
+            result.runs = (PAST, *(r for r in result.runs if not r.updated))
     if op.linear is not Linear.NOT:
         result.inputs = tuple(arrays)
         if not result.flags & REQUIRES:

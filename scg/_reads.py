@@ -33,7 +33,7 @@ def passage_of_read(escape: Escape) -> Passage:
 
     A whole number moves in jumps, which show only where continuous noise crosses them.
     """
-    flat = escape.kind in _WHOLE and not escape.node.flags & NOISE
+    flat = escape.kind in _WHOLE and not escape.noisy
     return Passage.FLAT if flat else Passage.READ
 
 
@@ -56,7 +56,7 @@ def _note_parameter(node: Node, kind: str) -> None:
     """
     root = current_run().root
     if kind not in _WHOLE:
-        read = Escape(kind, place_of_caller(), node, next(order))
+        read = Escape(kind, place_of_caller(), node, next(order), True)
         root.parameter_reads.setdefault(node, read)
     elif root.noise_read is not None:
         _note_escape(node, kind)
@@ -71,7 +71,8 @@ def _note_escape(node: Node, kind: str) -> None:
     there = node.draw.run if node.draw is not None else here
     if there.updated:
         return
-    escape = Escape(kind, place_of_caller(), node, next(order))
+    noisy = bool(node.flags & NOISE) or here.root.noise_read is not None
+    escape = Escape(kind, place_of_caller(), node, next(order), noisy)
     recorded = node.draw is None or node.draw.recorded
     for run in _acting(here, there):
         run.add_escape(escape, recorded=recorded)
@@ -85,7 +86,7 @@ def _acting(here: Run, there: Run) -> list[Run]:
 def _note_noise(node: Node, kind: str) -> None:
     if node.draw is None:
         return
-    read = Escape(kind, place_of_caller(), node, next(order))
+    read = Escape(kind, place_of_caller(), node, next(order), True)
     for run in {current_run().root, node.draw.run.root}:  # two, if another thread reads it
         run.noise_read = run.noise_read or read
 

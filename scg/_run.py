@@ -60,12 +60,15 @@ class Escape:
         What was read.
     order : int
         When: everything made later may depend on it.
+    noisy : bool
+        Continuous noise may have reached it, if only because noise was read raw before.
     """
 
     kind: str
     place: Place
     node: Any
     order: int
+    noisy: bool
 
 
 @dataclass(slots=True, eq=False)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from scg._partial import Partial
 from scg._smoothness import Linear, Passage
 from scg.tape import ROUTED, Node, unbroadcast
 
@@ -139,6 +140,7 @@ def _open(
     for number, (parent, value, g) in enumerate(zip(node.parents, values, cotangents, strict=True)):
         if g is None:
             continue
+        g = g.added_to(None, in_place=False) if isinstance(g, Partial) else g
         repeated = np.shape(g) != np.shape(value)
         g = unbroadcast(g, np.shape(value), False) if repeated else g
         if not operands[number]:

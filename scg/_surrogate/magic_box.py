@@ -45,16 +45,16 @@ def expectation_plan(
     if loss._node is not None and check_boxed(loss._node):
         return value_plan(loss, weight)
     decided = analyse(loss, _array(weight), targets)
-    if decided is None:
-        plan = value_plan(loss, weight)
-        return Plan(plan.passes, order_tags(loss)) if traced else plan
+    tags = frozenset() if decided is None else decided.tags
+    if decided is None or decided.plain:
+        return Plan(value_plan(loss, weight).passes, tags | order_tags(loss) if traced else tags)
     if not traced:
         return first_order(decided)
     with recording(True):
         boxed, terms = _boxed(loss, decided)
     roots = [(_node(boxed), weight)]
     roots.extend((_node(term), Tensor(np.ones((), term.dtype))) for term in terms)
-    return Plan([(roots, frozenset())], decided.tags | order_tags(loss, decided.routes))
+    return Plan([(roots, frozenset())], tags | order_tags(loss, decided.routes))
 
 
 def _array(weight: Any) -> Any:
@@ -96,7 +96,7 @@ def surrogate(loss: Tensor) -> Tensor:
     """
     decided = analyse(loss, np.ones(loss.shape, loss.dtype), None)
     with recording(True):
-        if decided is None:
+        if decided is None or decided.plain:
             return loss.sum()
         boxed, terms = _boxed(loss, decided)
         total = boxed.sum()

@@ -70,6 +70,11 @@ class Surrogate:
     factors: list[Any]
     tags: frozenset[Tag]
 
+    @property
+    def plain(self) -> bool:
+        """Whether the ordinary derivative is the gradient, because no score is used."""
+        return not any(route.scored for route in self.routes)
+
     def weights(self) -> Weights:
         """Return the score weights."""
         terms = [

@@ -154,9 +154,9 @@ def check_past(runs: Iterable[Run]) -> None:
     """Refuse a loss that mixes draws from before and after a parameter update."""
     if PAST in runs:
         raise BiasedGradientError(
-            "this loss combines draws from before the last optimizer.step() with later ones; their "
-            "log-probabilities belong to parameters that are gone. Keep running averages of "
-            "scg.peek(x), not of tensors"
+            "this loss uses stale draws, from before the last optimizer.step(): their "
+            "log-probabilities belong to parameters that are gone. Draw again; keep running averages "
+            "of scg.peek(x), not of tensors"
         )
 
 
