@@ -7,6 +7,10 @@
 Three ratios a row: the forward pass as shipped to the library function; the generated kernel to the
 library function, whichever is shipped; the vjp to the same expression by ufuncs. A dash: no such
 thing. The two sides take turns, so that a busy machine slows both; ratios are medians over rounds.
+
+What to expect of the forward pass: 1.0 where a ufunc is shipped for every size. Where there is a
+choice by size, making it costs 0.1 us in Python, whatever is chosen: 1.4 to 1.5 for one element,
+1.0 to 1.25 for a thousand, where the library is chosen, and 0.1 to 0.9 where the kernel is.
 """
 
 from __future__ import annotations

@@ -17,10 +17,10 @@ import argparse
 from pathlib import Path
 from statistics import NormalDist
 
-import numpy as np
-
 import scg
 from scg import data, experiment, nn, optim
+
+import numpy as np
 
 
 class Vae(nn.Module):
@@ -79,7 +79,7 @@ class VaeTask(experiment.Task):
         add(
             "--data",
             default="mnist",
-            choices=["mnist", "static", "digits", "frey", "omniglot"],
+            choices=["mnist", "static", "digits", "frey", "frey_random", "omniglot"],
             help="data set; without it at hand, scikit-learn's digits (default %(default)s)",
         )
         add(
@@ -122,7 +122,7 @@ class VaeTask(experiment.Task):
             "binarized_mnist" if options.data == "static" else options.data
         )
         grey = options.decoder == "gaussian" or (
-            options.decoder == "auto" and self.set.name == "frey"
+            options.decoder == "auto" and self.set.name.startswith("frey")
         )
         self.binarize = not grey and not self.set.binary
         self.rng = np.random.default_rng(options.seed)

@@ -3,6 +3,10 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from scg import _interrupt  # first: it watches over the imports that follow
+
+# isort: split
+
 from scg import checkpoint, estimators, nn, optim, testing
 from scg import distributions as _distributions
 from scg import ops as _ops
@@ -28,6 +32,9 @@ __all__ = [
     "no_grad", "op", "optim", "parameter", "peek", "seed", "stateless", "strict", "surrogate",
     "tensor", "testing", "vjp", *_distributions.__all__, *_ops.__all__,
 ]  # fmt: skip
+
+
+_interrupt.imported()
 
 
 def __getattr__(name: str) -> Any:

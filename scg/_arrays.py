@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from scg._typing import Array
-from scg.errors import DTypeError
+from scg.errors import DTypeError, ShapeError
 
 __all__ = ["as_array", "read_only"]
 
@@ -21,25 +21,50 @@ def as_array(value: Any, where: str = "tensor") -> Any:
         return value
     if hasattr(value, "_node"):
         return value._data
-    array = np.asarray(value) if not _holds_tensors(value) else _stack(value, where)
+    if isinstance(value, list | tuple):
+        array = _from_rows(value, where)
+    else:
+        array = np.asarray(value)
     if array.dtype.kind not in _KINDS:
+        what = f"{kind.__name__} of dtype {array.dtype}" if array.ndim else repr(value)
         raise DTypeError(
-            f"scg.{where}: cannot use {kind.__name__} of dtype {array.dtype}; "
+            f"scg.{where}: cannot use {what}; "
             "tensors hold booleans, integers and real floating-point numbers"
         )
     return array
 
 
+def _from_rows(rows: list[Any] | tuple[Any, ...], where: str) -> Array:
+    if _holds_tensors(rows):
+        raise DTypeError(
+            f"scg.{where}: got a {type(rows).__name__} that holds tensors; join them with "
+            "scg.stack or scg.concatenate, which keep their gradients"
+        )
+    try:
+        return np.asarray(rows)
+    except ValueError as error:
+        raise ShapeError(
+            f"scg.{where}: rows of different sizes, {_unequal(rows)}; pad them to one size, or "
+            "make a tensor of each"
+        ) from error
+
+
+def _unequal(rows: Any) -> str:
+    """Name what differs at the first depth of nested lists at which something does."""
+    sizes = {str(len(row)) if _is_row(row) else "a number" for row in rows}
+    if len(sizes) > 1:
+        return " and ".join(sorted(sizes))
+    inner = [item for row in rows if _is_row(row) for item in row]
+    return _unequal(inner) if inner else "one inside the other"
+
+
+def _is_row(value: Any) -> bool:
+    return isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim > 0)
+
+
 def _holds_tensors(value: Any) -> bool:
     return isinstance(value, list | tuple) and any(
         hasattr(item, "_node") or _holds_tensors(item) for item in value
-    )
-
-
-def _stack(value: Any, where: str) -> NoReturn:
-    raise DTypeError(
-        f"scg.{where}: got a {type(value).__name__} that holds tensors; join them with "
-        "scg.stack or scg.concatenate, which keep their gradients"
     )
 
 

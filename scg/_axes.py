@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+import numpy as np
+
 from scg._typing import Axis, Shape
 
 __all__ = ["Along", "AxisMap", "AxisRule", "elementwise", "mixed", "normalize_axes", "reduced"]
@@ -32,7 +34,7 @@ def normalize_axes(axis: Axis, ndim: int) -> tuple[int, ...]:
     """Return `axis` as a sorted tuple of non-negative axes; None means all."""
     if axis is None:
         return tuple(range(ndim))
-    given = (axis,) if isinstance(axis, int) else tuple(axis)
+    given = (axis,) if isinstance(axis, int | np.integer) else tuple(axis)
     return tuple(sorted(a + ndim if a < 0 else a for a in given))
 
 

@@ -8,6 +8,7 @@ tensors for higher derivatives.
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -20,7 +21,6 @@ from scg._rule import FLOATS, Rule, are_floats, as_floats
 from scg._tensor import Tensor, as_array
 from scg._typing import Shape
 from scg.errors import ShapeError
-from scg.kernels.generate import Expression
 from scg.tape import REQUIRES, TRAINABLE, Node, _grad_enabled
 
 __all__ = ["ElementwiseOp", "broadcast_shape", "elementwise"]
@@ -55,9 +55,11 @@ def elementwise(
     ufunc : callable, optional
         Used for the forward pass instead of a kernel, where it is as fast at every size.
     library : callable, optional
-        Used where arrays are too small, or too differently laid out, for the kernel.
+        Used where arrays are too small, or too differently laid out, for the kernel; beside a
+        `ufunc`, where they are too small for that.
     kernel_from : int, optional
-        From how many elements a kernel pays, if another number than the expression suggests.
+        From how many elements the kernel, or `ufunc` beside a `library`, pays, if another number
+        than the expression suggests.
     smooth : Smoothness or tuple
         Per input.
     **fields
@@ -76,6 +78,8 @@ def elementwise(
         op.value = Rule(op.name, y, op.inputs, op.static_names)
         op.value.kernel_from = kernel_from or op.value.kernel_from
         op.forward = ufunc if ufunc is not None else _forward(op, library)
+        if library is not None and not op.static_names:
+            op.forward = _small_first(op, library, op.forward)
         known = ufunc if ufunc is not None else library
         if isinstance(known, np.ufunc):
             op.numpy = (known, *op.numpy)
@@ -111,25 +115,36 @@ def _forward(op: ElementwiseOp, library: Any) -> Callable[..., Any]:
         with np.errstate(all="ignore"):  # kernels do not warn, so their fall-back must not either
             return rule.by_ufuncs(*operands, **statics)
 
-    if library is not None and len(op.inputs) == 1 and not op.static_names:
-        return _small_first(op, library, forward)  # type: ignore[no-any-return]
     return forward
 
 
 def _small_first(op: ElementwiseOp, library: Any, general: Callable[..., Any]) -> Any:
-    """Ask first for the usual case, one small array: all else costs more than its arithmetic."""
-    below = op.value.kernel_from
+    """Ask first for the usual case, small arrays: all else costs more than their arithmetic.
 
-    def forward(x: Any, /) -> Any:
-        if x.__class__ is np.ndarray and x.size < below and x.dtype in FLOATS:
+    The questions cost about as much as NumPy's call for one element, so they are the cheapest that
+    there are: names of this function, and dtypes compared by identity. A dtype that is equal but
+    another object only takes the longer road.
+    """
+    below, ndarray = op.value.kernel_from, np.ndarray
+    f32, f64 = FLOATS
+
+    def unary(x: Any, /) -> Any:
+        if x.__class__ is ndarray and x.size < below and ((t := x.dtype) is f64 or t is f32):
             return library(x)
         return general(x)
 
-    return forward
+    def binary(a: Any, b: Any, /) -> Any:
+        if a.__class__ is ndarray and a.size < below and b.__class__ is ndarray:
+            dtype = a.dtype
+            if (dtype is f64 or dtype is f32) and b.dtype is dtype:
+                return library(a, b)
+        return general(a, b)
+
+    return unary if len(op.inputs) == 1 else binary
 
 
 def _times_g(derivative: str) -> str:
-    if "g" in Expression(derivative).names:
+    if re.search(r"\bg\b", derivative):
         return derivative
     return {"1": "g", "-1": "-g"}.get(derivative, f"g * ({derivative})")
 

@@ -223,7 +223,9 @@ def _keeps_boxed(op: Op, nodes: Sequence[Node | None]) -> bool:
     In what is linear in it the scores stay right; in its square they would count twice.
     """
     boxed = [n is not None and bool(n.flags & BOXED) for n in nodes]
-    if any(n.flags & (TRAINABLE | ROUTED) for n, b in zip(nodes, boxed, strict=True) if n and not b):
+    if any(
+        n.flags & (TRAINABLE | ROUTED) for n, b in zip(nodes, boxed, strict=True) if n and not b
+    ):
         return False
     if op.linear is Linear.FIRST:
         return not any(boxed[1:])

@@ -23,10 +23,12 @@ from scg._smoothness import JUMP, KINK, OPAQUE, POLE, SMOOTH, Linear, Smoothness
 from scg._spec import Spec, retrack
 from scg._tensor import Tensor, as_array
 from scg._typing import Array
+from scg._watch import watcher
 from scg.errors import GradientError, ScgError
 from scg.tape import (
     HELD,
     INHERITED,
+    NOISE,
     POSITIVE,
     RANDOM,
     REQUIRES,
@@ -37,8 +39,8 @@ from scg.tape import (
 )
 
 __all__ = [
-    "JUMP", "KINK", "OPAQUE", "OPS", "POLE", "RAW", "SMOOTH", "Linear", "TRACED", "Op", "Smoothness", "Spec",
-    "op", "serves", "stands_for",
+    "JUMP", "KINK", "OPAQUE", "OPS", "POLE", "RAW", "SMOOTH", "TRACED", "Linear", "Op",
+    "Smoothness", "Spec", "op", "serves", "stands_for",
 ]  # fmt: skip
 
 Fn = TypeVar("Fn", bound=Callable[..., Any])
@@ -86,6 +88,7 @@ class Op:
 
     __slots__ = (
         "_all_smooth",
+        "_bends",
         "_has_needs",
         "_kept",
         "alias",
@@ -136,6 +139,7 @@ class Op:
         self._kept: tuple[bool, ...] = (False, *[False] * len(self.inputs))
         self._has_needs = False
         self._all_smooth = isinstance(self.smooth, Smoothness) and self.smooth <= KINK
+        self._bends = self.smooth is not SMOOTH
         self.public = self._make_public(forward)
 
     def _read_signature(self, forward: Callable[..., Any]) -> None:
@@ -229,6 +233,8 @@ class Op:
         flags &= INHERITED
         if not flags:
             return Tensor(y, None)
+        if self._bends and flags & NOISE and (watch := watcher.get()) is not None:
+            watch.saw_op(self, y, arrays, statics)
         if not self._all_smooth or not _grad_enabled.get():
             flags = self._without_cut_paths(flags, nodes, statics)
             flags |= noise_from_reads(self, flags, nodes, statics)

@@ -1,11 +1,14 @@
 """The Tensor's operators and methods, as the type checker sees them.
 
-At run time `scg.ops` attaches them from the op registry, which the Tensor must not import.
+At run time `scg.ops` attaches them from the op registry, which the Tensor must not import; only
+the one that there cannot be is defined here.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from scg.errors import DTypeError
 
 if TYPE_CHECKING:
     from scg._tensor import Tensor
@@ -14,9 +17,16 @@ __all__ = ["Operators"]
 
 
 class Operators:
-    """Declarations only."""
+    """Declarations, and a refusal."""
 
     __slots__ = ()
+
+    def __setitem__(self, index: Any, value: Any) -> NoReturn:
+        """Refuse to write: what was computed from the old value would not know."""
+        raise DTypeError(
+            "tensors are not written to: make a changed copy, y = x.at[index].set(value), or give "
+            "a parameter another value, p.assign(value)"
+        )
 
     if TYPE_CHECKING:
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from scg.errors import GradientError
+from scg.errors import DTypeError, GradientError
 
 __all__ = ["without_gradient"]
 
@@ -17,11 +17,26 @@ def without_gradient(name: str, function: Any, args: Any, kwargs: Any) -> Any:
     ------
     GradientError
         If one of the tensors needs a gradient, which would silently be lost.
+    DTypeError
+        If the result is to be written to a tensor.
     """
+    out = kwargs.get("out")
+    if any(hasattr(target, "_node") for target in _leaves(out)):
+        raise DTypeError(
+            f"numpy.{name}: out= is a tensor, which cannot be written to; use the value that "
+            f"scg.{name} returns"
+        )
     if any(getattr(a, "requires_grad", False) for a in _leaves((args, kwargs))):
+        if out is not None:
+            raise GradientError(
+                f"numpy.{name} was to write a tensor that needs a gradient into an array, which "
+                "keeps none; write `a = a + x` for `a += x`, and use the value that the function "
+                "returns for `out=`"
+            )
+        options = "".join(f" with {option}=" for option in kwargs)
         raise GradientError(
-            f"numpy.{name} has no gradient in scg and was called on a tensor that needs one; use "
-            "an scg function, or x.detach() if no gradient should flow"
+            f"numpy.{name}{options} has no gradient in scg and was called on a tensor that needs "
+            "one; use an scg function, or x.detach() if no gradient should flow"
         )
     return function(*_raw(args), **_raw(kwargs))
 

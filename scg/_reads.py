@@ -79,7 +79,7 @@ def _note_escape(node: Node, kind: str) -> None:
 
 
 def _acting(here: Run, there: Run) -> list[Run]:
-    """Return where a read counts: in the reader's run, and in the draw's unless that encloses it."""
+    """Return where a read counts: in the reader's run, and in the draw's unless it encloses it."""
     return [here] if there in here.chain else [here, there]
 
 

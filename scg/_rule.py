@@ -51,8 +51,8 @@ class Rule:
         self.packed = vectorizable(self.expression.functions) and bool(self.used)
         self.kernel_from = _kernel_from(self.expression)
         signature = ", ".join([*variables, *(f"{s}=None" for s in scalars)])
+        self.source = f"lambda {signature}: {text}"
         self.kernels: dict[Any, Callable[..., Any]] = {}
-        self.code = compile(f"lambda {signature}: {text}", f"<scg {name}>", "eval")
 
     @cached_property
     def by_ufuncs(self) -> Callable[..., Any]:
@@ -65,8 +65,10 @@ class Rule:
         return self._bind(lambda name: OPS[name].public)
 
     def _bind(self, resolve: Callable[[str], Any]) -> Callable[..., Any]:
-        # On first use, because an expression may name an op that is declared after it.
-        return eval(self.code, namespace({f: resolve(f) for f in self.expression.functions}))  # type: ignore[no-any-return]
+        # On first use, because an expression may name an op that is declared after it, and because
+        # compiling all of them would be felt at import.
+        code = compile(self.source, f"<scg {self.name}>", "eval")
+        return eval(code, namespace({f: resolve(f) for f in self.expression.functions}))  # type: ignore[no-any-return]
 
     def on_arrays(self, *values: Any, **statics: Any) -> Any:
         """Evaluate in one pass where operands are contiguous and alike, else by ufuncs."""
@@ -103,7 +105,7 @@ class Rule:
 
 
 def _kernel_from(expression: Expression) -> int:
-    work = sum(map(_work, ast.walk(expression.tree)))
+    work = sum(map(_work, expression.nodes))
     return KERNEL_FROM.get(work, KERNEL_FROM_LONG) if work > 1 else sys.maxsize
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from enum import Enum, IntEnum
 
 __all__ = [
-    "JUMP", "KINK", "OPAQUE", "POLE", "SMOOTH", "Linear", "Passage", "SafeRule", "SignRule", "SmoothRule",
-    "Smoothness",
+    "JUMP", "KINK", "OPAQUE", "POLE", "SMOOTH", "Linear", "Passage", "SafeRule", "SignRule",
+    "SmoothRule", "Smoothness",
 ]  # fmt: skip
 
 

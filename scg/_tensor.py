@@ -14,6 +14,7 @@ from scg._protocols import without_gradient
 from scg._reads import note_read
 from scg._run import end_run, gradients_cleared
 from scg._typing import Array, ArrayLike, DType, Shape
+from scg._watch import watcher
 from scg.errors import DTypeError, GradientError, ShapeError
 from scg.tape import REQUIRES, Leaf, Node
 
@@ -142,6 +143,8 @@ class Tensor(Operators):
     def _escape(self, kind: str) -> Array:
         if self._node is not None:
             note_read(self._node, kind)
+            if (watch := watcher.get()) is not None:
+                watch.saw_read(kind, self._data)
         return self._data
 
     def numpy(self) -> Array:
@@ -280,7 +283,7 @@ class Tensor(Operators):
 
     def __array_function__(self, func: Any, kinds: Any, args: Any, kwargs: Any) -> Any:
         function = self._functions.get(func)
-        if function is not None:
+        if function is not None and "out" not in kwargs:
             return function(*args, **kwargs)
         return without_gradient(func.__name__, func, args, kwargs)
 

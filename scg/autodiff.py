@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scg import _axes
-from scg._op import OPS, SMOOTH, op, Linear
+from scg._op import OPS, SMOOTH, Linear, op
 from scg._run import order
 from scg._tensor import Tensor, as_tensor
 from scg.errors import GradientError, ShapeError
@@ -103,9 +103,7 @@ def backward(
             leaf.grad = np.asarray(leaf.grad + g)
 
 
-def _swept(
-    plan: Plan, targets: set[Node] | None, *, traced: bool, retain: bool
-) -> dict[Node, Any]:
+def _swept(plan: Plan, targets: set[Node] | None, *, traced: bool, retain: bool) -> dict[Node, Any]:
     """Make every sweep of a plan and add up what they find."""
     total: dict[Node, Any] = {}
     for roots, cut in plan.passes:
@@ -354,9 +352,7 @@ def jacobian(fn: Callable[..., Tensor], argnums: int = 0) -> Callable[..., Tenso
 
 def _reaches_older_leaf(out: Tensor, before: int) -> bool:
     """Tell whether the expectation of `out` depends on a leaf made earlier, in any way."""
-    plan = _planner[0](
-        out, weight_of(out, None), of="expectation", traced=False, targets=None
-    )
+    plan = _planner[0](out, weight_of(out, None), of="expectation", traced=False, targets=None)
     nodes = reachable([node for roots, _ in plan.passes for node, _ in roots])
     return any(isinstance(node, Leaf) and node.order < before for node in nodes)
 

@@ -12,6 +12,7 @@ __all__ = [
     "HandmadeSurrogateWarning",
     "NonFiniteError",
     "OptionError",
+    "OutOfMemoryError",
     "ScgError",
     "ShapeError",
     "SupportError",
@@ -49,6 +50,10 @@ class NonFiniteError(ScgError, ValueError):
 
 class OptionError(ScgError, ValueError):
     """An unknown or contradictory option."""
+
+
+class OutOfMemoryError(ScgError, MemoryError):
+    """Sizes for which the memory has no room."""
 
 
 class DataError(ScgError, ValueError):

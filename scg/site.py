@@ -1,7 +1,7 @@
 """The record of a draw, and how its value enters the graph.
 
-A *pathwise* draw is a differentiable function of its parameters and of noise; backward may still cut
-it for some costs and use its score. A *score* draw is a constant.
+A *pathwise* draw is a differentiable function of its parameters and of noise; backward may still
+cut it for some costs and use its score. A *score* draw is a constant.
 """
 
 from __future__ import annotations

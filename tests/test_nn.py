@@ -226,6 +226,18 @@ def test_the_seed_decides_and_layers_differ():
     assert np.array_equal(scg.peek(mlp[2].weight), scg.peek(a[2].weight))
 
 
+def test_without_rng_the_common_seed_decides():
+    def weights():
+        layers = nn.Linear(4, 4), nn.Conv2d(1, 2, 3), nn.MLP([4, 4])
+        return [scg.peek(p) for layer in layers for p in layer.parameters()]
+
+    scg.seed(3)
+    first, then = weights(), weights()
+    scg.seed(3)
+    assert all(np.array_equal(a, b) for a, b in zip(first, weights(), strict=True))
+    assert not np.array_equal(first[0], then[0])
+
+
 def test_sequential_applies_in_order_and_takes_functions():
     net = nn.Sequential(lambda x: x + 1.0, scg.exp, nn.Linear(1, 1, rng=0, dtype=np.float64))
     x = np.array([[0.5]])
@@ -284,6 +296,20 @@ def test_wrong_options_get_one_sentence(make, message):
     with pytest.raises(OptionError, match=message) as caught:
         make()
     assert "\n" not in str(caught.value)
+
+
+def test_a_module_that_cannot_be_called_says_what_to_define():
+    class Net(nn.Module):
+        pass
+
+    class Other(nn.Module):
+        def forward(self, x):
+            return x
+
+    with pytest.raises(NotImplementedError, match=r"^Net defines no __call__; give it one, def __"):
+        Net()(1.0)
+    with pytest.raises(NotImplementedError, match="Other defines no __call__; rename its forward"):
+        Other()(1.0, extra=2)
 
 
 @pytest.mark.parametrize("dtype", [int, np.float16, np.complex64])

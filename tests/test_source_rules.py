@@ -16,7 +16,7 @@ ROOT = Path(scg.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 PUBLIC = sorted(getattr(scg, "__all__", []))
 
-MAY_PRINT = {"__main__.py", "experiment/_loop.py"}
+MAY_PRINT = {"__main__.py", "_interrupt.py", "experiment/_loop.py"}
 LONGEST, TYPICAL = 400, 150
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import scg
-from scg.errors import DTypeError, GradientError, ShapeError
+from scg.errors import DTypeError, GradientError, OptionError, ShapeError
 
 
 def test_foreign_arrays_are_copied_unless_promised():
@@ -54,6 +54,17 @@ def test_what_is_not_a_real_number_is_refused(value):
         scg.tensor(value)
 
 
+@pytest.mark.parametrize(
+    ("value", "sizes"),
+    [([[1, 2], [3]], "1 and 2;"), ([1, [2]], "1 and a number;"), ([[[1]], [[2, 3]]], "1 and 2;"),
+     ([np.ones(2), np.ones(3)], "2 and 3;")],
+)  # fmt: skip
+def test_rows_of_different_sizes_are_named(value, sizes):
+    for function in (scg.tensor, scg.parameter, scg.exp):
+        with pytest.raises(ShapeError, match=f"{function.__name__}: rows of different.*{sizes}"):
+            function(value)
+
+
 def test_a_list_of_tensors_is_refused_with_the_remedy():
     with pytest.raises(DTypeError, match=r"scg\.stack"):
         scg.exp([scg.parameter(1.0), scg.parameter(2.0)])
@@ -79,7 +90,46 @@ def test_a_numpy_function_without_gradient_raises_on_a_tracked_tensor():
         np.median(x)
     with pytest.raises(GradientError, match=r"add\.reduce"):
         np.add.reduce(x)
+    with pytest.raises(GradientError, match=r"numpy\.add with where= has no gradient"):
+        np.add(x, 1.0, where=np.array([True, False]))
     assert np.median(scg.tensor([1.0, 2.0, 4.0])) == 2.0
+
+
+def test_what_needs_a_gradient_is_not_written_into_an_array():
+    x, out = scg.parameter([1.0, 2.0]), np.zeros(2)
+    with pytest.raises(GradientError, match=r"`a = a \+ x` for `a \+= x`"):
+        out += x
+    for write in (lambda: np.exp(x, out=out), lambda: np.cumsum(x, out=out)):
+        with pytest.raises(GradientError, match="`out=`"):
+            write()
+    np.testing.assert_array_equal(out, 0)
+    out += scg.tensor([1.0, 2.0])  # a constant has nothing to lose
+    np.cumsum(scg.tensor(out.copy()), out=out)
+    np.testing.assert_array_equal(out, [1, 3])
+
+
+def test_tensors_are_not_written_to():
+    x = scg.tensor([1.0, 2.0])
+    with pytest.raises(DTypeError, match=r"x\.at\[index\]\.set"):
+        x[0] = 3.0
+    with pytest.raises(DTypeError, match=r"numpy\.exp: out= is a tensor"):
+        np.exp([1.0, 2.0], out=x)
+
+
+@pytest.mark.parametrize(
+    ("options", "remedy"),
+    [({"dim": 0}, "write axis=0"), ({"keepdim": True}, "write keepdims=True"),
+     ({"dtype": float}, "astype"), ({"ax": 0}, "it has axis, keepdims")],
+)  # fmt: skip
+def test_an_option_of_another_library_is_translated(options, remedy):
+    with pytest.raises(OptionError, match=rf"scg\.sum has no option .*{remedy}"):
+        scg.sum([[1.0]], **options)
+
+
+@pytest.mark.parametrize("axis", ["0", 0.0, (0, 1.0)])
+def test_an_axis_is_an_integer(axis):
+    with pytest.raises(OptionError, match=r"scg\.sum: axis=.* must be an integer"):
+        scg.sum([[1.0]], axis=axis)
 
 
 def test_comparison_hash_and_truth():

@@ -43,7 +43,7 @@ def check_order(loss: Tensor) -> None:
     if last is not None:
         raise GradientError(
             f"this gradient cannot be differentiated again: {last}. At a kink that noise crosses, "
-            'the second derivative of the expectation is not that of the recorded value; use '
+            "the second derivative of the expectation is not that of the recorded value; use "
             'of="value" if the latter is meant, a smooth function, or estimator="score"'
         )
 

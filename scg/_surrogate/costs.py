@@ -162,4 +162,3 @@ def _add(visit: _Visit, g: Any, time: float, above: float) -> None:
     visit.cotangent = visit.cotangent + g
     visit.time = max(visit.time, time)
     visit.above = max(visit.above, above)
-

@@ -1,4 +1,4 @@
-"""Draws that stand for all their outcomes: each cost element counts by the outcome's probability."""
+"""Draws that stand for all their outcomes: a cost element counts by its outcome's probability."""
 
 from __future__ import annotations
 
@@ -61,6 +61,4 @@ def along_cost(values: Array, axes: AxisMap, shape: Shape) -> Array:
     summed = np.sum(taken, axis=gone) if gone else taken
     shared = [a.axis for a in axes if a is not None]
     ordered = summed.transpose(np.argsort(shared)) if shared else summed
-    return np.asarray(
-        ordered.reshape([n if axis in shared else 1 for axis, n in enumerate(shape)])
-    )
+    return np.asarray(ordered.reshape([n if axis in shared else 1 for axis, n in enumerate(shape)]))

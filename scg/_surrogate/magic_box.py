@@ -153,7 +153,9 @@ class _Builder:
 
     def _cost(self, index: int, rewiring: Rewiring) -> Tensor:
         cost, factor = self._decided.parts.costs[index], self._decided.factors[index]
-        value = Tensor(np.asarray(cost.value), None if cost.node is None else rewiring.of(cost.node))
+        value = Tensor(
+            np.asarray(cost.value), None if cost.node is None else rewiring.of(cost.node)
+        )
         log_prob = self._log_prob(index, value.shape, rewiring)
         if log_prob is not None:
             box = OPS["exp"].public(log_prob - Tensor(log_prob._data))
@@ -171,7 +173,7 @@ class _Builder:
         return total
 
     def baselines(self) -> list[Tensor]:
-        """Return terms of value 0 whose derivative subtracts the baselines (Foerster, section 3)."""
+        """Return terms of value 0 whose derivative subtracts the baselines."""
         baselined = Baselined(self._decided.routes, self._decided.weights())
         terms = []
         for route in self._decided.routes:
@@ -191,8 +193,8 @@ def _log_prob(route: Route) -> Tensor:
 def _along_cost(log_prob: Tensor, axes: Any, shape: Shape) -> Tensor:
     """Return a log-probability with the axes of a cost, summed over those it does not share."""
     index = aligned_index(axes, shape)
-    if any(a is not None and (a.start, a.step) != (0, 1) or a is not None
-           and log_prob.shape[n] != shape[a.axis] for n, a in enumerate(axes)):  # fmt: skip
+    if any((a is not None and (a.start, a.step) != (0, 1)) or (a is not None
+           and log_prob.shape[n] != shape[a.axis]) for n, a in enumerate(axes)):  # fmt: skip
         log_prob = log_prob[index]
     gone = tuple(n for n, a in enumerate(axes) if a is None)
     summed = log_prob.sum(axis=gone) if gone else log_prob

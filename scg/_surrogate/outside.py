@@ -11,7 +11,7 @@ import numpy as np
 
 from scg._axes import Along, AxisMap
 from scg._op import OPAQUE, Op
-from scg._run import PAST, current_run, merge
+from scg._run import PAST, merge
 from scg._smoothness import Passage
 from scg._tensor import Tensor
 from scg._typing import Shape

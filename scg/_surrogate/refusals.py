@@ -27,7 +27,14 @@ if TYPE_CHECKING:
     from scg._surrogate.analysis import Analysis, Cause, Route
 
 __all__ = [
-    "Refusals", "check_evaluations", "check_forgotten", "check_past", "route_of", "warn_handmade", "warn_reroute"]
+    "Refusals",
+    "check_evaluations",
+    "check_forgotten",
+    "check_past",
+    "route_of",
+    "warn_handmade",
+    "warn_reroute",
+]
 
 _WHY = {
     Passage.JUMP: "jumps, so the derivative misses what happens where noise crosses the jump",
@@ -155,8 +162,8 @@ def check_past(runs: Iterable[Run]) -> None:
     if PAST in runs:
         raise BiasedGradientError(
             "this loss uses stale draws, from before the last optimizer.step(): their "
-            "log-probabilities belong to parameters that are gone. Draw again; keep running averages "
-            "of scg.peek(x), not of tensors"
+            "log-probabilities belong to parameters that are gone. Draw again; keep running "
+            "averages of scg.peek(x), not of tensors"
         )
 
 

@@ -41,6 +41,8 @@ def load(name: str, *, download: bool = True) -> Dataset:
         - ``"frey"``, also ``"frey_faces"``: 1965 video frames, 28 x 20; the last 200 are the test
           part, because neighbouring frames are nearly equal and a random split would leak;
           `frey_faces/frey_faces.npz` with the uint8 array `images` (n, 28, 20).
+        - ``"frey_random"``: the same frames with 200 chosen at random, once and for all, as the
+          test part: every one has near twins in the training part, as in most published figures.
         - ``"digits"``: scikit-learn's 1797 handwritten digits, 8 x 8, with labels; the last 297 are
           the test part; needs no file.
     download : bool
@@ -202,6 +204,14 @@ def _frey(download: bool) -> Dataset:
     return Dataset("frey", images[:-_FREY_TEST], images[-_FREY_TEST:], shape)
 
 
+def _frey_random(download: bool) -> Dataset:
+    split = _frey(download)
+    images = np.concatenate([split.train, split.test])
+    images = images[np.random.default_rng(0).permutation(len(images))]
+    train, test = images[:-_FREY_TEST], images[-_FREY_TEST:]
+    return replace(split, name="frey_random", train=train, test=test)
+
+
 def _digits(download: bool) -> Dataset:
     try:
         from sklearn.datasets import load_digits
@@ -227,6 +237,7 @@ _READERS: dict[str, Callable[[bool], Dataset]] = {
     "binarized_mnist": _binarized_mnist,
     "omniglot": _omniglot,
     "frey": _frey,
+    "frey_random": _frey_random,
     "digits": _digits,
 }
 _ALIASES = {

@@ -192,11 +192,12 @@ class Distribution:
         raise OptionError(f"scg.{self.name} has no variance in closed form")
 
     def describe(self) -> str:
-        """Return the family and its shapes, such as `Normal(batch (3,))`."""
+        """Return the family and its shapes: `Normal(batch (3,))`, `Normal(scalar)`."""
         parts = [f"batch {self.batch_shape}"] if self.batch_shape else []
         parts += [f"event {self.event_shape}"] if self.event_shape else []
-        return f"{self.name}({', '.join(parts)})"
+        return f"{self.name}({', '.join(parts) or 'scalar'})"
 
     def __repr__(self) -> str:
-        inner = ", ".join(f"{k}: {v.shape}" for k, v in self.parameters.items())
+        shown = {k: v.shape or f"{v._data:.6g}" for k, v in self.parameters.items()}
+        inner = ", ".join(f"{k}: {v}" for k, v in shown.items())
         return f"{self.name}({inner})"

@@ -54,7 +54,9 @@ class Enumerate(Estimator):
         """Return every outcome along a leading axis."""
         support = np.asarray(distribution.enumerate_support())
         count, event = len(support), distribution.event_shape
-        padded = support.reshape(count, *(1,) * (len(sizes) + len(distribution.batch_shape)), *event)
+        padded = support.reshape(
+            count, *(1,) * (len(sizes) + len(distribution.batch_shape)), *event
+        )
         full = (count, *sizes, *distribution.batch_shape, *event)
         value = np.array(np.broadcast_to(padded, full))
         return score_site(distribution, value, continuous=False, estimator=self, **options)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import numpy as np
-
 from scg._surrogate.baselines import Weighted
 from scg._tensor import Tensor
 from scg._typing import Shape

@@ -31,7 +31,8 @@ class Score(Estimator):
 
     Notes
     -----
-    Unbiased. Source: Williams (1992), "Simple statistical gradient-following algorithms", section 4.
+    Unbiased. Source: Williams (1992), "Simple statistical gradient-following algorithms for
+    connectionist reinforcement learning", section 4.
 
     Examples
     --------

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -166,6 +166,8 @@ class _Loop:
         """Train to the last epoch or to an interruption."""
         if self.task.notice():
             print(self.task.notice(), file=sys.stderr)
+        if self.options.resume is not None:
+            print(self._whence())
         if len(self.history) >= self.options.epochs:
             print(f"All {len(self.history)} epochs are done; go on with a larger --epochs")
             self.save()
@@ -177,6 +179,11 @@ class _Loop:
         for path in self._finish():
             print(f"wrote {path}")
         return 0
+
+    def _whence(self) -> str:
+        """Say from where a resumed run goes on, and where its results go."""
+        place = f"epoch {len(self.history)}, batch {self.task.batches.position}"
+        return f"Going on after {place} of {self.options.resume}; results go to {self.options.out}"
 
     def _bar(self) -> Any:
         from tqdm import tqdm
@@ -301,6 +308,9 @@ def _orderly_stop(loop: _Loop) -> Iterator[None]:
         if loop.stopping:
             raise KeyboardInterrupt
         loop.stopping = True
+        # Past Python's streams: a handler may come in the middle of a write to them.
+        with suppress(OSError):
+            os.write(2, b"\nStopping after this batch; once more, and it stops at once\n")
 
     before = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -52,8 +52,10 @@ def parse(task: Any, arguments: Sequence[str] | None) -> Options:
         for name, value in task.smoke.items():
             if name not in options.explicit:
                 setattr(options, name, value)
-    if options.resume is not None and options.resume == Path():
+    if options.resume == Path():
         options.resume = options.out / CHECKPOINT
+    elif options.resume is not None and "out" not in options.explicit:
+        options.out = options.resume.parent
     return options
 
 
@@ -73,7 +75,8 @@ def _parser(task: Any) -> argparse.ArgumentParser:
     add("--out", type=_folder, default=Path("runs") / task.name, metavar="DIR",
         help="where checkpoint, metrics and pictures go (default %(default)s)")  # fmt: skip
     add("--resume", type=Path, nargs="?", const=Path(), default=None, metavar="FILE",
-        help="go on from a checkpoint; without FILE, the one in --out")  # fmt: skip
+        help="go on from a checkpoint, in its folder unless --out is given; "
+        "without FILE, from the one in --out")  # fmt: skip
     add("--smoke", action="store_true", help="a run of seconds that touches everything")
     task.add_options(parser)
     return parser

@@ -42,16 +42,18 @@ class Expression:
         The variables it uses.
     functions : frozenset of str
         The functions it calls.
+    nodes : tuple of ast.AST
+        Its syntax tree, each node once.
     """
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.tree = ast.parse(text, mode="eval")
-        calls = [n for n in ast.walk(self.tree) if isinstance(n, ast.Call)]
-        self.functions = frozenset(n.func.id for n in calls if isinstance(n.func, ast.Name))
-        used = {n.id for n in ast.walk(self.tree) if isinstance(n, ast.Name)}
+        self.nodes = tuple(ast.walk(ast.parse(text, mode="eval")))
+        calls = [n.func for n in self.nodes if isinstance(n, ast.Call)]
+        self.functions = frozenset(f.id for f in calls if isinstance(f, ast.Name))
+        used = {n.id for n in self.nodes if isinstance(n, ast.Name)}
         self.names = frozenset(used - self.functions - CONSTANTS.keys())
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if not isinstance(node, _ALLOWED):
                 raise ValueError(f"{type(node).__name__} is not in the vocabulary: {text}")
 

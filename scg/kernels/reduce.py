@@ -116,9 +116,11 @@ class Folded(NamedTuple):
     inner: int
 
 
-def numpy_axis(axis: Axis) -> int | tuple[int, ...] | None:
-    """Return `axis` as NumPy takes it."""
-    return axis if axis is None or isinstance(axis, int) else tuple(axis)
+def numpy_axis(axis: Axis) -> tuple[int, ...] | None:
+    """Return `axis` as NumPy takes it; in a tuple, since some functions find axis 0 in a number."""
+    if axis is None:
+        return None
+    return (axis,) if isinstance(axis, int | np.integer) else tuple(axis)
 
 
 def fold_axes(x: Array, axis: Axis) -> Folded | None:
@@ -138,7 +140,7 @@ def fold_axes(x: Array, axis: Axis) -> Folded | None:
 
 def _neighbours(axis: int | Sequence[int], ndim: int) -> tuple[int, int] | None:
     """Return the half-open run of axes that `axis` names; None if it is not one, or not valid."""
-    if isinstance(axis, int):
+    if isinstance(axis, int | np.integer):
         axis = axis + ndim if axis < 0 else axis
         return (axis, axis + 1) if 0 <= axis < ndim else None
     axes = sorted(a + ndim if a < 0 else a for a in axis)

@@ -33,8 +33,8 @@ class Conv2d(Module):
         Zeros on each side, as in `scg.conv2d`.
     bias : bool
         Whether to add one; it starts at zero.
-    rng : int, numpy.random.Generator or Source
-        For the initial weights.
+    rng : int, numpy.random.Generator or Source, optional
+        For the initial weights; None means the generator that `scg.seed` seeds.
     dtype : dtype
         float32 or float64.
     init : {"glorot", "he", "lecun", "normal"}
@@ -62,7 +62,7 @@ class Conv2d(Module):
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: Pair, *, stride: Pair = 1,
-        padding: Pair | str = 0, bias: bool = True, rng: Any, dtype: Any = np.float32,
+        padding: Pair | str = 0, bias: bool = True, rng: Any = None, dtype: Any = np.float32,
         init: str = "he",
     ) -> None:  # fmt: skip
         height, width = _pair(kernel_size)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from scg._memory import require_memory
 from scg._typing import Array, DType, Shape
 from scg.errors import DTypeError, OptionError
 from scg.noise import Source
@@ -38,6 +39,8 @@ def weights(
     dtype : dtype
         Of the result.
     """
+    # Twice: the numbers as they are drawn, and the copy that the parameter keeps.
+    require_memory(who, f"weights of shape {shape}", 2 * math.prod(shape) * dtype.itemsize)
     if init == "glorot":
         bound = math.sqrt(6.0 / (fan_in + fan_out))
         return np.asarray(bound * (2.0 * source.uniform(shape, dtype) - 1.0))

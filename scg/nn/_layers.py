@@ -35,8 +35,8 @@ class Linear(Module):
         Sizes of the last axis of the input and of the output.
     bias : bool
         Whether to add one; it starts at zero.
-    rng : int, numpy.random.Generator or Source
-        For the initial weights.
+    rng : int, numpy.random.Generator or Source, optional
+        For the initial weights; None means the generator that `scg.seed` seeds.
     dtype : dtype
         float32 or float64.
     init : {"glorot", "he", "lecun", "normal"}
@@ -64,7 +64,7 @@ class Linear(Module):
     """
 
     def __init__(
-        self, in_features: int, out_features: int, *, bias: bool = True, rng: Any,
+        self, in_features: int, out_features: int, *, bias: bool = True, rng: Any = None,
         dtype: Any = np.float32, init: str = "glorot",
     ) -> None:  # fmt: skip
         whole("Linear", in_features=in_features, out_features=out_features)
@@ -152,8 +152,8 @@ class MLP(Sequential):
         Of the input, the hidden layers and the output.
     activation : str or callable
         Between the layers, by its name in `scg` ("tanh", "relu", ...) or as a function.
-    rng : int, numpy.random.Generator or Source
-        For the initial weights.
+    rng : int, numpy.random.Generator or Source, optional
+        For the initial weights; None means the generator that `scg.seed` seeds.
     dtype : dtype
         float32 or float64.
     final : str or callable, optional
@@ -178,7 +178,7 @@ class MLP(Sequential):
     """
 
     def __init__(
-        self, sizes: Sequence[int], *, activation: str | Layer = "tanh", rng: Any,
+        self, sizes: Sequence[int], *, activation: str | Layer = "tanh", rng: Any = None,
         dtype: Any = np.float32, final: str | Layer | None = None, init: str | None = None,
     ) -> None:  # fmt: skip
         if len(sizes) < 2:

@@ -34,6 +34,16 @@ class Module:
     (Tensor(6.), {'factor': Tensor(2., parameter)})
     """
 
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        """Apply the module; a subclass says what that means."""
+        who = type(self).__name__
+        remedy = (
+            "rename its forward to __call__, which is what calling it runs"
+            if hasattr(self, "forward")
+            else "give it one, def __call__(self, x), or call the method that it has instead"
+        )
+        raise NotImplementedError(f"{who} defines no __call__; {remedy}")
+
     def _members(self) -> Iterable[tuple[Any, Any]]:
         """Return what to search for parameters, by name."""
         return vars(self).items()

@@ -14,7 +14,7 @@ import numpy as np
 
 from scg import _axes
 from scg._axes import Along, AxisMap
-from scg._op import JUMP, RAW, SMOOTH, Smoothness, op, Linear
+from scg._op import JUMP, RAW, SMOOTH, Linear, Smoothness, op
 from scg._partial import Partial
 from scg._typing import DType, Shape
 from scg.errors import ShapeError
@@ -141,9 +141,10 @@ def _getitem_cases(rng: np.random.Generator, dtype: DType) -> Iterable[Case]:
 
 @op(
     shape=lambda x, *arrays, index: indexed_shape(x, arrays, index),
-    axes=_getitem_axes, linear=Linear.FIRST, smooth=_first_only, sign=lambda same, x, *_: x, alias=True,
+    axes=_getitem_axes,
+    linear=Linear.FIRST, smooth=_first_only, sign=lambda same, x, *_: x, alias=True,
     reference=lambda x, *arrays, index: x[fill(index, arrays)],
-    samples=Samples(_getitem_cases, complex_step=True),
+    samples=Samples(_getitem_cases, ulps=0, complex_step=True),
 )  # fmt: skip
 def getitem(x: Any, /, *arrays: Any, index: tuple[Any, ...]) -> Any:
     """Read `x[index]`: a view for a basic index, a copy where arrays take part."""
@@ -221,6 +222,11 @@ def _(F: Any, g: Any, _y: Any, _g: Any, *arrays: Any, shape: Shape, index: Any) 
     return _padded(arrays, F.getitem(g, *arrays, index=index))
 
 
+def _in_rows(arrays: Sequence[Any]) -> list[Any]:
+    """Lay index arrays out row by row: NumPy writes in the order of memory, from its low end."""
+    return [np.asarray(a, order="C") for a in arrays]
+
+
 def _set_axes(shapes: Sequence[Shape], out: Shape, *, index: tuple[Any, ...]) -> list[AxisMap]:
     x, value, *arrays = shapes
     kept = tuple(Along(axis) for axis in range(len(x)))
@@ -247,14 +253,14 @@ def _set_reference(x: Any, value: Any, *arrays: Any, index: tuple[Any, ...]) -> 
     shape=lambda x, value, *arrays, index: x, axes=_set_axes,
     smooth=lambda count, **_: (SMOOTH, *_first_only(count - 1)),
     sign=lambda same, x, value, *_: x & value, reference=_set_reference,
-    samples=Samples(_set_cases),
+    samples=Samples(_set_cases, ulps=0),
 )  # fmt: skip
 def index_set(x: Any, value: Any, /, *arrays: Any, index: tuple[Any, ...]) -> Any:
     """Return a copy of `x` with `value` at an index; of two writers to one place the last wins."""
-    full = fill(index, arrays)
+    full = fill(index, _in_rows(arrays))
     out = np.array(x, np.result_type(x, value))
     # Assigning would also accept leading axes of size 1 that the value has too many.
-    out[full] = np.broadcast_to(value, out[full].shape)
+    out[full] = np.broadcast_to(np.asarray(value, order="C"), out[full].shape)
     return out
 
 
@@ -289,7 +295,7 @@ def _writer_reference(*arrays: Any, shape: Shape, index: tuple[Any, ...]) -> Any
 )  # fmt: skip
 def last_writer(*arrays: Any, shape: Shape, index: tuple[Any, ...]) -> Any:
     """Tell which of the elements written at an index are not overwritten by a later one."""
-    full = fill(index, arrays)
+    full = fill(index, _in_rows(arrays))
     writer = np.empty(shape, np.intp)
     numbers = np.arange(np.prod(writer[full].shape, dtype=np.intp)).reshape(writer[full].shape)
     writer[full] = numbers
@@ -309,13 +315,18 @@ def _position_cases(rng: np.random.Generator, dtype: DType) -> Iterable[Case]:
     yield (np.zeros((0, 2), bool),), {"axis": 1, "total": 0}
 
 
+def _positions_shape(counts: Shape, *, axis: int, total: int) -> Shape:
+    checked_axis("positions", axis, len(counts))
+    return (total,)
+
+
 def _position_reference(counts: Any, axis: int, total: int) -> Any:
     times = zip(np.ndindex(counts.shape), counts.ravel().tolist(), strict=True)
     return np.array([place[axis] for place, count in times for _ in range(count)], np.intp)
 
 
 @op(
-    shape=lambda counts, axis, total: (total,), smooth=JUMP,
+    shape=_positions_shape, smooth=JUMP,
     reference=_position_reference, samples=Samples(_position_cases),
 )  # fmt: skip
 def positions(counts: Any, /, axis: int, total: int) -> Any:

@@ -16,7 +16,7 @@ __all__ = ["CASES", "check_axes", "count", "reduced_shape", "restore", "rule", "
 CASES: list[Any] = [
     (((),), {}), (((5,),), {}), (((3, 4),), {"axis": 0}), (((3, 4),), {"axis": -1}),
     (((3, 4),), {"axis": (0, 1), "keepdims": True}), (((2, 3, 4),), {"axis": (0, 2)}),
-    (((2, 3, 4),), {"axis": 1, "keepdims": True}),
+    (((2, 3, 4),), {"axis": 1, "keepdims": True}), (((0, 3),), {"axis": 1}),
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from scg._typing import DType, Shape
 
-__all__ = ["Case", "Samples", "arrays", "elementwise"]
+__all__ = ["MODERATE", "Case", "Samples", "arrays", "elementwise"]
 
 Case: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]  # inputs, statics
 
@@ -41,18 +41,30 @@ class Samples:
         The reference accepts complex inputs and is analytic, so its derivative can be had to full
         precision by a complex step.
     ulps : float
-        Allowed difference of the value from the reference, in units in the last place.
+        Allowed error of the value, in units in the last place; 0 for an op that only moves numbers.
+    conditioned : bool
+        The error is measured in units of the last place of the value and of what the value changes
+        by, per relative change of the inputs: sums of terms of both signs cannot do better.
+    slope_ulps : float
+        Allowed error of float32 cotangents, in the same units, conditioned in every op.
     """
 
     cases: Callable[[np.random.Generator, DType], Iterable[Case]]
     edges: Callable[[DType], Iterable[Case]] = field(default=lambda dtype: ())
     complex_step: bool = False
-    ulps: float = 8.0
+    ulps: float = 4.0
+    conditioned: bool = True
+    slope_ulps: float = 4.0
+
+
+# Where the default edges would overflow in float32 on the way to a result that does not.
+MODERATE = (0.0, -0.0, 1.0, -1.0, np.nan, np.inf, -np.inf)
 
 
 def elementwise(
     *domains: tuple[float, float], edges: Sequence[float] | None = None,
-    statics: Sequence[dict[str, Any]] = ({},), complex_step: bool = False, ulps: float = 8.0,
+    statics: Sequence[dict[str, Any]] = ({},), complex_step: bool = False, ulps: float = 4.0,
+    conditioned: bool = False, slope_ulps: float = 4.0,
 ) -> Samples:  # fmt: skip
     """Draw each input uniformly from its interval, in every shape and broadcast pattern.
 
@@ -81,12 +93,12 @@ def elementwise(
         for static in statics:
             yield tuple(np.ascontiguousarray(column) for column in grid.T), static
 
-    return Samples(cases, edge_cases, complex_step, ulps)
+    return Samples(cases, edge_cases, complex_step, ulps, conditioned, slope_ulps)
 
 
 def arrays(
     *cases: tuple[Sequence[Shape], dict[str, Any]], low: float = -2.0, high: float = 2.0,
-    complex_step: bool = False, ulps: float = 64.0,
+    complex_step: bool = False, ulps: float = 4.0,
 ) -> Samples:  # fmt: skip
     """Draw inputs of the given shapes uniformly, one case per `(shapes, statics)`."""
 

@@ -19,7 +19,7 @@ __all__ = ["log_softmax", "logsumexp", "softmax"]
 
 _ALONG: list[Any] = [
     (((5,),), {"axis": -1}), (((3, 4),), {"axis": 0}), (((2, 3, 4),), {"axis": (0, 2)}),
-    (((2, 3),), {"axis": None}), (((0, 3),), {"axis": -1}),
+    (((2, 3),), {"axis": None}), (((),), {"axis": None}), (((0, 3),), {"axis": -1}),
 ]  # fmt: skip
 
 

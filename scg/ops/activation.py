@@ -19,12 +19,12 @@ __all__ = [
 ]  # fmt: skip
 
 _BOTH = POSITIVE | NONNEGATIVE
-_FINITE = (0.0, -0.0, 1.0, -1.0, np.nan, 30.0, -30.0)
 
 
 @elementwise(
     y="sigmoid(x)", dx="y * (1 - y)", sign=_BOTH, library=sp.expit,
-    samples=_samples.elementwise((-6, 6)),
+    # Where y comes close to 1, 1 - y has the rounding error of y.
+    samples=_samples.elementwise((-6, 6), slope_ulps=16),
 )  # fmt: skip
 def sigmoid(x: Any, /) -> Tensor:
     """Compute `1 / (1 + exp(-x))`, elementwise.
@@ -54,7 +54,7 @@ def sigmoid(x: Any, /) -> Tensor:
 @elementwise(
     y="log(x) - log1p(-x)", dx="1 / (x * (1 - x))", smooth=POLE, pole_safe=0,
     library=sp.logit,
-    samples=_samples.elementwise((0.1, 0.9), edges=(0.0, 0.5, 1.0, 2.0, np.nan)),
+    samples=_samples.elementwise((0.1, 0.9)),
 )  # fmt: skip
 def logit(x: Any, /) -> Tensor:
     """Compute `log(x / (1 - x))`, the inverse of `sigmoid`, elementwise.
@@ -142,7 +142,7 @@ def softplus(x: Any, /) -> Tensor:
 @elementwise(
     y="where(x <= 0, 0, x)", dx="where(y > 0, g, 0)", smooth=KINK,
     sign=lambda same, x: x | NONNEGATIVE, library=lambda x: np.maximum(x, 0),
-    samples=_samples.elementwise((0.5, 3)),
+    samples=_samples.elementwise((0.5, 3), ulps=0),
 )  # fmt: skip
 def relu(x: Any, /) -> Tensor:
     """Compute `max(x, 0)`, elementwise.
@@ -171,7 +171,7 @@ def relu(x: Any, /) -> Tensor:
 
 @elementwise(
     y="x * sigmoid(x)", dx="sigmoid(x) * (1 + x - y)", reference=lambda x: x * sp.expit(x),
-    samples=_samples.elementwise((-4, 4), edges=_FINITE),
+    samples=_samples.elementwise((-4, 4)),
 )  # fmt: skip
 def silu(x: Any, /) -> Tensor:
     """Compute `x * sigmoid(x)`, also known as swish, elementwise.
@@ -315,7 +315,7 @@ def selu(x: Any, /) -> Tensor:
     dx="0.5 * erfc(-0.7071067811865476 * x) + 0.3989422804014327 * x * exp(-0.5 * x * x)",
     # Rounding the argument of erfc costs x**2 units in the last place, in any implementation.
     reference=_gelu_exact,
-    samples=_samples.elementwise((-4, 4), edges=_FINITE[:5], ulps=32, complex_step=True),
+    samples=_samples.elementwise((-4, 4), conditioned=True, complex_step=True),
 )  # fmt: skip
 def _gelu(x: Any, /) -> Tensor:
     """Weight `x` by the normal distribution function at `x`."""
@@ -328,7 +328,7 @@ def _gelu(x: Any, /) -> Tensor:
     dx="sigmoid(1.5957691216057308 * x * (1 + 0.044715 * x * x))"
        " * (1 + (x - y) * (1.5957691216057308 * (1 + 0.134145 * x * x)))",
     reference=_gelu_by_tanh,
-    samples=_samples.elementwise((-2, 2), edges=_FINITE[:5], ulps=32, complex_step=True),
+    samples=_samples.elementwise((-2, 2), conditioned=True, complex_step=True),
 )  # fmt: skip
 def gelu_by_tanh(x: Any, /) -> Tensor:
     """Approximate `gelu` by a hyperbolic tangent."""

@@ -61,7 +61,7 @@ def _along_cases(rng: np.random.Generator, dtype: DType) -> Iterable[Case]:
 @op(
     name="take_along_axis", shape=_along_shape, axes=_along_axes, smooth=(SMOOTH, JUMP),
     sign=lambda same, x, _: x, reference=np.take_along_axis,
-    samples=Samples(_along_cases, complex_step=True),
+    samples=Samples(_along_cases, complex_step=True, ulps=0),
 )  # fmt: skip
 def _take_along_axis(x: Any, indices: Any, /, axis: int) -> Any:
     """Read one element per entry of `indices` along an axis."""
@@ -117,6 +117,15 @@ def _along_grid(indices: Array, shape: Shape, axis: int) -> tuple[Array, ...]:
     return tuple(grid)
 
 
+def _scatter_shape(g: Shape, indices: Shape, *, shape: Shape, axis: int) -> Shape:
+    if g != _along_shape(shape, indices, axis=axis):
+        raise ShapeError(
+            f"scg.scatter_along_axis: indices of shape {indices} on axis {axis} of shape {shape} "
+            f"do not name as many elements as g of shape {g} has"
+        )
+    return shape
+
+
 def _scatter_axes(shapes: Sequence[Shape], out: Shape, *, shape: Shape, axis: int) -> list[AxisMap]:
     return [_off_axis(given, out, axis) for given in shapes]
 
@@ -140,8 +149,8 @@ def _scatter_reference(g: Any, indices: Any, *, shape: Shape, axis: int) -> Any:
 
 
 @op(
-    name="scatter_along_axis", shape=lambda g, indices, shape, axis: shape, axes=_scatter_axes,
-    smooth=(SMOOTH, JUMP), sign=lambda same, g, _: g & NONNEGATIVE,
+    name="scatter_along_axis", shape=_scatter_shape, axes=_scatter_axes, smooth=(SMOOTH, JUMP),
+    sign=lambda same, g, _: g & NONNEGATIVE,
     reference=_scatter_reference, samples=Samples(_scatter_cases),
 )  # fmt: skip
 def _scatter_along_axis(g: Any, indices: Any, /, shape: Shape, axis: int) -> Any:

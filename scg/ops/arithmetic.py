@@ -120,7 +120,8 @@ def multiply(a: Any, b: Any, /) -> Tensor:
 
 
 @elementwise(
-    y="a / b", da="1 / b", db="-y / b", linear=Linear.FIRST, ufunc=np.divide, smooth=(SMOOTH, POLE), sign=_quotient_sign,
+    y="a / b", da="1 / b", db="-y / b",
+    linear=Linear.FIRST, ufunc=np.divide, smooth=(SMOOTH, POLE), sign=_quotient_sign,
     samples=_samples.elementwise((-3, 3), (0.5, 3), complex_step=True),
 )  # fmt: skip
 def divide(a: Any, b: Any, /) -> Tensor:
@@ -151,7 +152,7 @@ def divide(a: Any, b: Any, /) -> Tensor:
 
 @elementwise(
     y="-x", dx="-1", linear=Linear.MOVES, ufunc=np.negative,
-    samples=_samples.elementwise((-3, 3), complex_step=True),
+    samples=_samples.elementwise((-3, 3), complex_step=True, ulps=0),
 )  # fmt: skip
 def negative(x: Any, /) -> Tensor:
     """Change the sign, elementwise.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scg._axes import Along, AxisMap
-from scg._op import SMOOTH, op, Linear
+from scg._op import SMOOTH, Linear, op
 from scg._typing import Shape
 from scg.ops import _samples
 from scg.ops.shape import as_numpy
@@ -29,11 +29,12 @@ def _transpose_axes(
 
 
 @op(
-    shape=as_numpy(np.transpose), axes=_transpose_axes, linear=Linear.MOVES, smooth=SMOOTH, alias=True,
+    shape=as_numpy(np.transpose), axes=_transpose_axes,
+    linear=Linear.MOVES, smooth=SMOOTH, alias=True,
     sign=lambda same, x: x, reference=np.transpose, numpy=(np.transpose,),
     samples=_samples.arrays(
         (((),), {}), (((4,),), {}), (((2, 3),), {}), (((2, 3, 4),), {"axes": (2, 0, 1)}),
-        (((2, 3, 4),), {"axes": (0, -1, 1)}), (((0, 3),), {}),
+        (((2, 3, 4),), {"axes": (0, -1, 1)}), (((0, 3),), {}), ulps=0,
     ),
 )  # fmt: skip
 def transpose(x: Any, /, axes: Sequence[int] | None = None) -> Any:
@@ -80,11 +81,12 @@ def _swapaxes_axes(shapes: Sequence[Shape], out: Shape, *, axis1: int, axis2: in
 
 
 @op(
-    shape=as_numpy(np.swapaxes), axes=_swapaxes_axes, linear=Linear.MOVES, smooth=SMOOTH, alias=True,
+    shape=as_numpy(np.swapaxes), axes=_swapaxes_axes,
+    linear=Linear.MOVES, smooth=SMOOTH, alias=True,
     sign=lambda same, x: x, reference=np.swapaxes, numpy=(np.swapaxes,),
     samples=_samples.arrays(
         (((4,),), {"axis1": 0, "axis2": 0}), (((2, 3),), {"axis1": 0, "axis2": 1}),
-        (((2, 3, 4),), {"axis1": -1, "axis2": 0}), (((0, 3),), {"axis1": -1, "axis2": -2}),
+        (((2, 3, 4),), {"axis1": -1, "axis2": 0}), (((0, 3),), {"axis1": -1, "axis2": -2}), ulps=0,
     ),
 )  # fmt: skip
 def swapaxes(x: Any, /, axis1: int, axis2: int) -> Any:
@@ -129,13 +131,14 @@ def _moveaxis_axes(
 
 
 @op(
-    shape=as_numpy(np.moveaxis), axes=_moveaxis_axes, linear=Linear.MOVES, smooth=SMOOTH, alias=True,
+    shape=as_numpy(np.moveaxis), axes=_moveaxis_axes,
+    linear=Linear.MOVES, smooth=SMOOTH, alias=True,
     sign=lambda same, x: x, reference=np.moveaxis, numpy=(np.moveaxis,),
     samples=_samples.arrays(
         (((4,),), {"source": 0, "destination": 0}),
         (((2, 3, 4),), {"source": 0, "destination": -1}),
         (((2, 3, 4),), {"source": (0, 1), "destination": (-1, 0)}),
-        (((0, 3),), {"source": -1, "destination": 0}),
+        (((0, 3),), {"source": -1, "destination": 0}), ulps=0,
     ),
 )  # fmt: skip
 def moveaxis(x: Any, /, source: int | Sequence[int], destination: int | Sequence[int]) -> Any:

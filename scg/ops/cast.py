@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scg import _axes
-from scg._op import JUMP, OPAQUE, SMOOTH, Smoothness, op, Linear
+from scg._op import JUMP, OPAQUE, SMOOTH, Linear, Smoothness, op
 from scg._typing import DType, Shape
 from scg.ops import _samples
 from scg.tape import NONNEGATIVE
@@ -29,10 +29,10 @@ def _cast_samples() -> _samples.Samples:
 
     def cases(rng: np.random.Generator, dtype: DType) -> Iterable[_samples.Case]:
         for target in (dtype, np.dtype(np.int64), np.dtype(np.bool_)):
-            yield (np.asarray(rng.uniform(-3, 3, (3, 4)), dtype),), {"dtype": target}
-            yield (np.asarray(rng.uniform(-3, 3), dtype),), {"dtype": target}
+            for shape in ((), (3, 4), (0, 3)):
+                yield (np.asarray(rng.uniform(-3, 3, shape), dtype),), {"dtype": target}
 
-    return _samples.Samples(cases)
+    return _samples.Samples(cases, ulps=0)
 
 
 @op(
@@ -73,8 +73,9 @@ def _(F: Any, g: Any, _y: Any, _x: Any, *, dtype: Any) -> Any:
 
 
 @op(
-    shape=_same, axes=_axes.elementwise, linear=Linear.MOVES, smooth=OPAQUE, sign=lambda same, x: x, alias=True,
-    reference=lambda x: x, samples=_samples.elementwise((-3, 3)),
+    shape=_same, axes=_axes.elementwise,
+    linear=Linear.MOVES, smooth=OPAQUE, sign=lambda same, x: x, alias=True,
+    reference=lambda x: x, samples=_samples.elementwise((-3, 3), ulps=0),
 )  # fmt: skip
 def detach(x: Any, /) -> Any:
     """Return the same value, through which no gradient flows back.

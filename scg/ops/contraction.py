@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scg._axes import Along, AxisMap
-from scg._op import SMOOTH, op, Linear
+from scg._op import SMOOTH, Linear, op
 from scg._typing import Shape
 from scg.errors import ShapeError
 from scg.kernels import matmul as kernels
@@ -107,12 +107,14 @@ def _tensordot_axes(shapes: Sequence[Shape], out: Shape, *, axes: Axes = 2) -> l
 
 
 @op(
-    shape=_tensordot_shape, axes=_tensordot_axes, linear=Linear.EACH, smooth=SMOOTH, reference=np.tensordot,
+    shape=_tensordot_shape, axes=_tensordot_axes,
+    linear=Linear.EACH, smooth=SMOOTH, reference=np.tensordot,
     numpy=(np.tensordot,), sign=lambda same, a, b: a & b,
     samples=_samples.arrays(
         (((3, 4), (4, 2)), {"axes": 1}), (((3, 4, 2), (4, 2)), {}), (((3,), (4,)), {"axes": 0}),
         (((2, 3, 4), (4, 5, 2)), {"axes": ((2, 0), (0, 2))}), (((2, 3), (5, 2)), {"axes": (0, 1)}),
-        (((), (3,)), {"axes": 0}), (((0, 3), (3, 2)), {"axes": 1}), (((2, 0), (0, 3)), {"axes": 1}),
+        (((), (3,)), {"axes": 0}), (((3,), ()), {"axes": 0}), (((0, 3), (3, 2)), {"axes": 1}),
+        (((2, 0), (0, 3)), {"axes": 1}),
         (((3, 2, 4), (2, 4, 3)), {"axes": ((0, 1, 2), (2, 0, 1))}),
         complex_step=True,
     ),

@@ -106,7 +106,7 @@ def _conv_cases(rng: np.random.Generator, dtype: DType) -> Iterable[Case]:
 @op(
     name="conv2d", shape=_conv_shape, axes=_conv_axes, smooth=SMOOTH,
     sign=lambda same, x, w: x & w & NONNEGATIVE, reference=_conv_reference,
-    samples=Samples(_conv_cases, ulps=64, complex_step=True),
+    samples=Samples(_conv_cases, complex_step=True),
 )  # fmt: skip
 def _conv2d(x: Any, w: Any, /, stride: Pair = 1, padding: Pair = 0, dilation: Pair = 1) -> Any:
     """Correlate images with filters."""
@@ -293,7 +293,7 @@ def _transpose_reference(
 @op(
     shape=_image_shape, axes=_transpose_axes, smooth=SMOOTH,
     sign=lambda same, x, w: x & w & NONNEGATIVE, reference=_transpose_reference,
-    samples=Samples(_transpose_cases, ulps=64),
+    samples=Samples(_transpose_cases),
 )  # fmt: skip
 def conv_transpose2d(
     x: Any, w: Any, /, stride: Pair = 1, padding: Pair = 0, dilation: Pair = 1,
@@ -356,6 +356,11 @@ def _(
 # --- the filters' cotangent ------------------------------------------------------------------
 
 
+def _filters_shape(g: Shape, x: Shape, *, size: tuple[int, int], **_: Any) -> Shape:
+    check_rank("conv2d_filters", 4, g=g, x=x)
+    return (g[1], x[1], *size)
+
+
 def _filters_cases(rng: np.random.Generator, dtype: DType) -> Iterable[Case]:
     for x, w, options in _OPTIONS:
         shapes = _conv_shape(x, w, **options), x
@@ -368,10 +373,10 @@ def _filters_reference(g: Any, x: Any, stride: Any, padding: Any, dilation: Any,
 
 
 @op(
-    shape=lambda g, x, size, **_: (g[1], x[1], *size), smooth=SMOOTH,
+    shape=_filters_shape, smooth=SMOOTH,
     axes=lambda shapes, out, **_: [(None, Along(0), None, None), (None, Along(1), None, None)],
     sign=lambda same, g, x: g & x & NONNEGATIVE, reference=_filters_reference,
-    samples=Samples(_filters_cases, ulps=64, complex_step=True),
+    samples=Samples(_filters_cases, complex_step=True),
 )  # fmt: skip
 def conv2d_filters(
     g: Any, x: Any, /, size: tuple[int, int], stride: Pair = 1, padding: Pair = 0,

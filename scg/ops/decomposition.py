@@ -47,7 +47,7 @@ def _cholesky(a: Any) -> Any:
 
 @op(
     shape=square("cholesky"), axes=keep_batch, smooth=POLE, pole_safe=0, reference=_cholesky,
-    numpy=(np.linalg.cholesky,), samples=_samples.Samples(_positive_definite, ulps=64.0),
+    numpy=(np.linalg.cholesky,), samples=_samples.Samples(_positive_definite),
 )  # fmt: skip
 def cholesky(a: Any, /) -> Any:
     """Factorise positive definite matrices as L L^T with L lower triangular.
@@ -126,7 +126,7 @@ def _packed_shape(a: Shape) -> Shape:
 
 @op(
     name="eigh", shape=_packed_shape, axes=keep_batch, smooth=OPAQUE, reference=_packed_eigh,
-    samples=_samples.Samples(_symmetric, ulps=256.0),
+    samples=_samples.Samples(_symmetric),
 )  # fmt: skip
 def _eigh(a: Any, /) -> Any:
     """Find eigenvalues and eigenvectors of symmetric matrices."""
@@ -188,7 +188,7 @@ def _eigvalsh(a: Any) -> Any:
 
 @op(
     shape=lambda a: square("eigvalsh")(a)[:-1], axes=keep_batch, smooth=KINK, reference=_eigvalsh,
-    numpy=(np.linalg.eigvalsh,), samples=_samples.Samples(_symmetric, ulps=256.0),
+    numpy=(np.linalg.eigvalsh,), samples=_samples.Samples(_symmetric),
 )  # fmt: skip
 def eigvalsh(a: Any, /) -> Any:
     """Find the eigenvalues of symmetric matrices.
@@ -242,7 +242,7 @@ def _svdvals_shape(a: Shape) -> Shape:
 @op(
     shape=_svdvals_shape, axes=keep_batch, smooth=KINK, sign=NONNEGATIVE, max_order=1,
     reference=lambda a: np.linalg.svd(a, compute_uv=False), numpy=(np.linalg.svdvals,),
-    samples=_samples.Samples(_rectangular, ulps=64.0),
+    samples=_samples.Samples(_rectangular),
 )  # fmt: skip
 def svdvals(a: Any, /) -> Any:
     """Find the singular values of matrices.

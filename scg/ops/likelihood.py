@@ -19,7 +19,9 @@ __all__ = [
 
 
 def _bernoulli(x: Any, logits: Any) -> Any:
-    return sp.xlogy(x, sp.expit(logits)) + sp.xlogy(1 - x, sp.expit(-logits))
+    one = np.where(x == 0, 0 * x, x * sp.log_expit(logits))
+    zero = np.where(x == 1, 0 * x, (1 - x) * sp.log_expit(-logits))
+    return np.where(np.isinf(x), x * logits, one + zero)  # the formula is linear in x
 
 
 def _normal(x: Any, loc: Any, scale: Any) -> Any:
@@ -31,13 +33,16 @@ def _exponential(x: Any, rate: Any) -> Any:
 
 
 def _uniform(x: Any, low: Any, high: Any) -> Any:
-    return np.where((x < low) | (x > high), -np.inf, -np.log(high - low))
+    inside = np.where(np.isnan(x), x, -np.log(high - low))
+    return np.where((x < low) | (x > high), -np.inf, inside)
 
 
 @elementwise(
-    y="x * logits - where(logits > 0, logits, 0) - log1p(exp(-abs(logits)))",
+    # No weight, no product: an outcome of exactly 0 or 1 may meet an infinite logit.
+    y="where(where(logits > 0, x - 1, x) == 0, 0, where(logits > 0, x - 1, x) * logits)"
+    " - log1p(exp(-abs(logits)))",
     dx="logits", dlogits="x - sigmoid(logits)", reference=_bernoulli,
-    samples=_samples.elementwise((0.1, 0.9), (-6, 6), edges=(0.0, 1.0)),
+    samples=_samples.elementwise((0.1, 0.9), (-6, 6), edges=_samples.MODERATE),
 )  # fmt: skip
 def bernoulli_log_prob(x: Any, logits: Any, /) -> Tensor:
     """Compute the log-probability of `x` under a Bernoulli distribution, elementwise.
@@ -47,7 +52,7 @@ def bernoulli_log_prob(x: Any, logits: Any, /) -> Tensor:
     x : Tensor or array_like
         0 or 1; a number between weights the two outcomes.
     logits : Tensor or array_like
-        Log-odds of a 1, finite.
+        Log-odds of a 1; infinite where the outcome is certain.
 
     Returns
     -------
@@ -56,8 +61,9 @@ def bernoulli_log_prob(x: Any, logits: Any, /) -> Tensor:
 
     Notes
     -----
-    Gradient: `logits` and `x - sigmoid(logits)`. The form used cancels exactly where the outcome
-    is nearly certain, so nothing is lost however large the logits are.
+    Gradient: `logits` and `x - sigmoid(logits)`. The value is a sum of two terms of one sign, so
+    nothing is lost where the outcome is nearly certain, or is: 0 for what the logits make certain,
+    -inf for what they exclude.
 
     Examples
     --------
@@ -73,7 +79,7 @@ def bernoulli_log_prob(x: Any, logits: Any, /) -> Tensor:
     dx="(loc - x) / (scale * scale)", dloc="(x - loc) / (scale * scale)",
     dscale="(((x - loc) / scale) * ((x - loc) / scale) - 1) / scale",
     smooth=(SMOOTH, SMOOTH, POLE), reference=_normal,
-    samples=_samples.elementwise((-3, 3), (-3, 3), (0.5, 3), edges=(0.5, 2.0)),
+    samples=_samples.elementwise((-3, 3), (-3, 3), (0.5, 3), edges=_samples.MODERATE),
 )  # fmt: skip
 def normal_log_prob(x: Any, loc: Any, scale: Any, /) -> Tensor:
     """Compute the log-density of `x` under a normal distribution, elementwise.
@@ -110,7 +116,7 @@ def normal_log_prob(x: Any, loc: Any, scale: Any, /) -> Tensor:
     # The density ends at x = 0, which noise known not to be negative cannot cross; a rate that
     # noise can bring to 0 has a pole there.
     smooth=POLE, pole_safe=(NONNEGATIVE, POSITIVE), reference=_exponential,
-    samples=_samples.elementwise((0.1, 4), (0.5, 3), edges=(0.5, 2.0), ulps=16),
+    samples=_samples.elementwise((0.1, 4), (0.5, 3), conditioned=True),
 )  # fmt: skip
 def exponential_log_prob(x: Any, rate: Any, /) -> Tensor:
     """Compute the log-density of `x` under an exponential distribution, elementwise.
@@ -142,11 +148,11 @@ def exponential_log_prob(x: Any, rate: Any, /) -> Tensor:
 
 
 @elementwise(
-    y="where(x < low, -inf, where(x > high, -inf, 0 * x - log(high - low)))",
+    y="where(x < low, -inf, where(x > high, -inf, where(x == x, -log(high - low), x)))",
     dlow="1 / (high - low)", dhigh="-1 / (high - low)",
     # Noise that crosses an end sends the log-density to -inf, and no sign tells that it cannot.
     smooth=POLE, pole_safe=0, reference=_uniform,
-    samples=_samples.elementwise((0.1, 0.9), (-2, -0.5), (1.5, 3), edges=(0.5, 1.0)),
+    samples=_samples.elementwise((0.1, 0.9), (-2, -0.5), (1.5, 3), edges=_samples.MODERATE),
 )  # fmt: skip
 def uniform_log_prob(x: Any, low: Any, high: Any, /) -> Tensor:
     """Compute the log-density of `x` under a uniform distribution, elementwise.

@@ -74,7 +74,7 @@ def _windows(x: Any, size: Any, stride: Any, padding: Any, fill: float) -> Any:
 @op(
     name="max_pool2d", shape=_pooled_shape, axes=_per_image, smooth=KINK, sign=lambda same, x: x,
     reference=lambda x, **options: _windows(x, fill=-np.inf, **options).max((4, 5)),
-    samples=Samples(_pool_cases),
+    samples=Samples(_pool_cases, ulps=0),
 )  # fmt: skip
 def _max_pool2d(x: Any, /, size: Pair, stride: Pair | None = None, padding: Pair = 0) -> Any:
     """Find the largest number in each window."""
@@ -145,12 +145,16 @@ def _resolved(
 
 
 def _index_reference(x: Any, size: Any, stride: Any, padding: Any) -> Any:
-    """Pool the numbers and look up where they are; all are different in the cases."""
-    largest = _windows(x, size, stride, padding, -np.inf).max((4, 5))
-    index = np.zeros(largest.shape, np.intp)
-    for place in np.ndindex(largest.shape):
-        index[place] = np.argmax(x[place[:2]] == largest[place])
-    return index
+    """Look up which of the numbered pixels in each window the largest number is."""
+    numbers = np.broadcast_to(np.arange(np.prod(x.shape[2:])).reshape(x.shape[2:]), x.shape)
+    options = size, stride, padding
+    rows, places = (
+        windows.reshape(*windows.shape[:4], windows.shape[4] * windows.shape[5])
+        for windows in (_windows(x, *options, -np.inf), _windows(numbers, *options, -1))
+    )
+    # Where all are -inf, the surroundings must not win.
+    largest = np.where(places < 0, False, (rows == rows.max(-1, keepdims=True)) | np.isnan(rows))
+    return np.take_along_axis(places, largest.argmax(-1)[..., None], -1)[..., 0]
 
 
 @op(
@@ -160,6 +164,11 @@ def _index_reference(x: Any, size: Any, stride: Any, padding: Any) -> Any:
 def max_pool2d_index(x: Any, /, size: Pair, stride: Pair | None = None, padding: Pair = 0) -> Any:
     """Find where in its flattened image the largest number of each window is."""
     return kernels.max_pool2d(x, size, stride, padding)[1]
+
+
+def _unpooled_shape(g: Shape, index: Shape, *, size: tuple[int, int]) -> Shape:
+    check_rank("unpool2d", 4, g=g, index=index)
+    return (*g[:2], *size)
 
 
 def _unpool_cases(rng: np.random.Generator, dtype: DType) -> Iterable[Case]:
@@ -177,7 +186,7 @@ def _unpool_reference(g: Any, index: Any, size: tuple[int, int]) -> Any:
 
 
 @op(
-    shape=lambda g, index, size: (*g[:2], *size), axes=_per_image, smooth=(SMOOTH, JUMP),
+    shape=_unpooled_shape, axes=_per_image, smooth=(SMOOTH, JUMP),
     sign=lambda same, g, _: g & NONNEGATIVE, reference=_unpool_reference,
     samples=Samples(_unpool_cases),
 )  # fmt: skip
@@ -199,7 +208,7 @@ def _(F: Any, g: Any, _y: Any, _g: Any, index: Any, *, size: tuple[int, int]) ->
     name="avg_pool2d", shape=_pooled_shape, axes=_per_image, smooth=SMOOTH,
     sign=lambda same, x: x & NONNEGATIVE,
     reference=lambda x, **options: _windows(x, fill=0.0, **options).mean((4, 5)),
-    samples=Samples(_pool_cases, ulps=64, complex_step=True),
+    samples=Samples(_pool_cases, complex_step=True),
 )  # fmt: skip
 def _avg_pool2d(x: Any, /, size: Pair, stride: Pair | None = None, padding: Pair = 0) -> Any:
     """Average each window."""
@@ -256,6 +265,11 @@ def avg_pool2d(x: Any, size: Pair, stride: Pair | None = None, padding: Pair | s
 _apply_avg = _avg_pool2d
 
 
+def _spread_shape(g: Shape, *, shape: Shape, **_: Any) -> Shape:
+    check_rank("avg_unpool2d", 4, g=g)
+    return shape
+
+
 def _spread_cases(rng: np.random.Generator, dtype: DType) -> Iterable[Case]:
     for (inputs, options), shape in _pooled_cases(rng, dtype):
         yield inputs, {"shape": shape, **options}
@@ -273,7 +287,7 @@ def _spread_reference(g: Any, shape: Shape, size: Any, stride: Any, padding: Any
 
 
 @op(
-    shape=lambda g, shape, **_: shape, axes=_per_image, smooth=SMOOTH,
+    shape=_spread_shape, axes=_per_image, smooth=SMOOTH,
     sign=lambda same, g: g & NONNEGATIVE, reference=_spread_reference,
     samples=Samples(_spread_cases),
 )  # fmt: skip

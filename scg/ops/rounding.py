@@ -15,7 +15,7 @@ __all__ = ["ceil", "floor", "floor_divide", "mod", "round", "sign", "trunc"]
 
 
 @elementwise(
-    y="floor(x)", ufunc=np.floor, smooth=JUMP, samples=_samples.elementwise((-3, 3)),
+    y="floor(x)", ufunc=np.floor, smooth=JUMP, samples=_samples.elementwise((-3, 3), ulps=0),
 )  # fmt: skip
 def floor(x: Any, /) -> Tensor:
     """Round down, elementwise.
@@ -42,7 +42,7 @@ def floor(x: Any, /) -> Tensor:
 
 
 @elementwise(
-    y="ceil(x)", ufunc=np.ceil, smooth=JUMP, samples=_samples.elementwise((-3, 3)),
+    y="ceil(x)", ufunc=np.ceil, smooth=JUMP, samples=_samples.elementwise((-3, 3), ulps=0),
 )  # fmt: skip
 def ceil(x: Any, /) -> Tensor:
     """Round up, elementwise.
@@ -70,7 +70,7 @@ def ceil(x: Any, /) -> Tensor:
 
 @elementwise(
     y="trunc(x)", ufunc=np.trunc, smooth=JUMP, numpy=(np.fix,),
-    samples=_samples.elementwise((-3, 3)),
+    samples=_samples.elementwise((-3, 3), ulps=0),
 )  # fmt: skip
 def trunc(x: Any, /) -> Tensor:
     """Round towards zero, elementwise.
@@ -103,7 +103,7 @@ def _round(x: Any, decimals: int = 0) -> Any:
 @elementwise(
     y="round(x, decimals)", ufunc=_round, smooth=JUMP, reference=np.round,
     numpy=(np.round, np.around, np.rint),
-    samples=_samples.elementwise((-3, 3), edges=(0.5, 1.5, -0.0, np.nan),
+    samples=_samples.elementwise((-3, 3), edges=(0.5, 1.5, *_samples.MODERATE),
         statics=[{}, {"decimals": 1}]),
 )  # fmt: skip
 def round(x: Any, /, decimals: int = 0) -> Tensor:
@@ -134,7 +134,7 @@ def round(x: Any, /, decimals: int = 0) -> Tensor:
 
 @elementwise(
     y="where(x > 0, 1, where(x < 0, -1, x))", ufunc=np.sign, smooth=JUMP,
-    sign=lambda same, x: x,     samples=_samples.elementwise((-3, 3)),
+    sign=lambda same, x: x,     samples=_samples.elementwise((-3, 3), ulps=0),
 )  # fmt: skip
 def sign(x: Any, /) -> Tensor:
     """Return -1, 0 or 1 as `x` is negative, zero or positive, elementwise.
@@ -163,7 +163,7 @@ def sign(x: Any, /) -> Tensor:
 @elementwise(
     y="mod(a, b)", da="1", db="-floor_divide(a, b)", ufunc=np.mod, smooth=JUMP,
     slope_between_jumps=True,
-    samples=_samples.elementwise((-3, 3), (0.5, 3), edges=(1.0, -2.0, 0.5, np.nan)),
+    samples=_samples.elementwise((-3, 3), (0.5, 3)),
 )  # fmt: skip
 def mod(a: Any, b: Any, /) -> Tensor:
     """Return the remainder of `a / b` with the sign of `b`, elementwise; `a % b` is the same.
@@ -193,7 +193,7 @@ def mod(a: Any, b: Any, /) -> Tensor:
 
 @elementwise(
     y="floor(a / b)", ufunc=np.floor_divide, smooth=JUMP,
-    samples=_samples.elementwise((-3, 3), (0.5, 3), edges=(1.0, -2.0, 0.5, np.nan)),
+    samples=_samples.elementwise((-3, 3), (0.5, 3)),
 )  # fmt: skip
 def floor_divide(a: Any, b: Any, /) -> Tensor:
     """Divide and round down, elementwise; `a // b` is the same.

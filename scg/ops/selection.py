@@ -18,7 +18,7 @@ __all__ = ["abs", "clip", "maximum", "minimum", "where"]
 @elementwise(
     y="abs(x)", dx="where(x > 0, g, where(x < 0, -g, 0))", ufunc=np.absolute, smooth=KINK,
     sign=lambda same, x: x | NONNEGATIVE, numpy=(np.fabs,),
-    samples=_samples.elementwise((0.5, 3)),
+    samples=_samples.elementwise((0.5, 3), ulps=0),
 )  # fmt: skip
 def abs(x: Any, /) -> Tensor:
     """Compute the absolute value, elementwise.
@@ -50,7 +50,7 @@ def abs(x: Any, /) -> Tensor:
     da="where(a > b, g, where(a == b, 0.5 * g, 0))",
     db="where(b > a, g, where(a == b, 0.5 * g, 0))",
     ufunc=np.maximum, smooth=KINK, sign=lambda same, a, b: a | b,
-    samples=_samples.elementwise((-3, 3), (-3, 3)),
+    samples=_samples.elementwise((-3, 3), (-3, 3), ulps=0),
 )  # fmt: skip
 def maximum(a: Any, b: Any, /) -> Tensor:
     """Take the larger of two values, elementwise.
@@ -82,7 +82,7 @@ def maximum(a: Any, b: Any, /) -> Tensor:
     da="where(a < b, g, where(a == b, 0.5 * g, 0))",
     db="where(b < a, g, where(a == b, 0.5 * g, 0))",
     ufunc=np.minimum, smooth=KINK, sign=lambda same, a, b: a & b,
-    samples=_samples.elementwise((-3, 3), (-3, 3)),
+    samples=_samples.elementwise((-3, 3), (-3, 3), ulps=0),
 )  # fmt: skip
 def minimum(a: Any, b: Any, /) -> Tensor:
     """Take the smaller of two values, elementwise.
@@ -116,7 +116,7 @@ def minimum(a: Any, b: Any, /) -> Tensor:
        "where(x == min, where(x < max, 0.5 * g, 0), 0))",
     library=lambda x, min, max: np.minimum(np.maximum(x, min), max), smooth=KINK, reference=np.clip,
     numpy=(np.clip,),
-    samples=_samples.elementwise((-0.9, 0.9), statics=[{"min": -1.0, "max": 2.5}]),
+    samples=_samples.elementwise((-0.9, 0.9), statics=[{"min": -1.0, "max": 2.5}], ulps=0),
 )  # fmt: skip
 def _clip(x: Any, /, min: float, max: float) -> Tensor:
     """Restrict to an interval whose ends are numbers, in one pass."""
@@ -169,7 +169,7 @@ def _choose(c: Any, a: Any, b: Any, continuous: bool = False) -> Any:
 
 def _where_samples() -> Any:
     """Make the condition random booleans; the values any numbers."""
-    drawn = _samples.elementwise((-1, 1), (-3, 3), (-3, 3), edges=(0.0, -0.0, 1.0, np.nan, np.inf))
+    drawn = _samples.elementwise((-1, 1), (-3, 3), (-3, 3), edges=_samples.MODERATE)
 
     def boolean(cases: Any) -> Any:
         for (c, *values), statics in cases:
@@ -178,6 +178,7 @@ def _where_samples() -> Any:
     return _samples.Samples(
         lambda rng, dtype: boolean(drawn.cases(rng, dtype)),
         lambda dtype: boolean(drawn.edges(dtype)),
+        ulps=0,
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from scg import _axes
 from scg._axes import Along, AxisMap
-from scg._op import SMOOTH, op, serves, Linear
+from scg._op import SMOOTH, Linear, op, serves
 from scg._tensor import Tensor
 from scg._typing import Axis, Shape
 from scg.errors import ShapeError
@@ -39,7 +39,10 @@ def _broadcast_shape(x: Shape, *, shape: Shape) -> Shape:
 @op(
     shape=_broadcast_shape, axes=_axes.elementwise, linear=Linear.ALL, smooth=SMOOTH, alias=True,
     sign=lambda same, x: x, reference=np.broadcast_to, numpy=(np.broadcast_to,),
-    samples=_samples.arrays((((),), {"shape": (3,)}), (((2, 1),), {"shape": (3, 2, 4)})),
+    samples=_samples.arrays(
+        (((),), {"shape": (3,)}), (((2, 1),), {"shape": (3, 2, 4)}), (((0,),), {"shape": (2, 0)}),
+        ulps=0,
+    ),
 )  # fmt: skip
 def broadcast_to(x: Any, /, shape: Shape) -> Any:
     """Repeat axes of size 1, and add leading ones, up to a shape.
@@ -83,12 +86,13 @@ def _reshaped(x: Shape, *, shape: Shape | int) -> Shape:
 
 
 @op(
-    shape=_reshaped, axes=_axes.reshaped, linear=Linear.MOVES, smooth=SMOOTH, alias=True, sign=lambda same, x: x,
+    shape=_reshaped, axes=_axes.reshaped,
+    linear=Linear.MOVES, smooth=SMOOTH, alias=True, sign=lambda same, x: x,
     reference=np.reshape, numpy=(np.reshape,),
     samples=_samples.arrays(
         (((),), {"shape": (1,)}), (((2, 6),), {"shape": (3, 4)}),
         (((2, 6),), {"shape": (2, 3, -1)}), (((0, 3),), {"shape": (3, 0)}),
-        (((2, 3),), {"shape": -1}),
+        (((2, 3),), {"shape": -1}), ulps=0,
     ),
 )  # fmt: skip
 def reshape(x: Any, /, shape: Shape | int) -> Any:
@@ -161,11 +165,12 @@ def _expand_dims_axes(
 
 
 @op(
-    shape=as_numpy(np.expand_dims), axes=_expand_dims_axes, linear=Linear.MOVES, smooth=SMOOTH, alias=True,
+    shape=as_numpy(np.expand_dims), axes=_expand_dims_axes,
+    linear=Linear.MOVES, smooth=SMOOTH, alias=True,
     sign=lambda same, x: x, reference=np.expand_dims, numpy=(np.expand_dims,),
     samples=_samples.arrays(
         (((),), {"axis": 0}), (((4,),), {"axis": -1}), (((2, 3),), {"axis": (0, 2)}),
-        (((2, 3),), {"axis": 1}), (((0,),), {"axis": 0}),
+        (((2, 3),), {"axis": 1}), (((0,),), {"axis": 0}), ulps=0,
     ),
 )  # fmt: skip
 def expand_dims(x: Any, /, axis: int | Sequence[int]) -> Any:
@@ -212,7 +217,7 @@ def _squeeze_axes(shapes: Sequence[Shape], out: Shape, *, axis: Axis = None) -> 
     sign=lambda same, x: x, reference=np.squeeze, numpy=(np.squeeze,),
     samples=_samples.arrays(
         (((),), {}), (((1, 1),), {}), (((2, 1, 3, 1),), {}), (((2, 1, 3, 1),), {"axis": 1}),
-        (((1, 2, 1),), {"axis": (0, -1)}), (((1, 0),), {"axis": 0}),
+        (((1, 2, 1),), {"axis": (0, -1)}), (((1, 0),), {"axis": 0}), ulps=0,
     ),
 )  # fmt: skip
 def squeeze(x: Any, /, axis: Axis = None) -> Any:

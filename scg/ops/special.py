@@ -20,7 +20,7 @@ __all__ = ["xlog1py", "xlogy"]
     y="where(x == 0, where(v == v, 0, v), x * log(v))", dx="log(v)", dv="ratio(x, v)",
     library=sp.xlogy, smooth=(SMOOTH, POLE),
     samples=_samples.elementwise(
-        (-3, 3), (0.5, 3), edges=(0.0, 1.0, 2.0, np.nan), complex_step=True,
+        (-3, 3), (0.5, 3), complex_step=True,
     ),
 )  # fmt: skip
 def xlogy(x: Any, v: Any, /) -> Tensor:
@@ -53,7 +53,7 @@ def xlogy(x: Any, v: Any, /) -> Tensor:
     y="where(x == 0, where(v == v, 0, v), x * log1p(v))", dx="log1p(v)", dv="ratio(x, 1 + v)",
     library=sp.xlog1py, smooth=(SMOOTH, POLE), pole_safe=NONNEGATIVE,
     samples=_samples.elementwise(
-        (-3, 3), (0.5, 3), edges=(0.0, 1.0, 2.0, np.nan), complex_step=True,
+        (-3, 3), (0.5, 3), complex_step=True,
     ),
 )  # fmt: skip
 def xlog1py(x: Any, v: Any, /) -> Tensor:
@@ -89,7 +89,7 @@ def _ratio(x: Any, v: Any) -> Any:
 @elementwise(
     y="where(v == 0, where(x == 0, 0, x / v), x / v)", dx="1 / v", dv="-ratio(y, v)",
     smooth=(SMOOTH, POLE), reference=_ratio,
-    samples=_samples.elementwise((-3, 3), (0.5, 3), edges=(0.0, 1.0, -2.0, np.nan)),
+    samples=_samples.elementwise((-3, 3), (0.5, 3)),
 )  # fmt: skip
 def ratio(x: Any, v: Any, /) -> Tensor:
     """Divide, with 0 / 0 = 0: the slope of `xlogy`.

@@ -260,13 +260,14 @@ def hypot(a: Any, b: Any, /) -> Tensor:
 
 
 def _scaled(factor: float) -> Callable[..., Any]:
-    """Multiply by a number, which NumPy's own conversion is ten times slower than."""
+    """Multiply by a number: ten times as fast as NumPy's own conversion, if there are many."""
     return lambda x: factor * x
 
 
 @elementwise(
     y="0.017453292519943295 * x", dx="0.017453292519943295", ufunc=_scaled(np.pi / 180),
-    sign=lambda same, x: x, reference=np.deg2rad, numpy=(np.deg2rad, np.radians),
+    library=np.deg2rad, kernel_from=256, sign=lambda same, x: x, reference=np.deg2rad,
+    numpy=(np.deg2rad, np.radians),
     samples=_samples.elementwise((-300, 300)),
 )  # fmt: skip
 def deg2rad(x: Any, /) -> Tensor:
@@ -296,7 +297,8 @@ def deg2rad(x: Any, /) -> Tensor:
 
 @elementwise(
     y="57.29577951308232 * x", dx="57.29577951308232", ufunc=_scaled(180 / np.pi),
-    sign=lambda same, x: x, reference=np.rad2deg, numpy=(np.rad2deg, np.degrees),
+    library=np.rad2deg, kernel_from=256, sign=lambda same, x: x, reference=np.rad2deg,
+    numpy=(np.rad2deg, np.degrees),
     samples=_samples.elementwise((-3, 3)),
 )  # fmt: skip
 def rad2deg(x: Any, /) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from scg._memory import require_memory
 from scg._run import end_run, gradients_cleared
 from scg._tensor import Tensor
 from scg._typing import Array
@@ -48,12 +49,28 @@ class Optimizer:
         self.steps = 0
         self.check_finite = check_finite
         self.options = options
+        self._require_room()
         self._state = {
             name: {slot: np.zeros(p.shape, p.dtype) for slot in self._slots}
             for name, p in self._named.items()
         }
         # Not `steps`: a parameter that was skipped has not seen the bias of its zero start.
         self._updates = dict.fromkeys(self._named, 0)
+
+    def _require_room(self) -> None:
+        """Refuse what the first step could not hold: a gradient and the slots of each parameter."""
+        arrays = 1 + len(self._slots)
+        require_memory(
+            type(self).__name__,
+            f"gradients and state of {sum(p.size for p in self.params)} numbers",
+            sum(arrays * p.size * p.dtype.itemsize for p in self.params),
+        )
+
+    def __repr__(self) -> str:
+        lr = "schedule" if callable(self._lr) else f"{self._lr:g}"
+        options = "".join(f", {name}={value}" for name, value in self.options.items())
+        count = f"{len(self.params)} parameter{'s' if len(self.params) != 1 else ''}"
+        return f"{type(self).__name__}({count}, lr={lr}{options}, steps={self.steps})"
 
     @property
     def lr(self) -> float | Schedule:

@@ -129,3 +129,10 @@ def test_a_scale_that_is_not_positive_is_refused(scale):
 def test_shapes_that_do_not_broadcast_are_refused():
     with pytest.raises(scg.ShapeError, match=r"loc \(2,\), scale \(3,\)"):
         scg.Normal(np.zeros(2), np.ones(3))
+
+
+def test_scalars_are_shown_by_value_and_arrays_by_shape():
+    d = scg.Normal([0.0, 1.0], 1 / 3)
+    assert (repr(d), d.describe()) == ("Normal(loc: (2,), scale: 0.333333)", "Normal(batch (2,))")
+    d = scg.Normal(scg.parameter(1.5), 2.0)
+    assert (repr(d), d.describe()) == ("Normal(loc: 1.5, scale: 2)", "Normal(scalar)")

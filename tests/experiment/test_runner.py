@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import scg
-from scg import checkpoint, data, experiment
+from scg import checkpoint, data, experiment, nn
 from scg.errors import ShapeError
 from scg.experiment import _loop
 
@@ -188,6 +188,19 @@ def test_a_finished_run_says_so_and_can_be_moved(tmp_path, capsys):
     assert metrics(tmp_path / "b")["epochs"] == 3
 
 
+def test_a_named_checkpoint_goes_on_in_its_own_folder(tmp_path, capsys, monkeypatch):
+    run("--out", tmp_path / "a", "--epochs", 1)
+    monkeypatch.chdir(tmp_path)
+    assert run("--resume", "a/checkpoint.safetensors", "--epochs", 2) == 0
+    assert metrics("a")["epochs"] == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    saved = Path("a") / "checkpoint.safetensors"
+    said = f"Going on after epoch 1, batch 0 of {saved}; results go to a\n"
+    assert said in capsys.readouterr().out
+    assert run("--resume", saved, "--out", "b", "--epochs", 3) == 0
+    assert (metrics("a")["epochs"], metrics("b")["epochs"]) == (2, 3)
+
+
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, capsys):
     class Exploding(Walk):
         explode = True
@@ -231,6 +244,17 @@ def test_too_little_memory_is_explained(tmp_path, capsys):
     assert "memory does not suffice" in error and "Traceback" not in error
 
 
+def test_sizes_for_which_there_is_no_memory_are_named(tmp_path, capsys):
+    class Huge(Walk):
+        def __init__(self, options):
+            nn.Linear(784, 10**12)
+
+    assert run("--out", tmp_path, task=Huge) == 2
+    error = capsys.readouterr().err
+    assert "Linear: weights of shape (784, 1000000000000) need 6272000.0 GB of memory" in error
+    assert error.endswith("GB are available; choose smaller sizes\n") and error.count("\n") == 1
+
+
 def test_a_wrong_number_of_threads_is_told_at_once(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("SCG_NUM_THREADS", "0")
     assert run("--out", tmp_path / "out") == 2
@@ -244,6 +268,22 @@ def test_a_missing_package_is_told_before_the_training(tmp_path, capsys, monkeyp
     assert run("--out", tmp_path / "out") == 2
     assert f"{name} is not installed; run pip install" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_an_interrupt_is_answered_at_once(tmp_path, capfd):
+    class Interrupted(Walk):
+        interrupt_at = 1
+
+        def step(self, batch):
+            result = super().step(batch)
+            self.heard = capfd.readouterr().err
+            return result
+
+        def state(self):
+            assert "Stopping after this batch; once more, and it stops at once\n" in self.heard
+            return super().state()
+
+    assert run("--out", tmp_path, "--batch-size", 20, task=Interrupted) == 130
 
 
 def test_a_second_interrupt_stops_at_once(tmp_path, capsys):

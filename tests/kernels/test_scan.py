@@ -1,10 +1,10 @@
-"""The linear recurrence against a loop, in any layout."""
+"""The scans against loops, in any layout."""
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from scg.kernels.scan import linear_recurrence
+from scg.kernels.scan import linear_recurrence, products_of_others
 
 
 def by_hand(a, b, axis):
@@ -53,3 +53,21 @@ def test_the_inputs_are_left_alone(rng):
     before = a.copy(), b.copy()
     linear_recurrence(a, b)
     assert_array_equal((a, b), before)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("inner", [1, 3])
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 6, 7])
+def test_the_products_of_others_are_those_without_one(n, inner, dtype, rng):
+    x = rng.uniform(-2, 2, (2, n, inner)).astype(dtype)
+    x[0, n // 2 : n // 2 + 1] = 0
+    expected = [np.prod(np.delete(x.astype(float), i, 1), 1) for i in range(n)]
+    expected = np.moveaxis(np.reshape(expected, (n, 2, inner)), 0, 1)
+    before = x.copy()
+    y = products_of_others(x)
+    assert y.dtype == dtype
+    assert_allclose(y, expected, rtol=8 * np.finfo(dtype).eps)
+    x.flags.writeable = False
+    assert_array_equal(products_of_others(x), y)
+    assert_array_equal(products_of_others(np.asfortranarray(x)), y)
+    assert_array_equal(x, before)

@@ -8,9 +8,11 @@ import sys
 import numpy as np
 import pytest
 from harness import (
+    FLOATS,
     cases,
     check_axes,
     check_complex_step,
+    check_float32_vjp,
     check_shape,
     check_value,
     check_vjp,
@@ -20,10 +22,13 @@ from smoothness import check_smoothness
 
 from scg._axes import Along
 from scg._elementwise import ElementwiseOp
-from scg._op import KINK, OPS, POLE, SMOOTH
+from scg._op import KINK, OPS, POLE, SMOOTH, Op
+from scg._partial import Partial
 
 FAULTS = {"sign": -1.0, "factor": 1.01}
 SLIGHT = 1 + 1e-9  # too little for differences to see
+SLIGHT_IN = {FLOATS[0]: 1e-5, FLOATS[1]: 1e-13}
+LOSS = 1024  # added and subtracted again it costs up to 6e-5 in float32, and 1e-13 in float64
 
 FIELDS = ("vjp", "axes", "shape", "smooth", "reference", "rules", "_kept")
 
@@ -97,9 +102,14 @@ def _planted(value, factor, which):
     """Multiply the cotangent of one input."""
     if not isinstance(value, tuple):
         value = (value,)
-    return tuple(
-        v * factor if i == which and v is not None else v for i, v in enumerate(value)
-    )  # fmt: skip
+    return tuple(times(v, factor) if i == which else v for i, v in enumerate(value))
+
+
+def times(cotangent, factor):
+    if not isinstance(cotangent, Partial):
+        return None if cotangent is None else cotangent * factor
+    values = cotangent.values * factor
+    return Partial(values, cotangent.index, cotangent.shape, repeats=cotangent.repeats)
 
 
 def mutated_vjp(rule, factor, which):
@@ -150,21 +160,50 @@ def test_a_slightly_wrong_vjp_is_caught_by_the_complex_step(name, restore):
             check_complex_step(op)
 
 
-def wrong(value):
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_an_elementwise_slope_that_loses_digits_in_float32_is_caught(name, restore):
+    op = restore(OPS[name])
+    texts = {i: r.text for i, r in zip(op.inputs, op.rules, strict=True) if r is not None}
+    for x, text in texts.items():
+        op.set_derivatives({**texts, x: f"(({text}) + {LOSS}) - {LOSS}"})
+        with pytest.raises(AssertionError, match="ulp off"):
+            check_float32_vjp(op)
+
+
+@pytest.mark.parametrize("name", GENERAL)
+def test_a_fault_of_float32_cotangents_alone_is_caught(name, monkeypatch):
+    op = OPS[name]
+    right = Op.raw_vjp
+    for which in inputs_with_cotangent(op):
+
+        def faulty(self, node, g, needs, which=which):
+            pulled = right(self, node, g, needs)
+            single = [p is not None and p.dtype == np.float32 for p in node.parents]
+            if self is not op or not any(single[which : which + 1]):
+                return pulled
+            return _planted(pulled, np.float32(1 + SLIGHT_IN[FLOATS[0]]), which)
+
+        monkeypatch.setattr(Op, "raw_vjp", faulty)
+        with pytest.raises(AssertionError, match="ulp off"):
+            check_float32_vjp(op)
+
+
+def wrong(value, fault):
     """Return another value, of the same shape and kind."""
     value = np.asarray(value)
     if value.dtype.kind == "b":
         return ~value
-    return value * SLIGHT if value.dtype.kind == "f" else value + 1
+    return value * (1 + fault) if value.dtype.kind == "f" else value + 1
 
 
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
 @pytest.mark.parametrize("name", sorted(OPS))
-def test_a_value_that_is_not_the_references_is_caught(name, restore):
+def test_a_value_that_is_not_the_references_is_caught(name, dtype, restore):
     op = restore(OPS[name])
-    right = op.reference
-    op.reference = lambda *xs, **statics: wrong(right(*xs, **statics))
+    right, fault = op.reference, SLIGHT_IN[dtype]
+    op.reference = lambda *xs, **statics: wrong(right(*xs, **statics), fault)
     with pytest.raises(AssertionError):
-        check_value(op, np.dtype(np.float64))
+        check_value(op, dtype)
 
 
 @pytest.mark.parametrize("name", sorted(OPS))

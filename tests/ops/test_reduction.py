@@ -85,6 +85,24 @@ def test_the_gradient_of_a_product_survives_where_the_product_underflows():
     assert_allclose(gradient(scg.prod, [1e-200, 1e-200, 1e300]), [1e100, 1e100, 0])
 
 
+def test_the_gradient_of_a_product_is_not_spoilt_by_what_is_rounded_on_the_way():
+    """The product passes through 1e-320, which has four digits left, and comes back."""
+    x = [1e-160, 1e-160, 1e20]
+    assert_allclose(gradient(scg.prod, x)[:2], [1e-140, 1e-140], rtol=1e-15)
+
+
+@pytest.mark.parametrize("shape", [(4, 3, 2), (5, 4, 1), (2, 1, 5), (3, 0, 2)])
+@pytest.mark.parametrize("axis", [None, 0, 1, -1, (0, 1), (2, 1), (0, 2), ()])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_others_of_a_product_along_any_axes(shape, axis, dtype, rng):
+    """The fast way back is that which is differentiable itself."""
+    x = scg.parameter(rng.uniform(0.5, 2, shape).astype(dtype))
+    (fast,) = scg.grad(scg.prod(x, axis=axis).sum(), [x])
+    (traced,) = scg.grad(scg.prod(x, axis=axis).sum(), [x], create_graph=True)
+    assert np.asarray(fast).dtype == dtype
+    assert_allclose(np.asarray(fast), traced._data, rtol=32 * np.finfo(dtype).eps)
+
+
 @pytest.mark.parametrize("zeros", [[], [0], [1, 3], [0, 1, 2, 3]])
 def test_cumprod_through_zeros(zeros):
     x = np.array([2.0, -3.0, 0.5, 4.0])
@@ -158,6 +176,18 @@ def test_axes_may_come_as_a_list(name):
     x = scg.parameter(np.arange(1.0, 13.0).reshape(2, 3, 2))
     y = getattr(scg, name)(x, axis=[0, -1])
     assert_array_equal(y.numpy(), getattr(scg, name)(x, axis=(0, 2)).numpy())
+    if y.requires_grad:
+        y.sum().backward(of="value")
+        assert x.grad.shape == x.shape
+
+
+@pytest.mark.parametrize(
+    "name", ["sum", "mean", "prod", "var", "std", "max", "min", "any", "all", "norm", "logsumexp"]
+)
+def test_an_axis_may_be_a_numpy_integer(name):
+    x = scg.parameter(np.arange(1.0, 13.0).reshape(2, 3, 2))
+    y = getattr(scg, name)(x, axis=np.int64(1))
+    assert_array_equal(y.numpy(), getattr(scg, name)(x, axis=1).numpy())
     if y.requires_grad:
         y.sum().backward(of="value")
         assert x.grad.shape == x.shape

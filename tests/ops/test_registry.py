@@ -9,7 +9,6 @@ from harness import (
     check_edges,
     check_fan_out,
     check_float32_vjp,
-    check_inputs,
     check_shape,
     check_value,
     check_vjp,
@@ -39,11 +38,6 @@ def test_special_values_equal_reference(name, dtype):
 @every_op
 def test_shape_rule_predicts_the_shape(name):
     check_shape(OPS[name])
-
-
-@every_op
-def test_strided_and_read_only_inputs(name):
-    check_inputs(OPS[name])
 
 
 @every_op

@@ -312,3 +312,15 @@ def test_a_negative_step_size_in_a_state_changes_nothing():
     with pytest.raises(OptionError, match="lr=-1"):
         optimizer.load_state(arrays, {**state, "lr": -1.0, "steps": 3})
     assert (optimizer.lr, optimizer.steps) == (0.1, 0)
+
+
+def test_an_optimiser_shows_its_numbers():
+    a, b = scg.parameter(1.0), scg.parameter(2.0)
+    assert repr(optim.SGD([a], lr=0.5)) == "SGD(1 parameter, lr=0.5, weight_decay=0.0, steps=0)"
+    adam = optim.AdamW([a, b], lr=optim.step_decay(0.1, every=1, factor=0.5))
+    a.grad = 1.0
+    adam.step()
+    assert repr(adam) == (
+        "AdamW(2 parameters, lr=schedule, beta1=0.9, beta2=0.999, eps=1e-08, "
+        "weight_decay=0.01, steps=1)"
+    )

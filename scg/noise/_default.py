@@ -1,0 +1,104 @@
+"""Which source of noise an `rng=` argument means, and the one that is used without it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from scg.errors import OptionError
+from scg.noise._source import GeneratorSource, Source
+
+__all__ = ["as_generator", "as_source", "default_rng", "seed", "using"]
+
+
+_default = np.random.default_rng()
+
+
+def seed(value: int) -> None:
+    """Seed the generator that draws use when no `rng=` is given.
+
+    Parameters
+    ----------
+    value : int
+        Non-negative.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.seed(0)
+    >>> a = scg.Normal(0.0, 1.0).sample()
+    >>> scg.seed(0)
+    >>> bool(a == scg.Normal(0.0, 1.0).sample())
+    True
+    """
+    global _default
+    _default = np.random.default_rng(value)
+
+
+def default_rng() -> np.random.Generator:
+    """Return the generator that draws use when no `rng=` is given."""
+    return _default
+
+
+_used: ContextVar[Source | None] = ContextVar("scg_noise", default=None)
+
+
+@contextmanager
+def using(source: Source) -> Iterator[None]:
+    """Let draws without an `rng=` of their own ask `source`, inside a `with` block.
+
+    One with a seed or a generator of its own is refused there: who installs a source wants to see
+    every draw.
+    """
+    token = _used.set(source)
+    try:
+        yield
+    finally:
+        _used.reset(token)
+
+
+def as_source(rng: Any) -> Source:
+    """Return the noise source that an `rng=` argument means.
+
+    Parameters
+    ----------
+    rng : None, int, numpy.random.Generator or Source
+        None means the default generator; an int seeds a new one.
+
+    Raises
+    ------
+    OptionError
+        For anything else.
+    """
+    used = _used.get()
+    if rng is None:
+        return GeneratorSource(_default) if used is None else used
+    if used is not None and isinstance(rng, np.random.Generator | int | np.integer):
+        raise OptionError(
+            f"rng={rng!r} hides a draw from the source of noise in use here (an exact expectation "
+            "replays it, for instance); leave rng= out"
+        )
+    if (
+        hasattr(rng, "normal")
+        and hasattr(rng, "categorical")
+        and not isinstance(rng, np.random.RandomState)
+    ):
+        return rng  # type: ignore[no-any-return]
+    return GeneratorSource(as_generator(rng))
+
+
+def as_generator(rng: Any) -> np.random.Generator:
+    """Return the generator that an `rng=` argument other than a source means."""
+    if rng is None:
+        return _default
+    if isinstance(rng, np.random.Generator):
+        return rng
+    if isinstance(rng, int | np.integer) and not isinstance(rng, bool):
+        return np.random.default_rng(int(rng))
+    raise OptionError(
+        f"rng={rng!r} is not a source of noise; pass an int seed or numpy.random.default_rng(seed)"
+    )
