@@ -40,12 +40,11 @@ def passage_of_read(escape: Escape) -> Passage:
 def note_read(node: Node, kind: str) -> None:
     """Note that the value of a node left the graph, if a gradient could depend on that."""
     flags = node.flags
+    if flags & NOISE and node.dtype.kind == "f" and kind not in _HARMLESS:
+        _note_noise(node, kind)
     if flags & ROUTED or flags & _BOTH == _BOTH:
         _note_escape(node, kind)
-    elif flags & NOISE:
-        if node.dtype.kind == "f" and kind not in _HARMLESS:
-            _note_noise(node, kind)
-    elif flags & TRAINABLE and kind != "parameter":
+    elif flags & TRAINABLE and kind != "parameter" and not flags & NOISE:
         _note_parameter(node, kind)
 
 

@@ -14,7 +14,6 @@ from scg._tensor import Tensor
 from scg.errors import (
     BiasedGradientError,
     EscapeWarning,
-    GradientError,
     HandmadeSurrogateWarning,
     OptionError,
     ShapeError,
@@ -171,7 +170,7 @@ def check_forgotten(orders: Iterable[int], spans: Iterable[tuple[int, int]]) -> 
     """Refuse a loss with a part that was formed in a run too long ago to know what was read."""
     spans = list(spans)
     if spans and any(first <= o <= last for o in orders for first, last in spans):
-        raise GradientError(
+        raise BiasedGradientError(
             "a part of this loss was formed in an earlier run, between raw reads that may have "
             "decided it and that are gone; form it again after the last optimizer.step() or "
             "zero_grad()"
