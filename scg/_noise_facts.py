@@ -10,6 +10,7 @@ import numpy as np
 from scg._run import PAST, Run, merge
 from scg._smoothness import JUMP, OPAQUE, POLE, SMOOTH, Linear, Passage, Smoothness
 from scg.tape import (
+    BELOW_ONE,
     BOXED,
     HANDMADE,
     HELD,
@@ -31,9 +32,17 @@ from scg.tape import (
 if TYPE_CHECKING:
     from scg._op import Op
 
-__all__ = ["note_noise"]
+__all__ = ["BELOW_ONE", "note_noise"]
 
 _BOTH = NOISE | TRAINABLE
+_SIGNS = POSITIVE | NONNEGATIVE
+_FACTS = _SIGNS | BELOW_ONE
+# Rules about signs do not keep BELOW_ONE (the sum of two numbers below 1 may be above); what only
+# moves elements does.
+_MOVING = frozenset({
+    "identity", "reshape", "transpose", "swapaxes", "moveaxis", "expand_dims", "squeeze",
+    "broadcast_to", "getitem", "take_along_axis", "flip", "roll", "concatenate", "stack",
+})  # fmt: skip
 
 
 def note_noise(
@@ -87,10 +96,16 @@ def _note_passages(
             result.flags |= KINKED
     if op.sign and result.flags & NOISE:
         same = len(nodes) == 2 and nodes[0] is nodes[1]
-        sign = op.sign if isinstance(op.sign, int) else op.sign(same, *facts)
+        sign = op.sign if isinstance(op.sign, int) else _of_rule(op, same, facts)
         # All of nothing is positive, but its sum is 0.
         empty = any(n is not None and 0 in n.shape for n in nodes)
         result.flags |= sign & ~POSITIVE if empty else sign
+
+
+def _of_rule(op: Op, same: bool, facts: list[int]) -> int:
+    kept = _FACTS if op.name in _MOVING else _SIGNS
+    assert callable(op.sign)
+    return op.sign(same, *[f & kept for f in facts])
 
 
 def _passages(
@@ -157,7 +172,7 @@ def _safe(op: Op, facts: Sequence[int]) -> Sequence[int]:
 def _facts(value: Any, node: Node | None) -> int:
     """Return what is known of an operand's sign: of a noisy one by its ops, else by its values."""
     if node is not None and node.flags & NOISE:
-        return node.flags & (POSITIVE | NONNEGATIVE)
+        return node.flags & _FACTS
     if value is None:
         return 0
     if np.all(np.greater(value, 0)):

@@ -45,6 +45,7 @@ HELD = 256  # made under no_grad from something trainable; its parents are what 
 SCORE = 512  # the log-probability of a draw under its own distribution reaches it
 HANDMADE = 1024  # such a log-probability was multiplied with what depends on the draw
 TAGGED = 2048  # what is known of it as a gradient travels on: bias, order
+BELOW_ONE = 8192  # every element is < 1: excludes the pole of log(1 - p) at a probability
 KINKED = 4096  # noise and a trainable parameter met in a kink: good for one derivative
 INHERITED = (
     REQUIRES | TRAINABLE | NOISE | ROUTED | BOXED | MIXED | SCORE | HANDMADE | TAGGED | KINKED

@@ -48,6 +48,11 @@ class Distribution:
         Whether a value is a differentiable function of parameters and noise.
     continuous : bool
         Whether the values have a density.
+    moves_support : frozenset of str
+        The parameters that the set of possible values depends on. The score function misses what
+        such a parameter lets in or out.
+    without_gradient : frozenset of str
+        The parameters that cannot be varied by small amounts.
 
     Examples
     --------
@@ -58,7 +63,10 @@ class Distribution:
     """
 
     reparameterised: ClassVar[bool] = False
-    continuous: ClassVar[bool] = False
+    without_gradient: ClassVar[frozenset[str]] = frozenset()
+    # Of the class too, unless a distribution is made of others.
+    continuous: bool = False
+    moves_support: frozenset[str] = frozenset()
 
     parameters: dict[str, Tensor]
     batch_shape: Shape
@@ -176,6 +184,37 @@ class Distribution:
                 f"the event shape {self.event_shape}"
             )
         return self._value(value, support)
+
+    def enumerate_support(self) -> Array:
+        """Return every possible value, whether or not it has a positive probability.
+
+        Returns
+        -------
+        ndarray, shape (K, 1, ..., 1) + event_shape
+            One axis of size 1 per batch axis, so that `log_prob` gives shape (K,) + batch_shape.
+
+        Raises
+        ------
+        OptionError
+            If the values are not finitely many, or not the same ones over the batch.
+
+        Examples
+        --------
+        >>> import scg
+        >>> d = scg.Bernoulli([0.2, 0.7])
+        >>> scg.exp(d.log_prob(d.enumerate_support()))
+        Tensor([[0.8, 0.3],
+                [0.2, 0.7]])
+        """
+        others = ' or "pathwise"' if self.reparameterised else ""
+        raise OptionError(
+            f"scg.{self.name} has infinitely many values, which cannot be enumerated; draw some, "
+            f'with estimator="score"{others}'
+        )
+
+    def _over_batch(self, values: Array) -> Array:
+        """Give the values of `enumerate_support` their axes of size 1."""
+        return values.reshape((len(values), *[1] * len(self.batch_shape), *self.event_shape))
 
     def entropy(self) -> Tensor:
         """Return the entropy in nats, event axes summed."""
