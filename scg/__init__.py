@@ -7,11 +7,12 @@ from scg import _interrupt  # first: it watches over the imports that follow
 
 # isort: split
 
-from scg import checkpoint, nn, optim, testing
+from scg import checkpoint, estimators, nn, optim, testing
 from scg import distributions as _distributions
 from scg import ops as _ops
 from scg._custom import custom_op as op
-from scg._surrogate import surrogate
+from scg._run import episode
+from scg._surrogate import Tag, cost, external, stateless, strict, surrogate
 from scg._tensor import Tensor, as_tensor, parameter, peek, tensor
 from scg.autodiff import grad, hessian, hvp, jacobian, vjp
 from scg.distributions import *  # noqa: F403
@@ -26,9 +27,10 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
-    "Elbo", "Tensor", "as_tensor", "checkpoint", "data", "elbo", "grad", "hessian", "hvp",
-    "jacobian", "minibatch_scale", "nn", "no_grad", "op", "optim", "parameter", "peek", "seed",
-    "surrogate", "tensor", "testing", "vjp", *_distributions.__all__, *_ops.__all__,
+    "Elbo", "Tag", "Tensor", "as_tensor", "checkpoint", "cost", "data", "elbo", "episode",
+    "estimators", "external", "grad", "hessian", "hvp", "jacobian", "minibatch_scale", "nn",
+    "no_grad", "op", "optim", "parameter", "peek", "seed", "stateless", "strict", "surrogate",
+    "tensor", "testing", "vjp", *_distributions.__all__, *_ops.__all__,
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What flows forward with a value that a draw reaches: the draw, sign facts, and lost gradients."""
+"""What flows forward with a value that a draw reaches: how it passes derivatives on, and signs."""
 
 from __future__ import annotations
 
@@ -7,17 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scg._run import current_run, merge
-from scg._smoothness import JUMP, POLE
+from scg._run import PAST, Run, merge
+from scg._smoothness import JUMP, OPAQUE, POLE, SMOOTH, Linear, Passage, Smoothness
 from scg.tape import (
+    BELOW_ONE,
     BOXED,
-    DRAWN,
+    HANDMADE,
+    HELD,
+    KINKED,
     MIXED,
     NOISE,
     NONNEGATIVE,
     POSITIVE,
+    RANDOM,
+    REQUIRES,
+    ROUTED,
+    SCORE,
     TRAINABLE,
-    Cut,
     Node,
     NoisyNode,
     grad_enabled,
@@ -26,9 +32,17 @@ from scg.tape import (
 if TYPE_CHECKING:
     from scg._op import Op
 
-__all__ = ["note_noise"]
+__all__ = ["BELOW_ONE", "note_noise"]
 
 _BOTH = NOISE | TRAINABLE
+_SIGNS = POSITIVE | NONNEGATIVE
+_FACTS = _SIGNS | BELOW_ONE
+# Rules about signs do not keep BELOW_ONE (the sum of two numbers below 1 may be above); what only
+# moves elements does.
+_MOVING = frozenset({
+    "identity", "reshape", "transpose", "swapaxes", "moveaxis", "expand_dims", "squeeze",
+    "broadcast_to", "getitem", "take_along_axis", "flip", "roll", "concatenate", "stack",
+})  # fmt: skip
 
 
 def note_noise(
@@ -37,46 +51,113 @@ def note_noise(
     """Fill in what a noisy node knows, from its inputs and from the op's record."""
     tracked = [n for n in nodes if n is not None]
     result.draw = next((n.draw for n in tracked if n.draw), None)
-    result.cut = next((n.cut for n in tracked if n.cut and not _waived(n, statics)), None)
-    result.runs = merge(run for n in tracked for run in n.runs)
+    result.runs = _runs_of(tracked)
+    result.shapes = tuple([np.shape(a) for a in arrays])
+    if any(n.tags for n in tracked):
+        result.tags = frozenset().union(*(n.tags for n in tracked))
     if result.flags & BOXED and not _keeps_boxed(op, nodes):
         result.flags |= MIXED
-    if result.flags & NOISE:
+    if op.smooth is not SMOOTH or result.flags & NOISE:
+        _note_passages(op, result, arrays, nodes, statics)
+    if result.flags & SCORE and op.linear is Linear.EACH:
+        _note_handmade(result, nodes)
+    if result.flags & ROUTED:
+        _keep_for_routing(op, result, arrays, nodes)
+    if not grad_enabled():
+        _hold(result, tracked)
+
+
+def _runs_of(tracked: Sequence[Node]) -> tuple[Run, ...]:
+    first = tracked[0].runs
+    if all(n.runs is first for n in tracked):
+        return first
+    return merge(run for n in tracked for run in n.runs)
+
+
+def _note_passages(
+    op: Op, result: NoisyNode, arrays: Sequence[Any], nodes: Sequence[Node | None], statics: Any
+) -> None:
+    """Note signs, and how each input is passed on; a jump with noise leaves the choice to backward.
+
+    Two inputs of one jump meet in it: `x > theta` is a jump of `theta` that the noise in x crosses.
+    """
+    facts: list[int] = []
+    if result.flags & NOISE and (op.sign or op.smooth is not SMOOTH):
         facts = [_facts(a, n) for a, n in zip(arrays, nodes, strict=True)]
-        result.cut = result.cut or _new_cut(op, result, facts, nodes, statics)
-        if op.sign:
-            same = len(nodes) == 2 and nodes[0] is nodes[1]
-            sign = op.sign if isinstance(op.sign, int) else op.sign(same, *facts)
-            # All of nothing is positive, but its sum is 0.
-            result.flags |= sign & ~POSITIVE if any(0 in n.shape for n in tracked) else sign
+    if op.smooth is not SMOOTH:
+        result.classes = _passages(op, result, facts, nodes, statics)
+        rough = any(
+            n is not None and n.flags & (_BOTH | ROUTED) and c > Passage.FLAT
+            for n, c in zip(nodes, result.classes, strict=True)
+        )
+        if rough and result.flags & TRAINABLE:
+            result.flags |= ROUTED
+        if Passage.KINK in result.classes and result.flags & _BOTH == _BOTH:
+            result.flags |= KINKED
+    if op.sign and result.flags & NOISE:
+        same = len(nodes) == 2 and nodes[0] is nodes[1]
+        sign = op.sign if isinstance(op.sign, int) else _of_rule(op, same, facts)
+        # All of nothing is positive, but its sum is 0.
+        empty = any(n is not None and 0 in n.shape for n in nodes)
+        result.flags |= sign & ~POSITIVE if empty else sign
 
 
-def _new_cut(
+def _of_rule(op: Op, same: bool, facts: list[int]) -> int:
+    kept = _FACTS if op.name in _MOVING else _SIGNS
+    assert callable(op.sign)
+    return op.sign(same, *[f & kept for f in facts])
+
+
+def _passages(
     op: Op, result: NoisyNode, facts: list[int], nodes: Sequence[Node | None], statics: Any
-) -> Cut | None:
-    """Tell whether noise and a trainable parameter meet in a jump, pole or opaque step."""
-    if not result.flags & TRAINABLE:
-        return None
-    jump = pole = 0
-    classes = op.smoothness(len(nodes), statics)
-    for node, smooth, safe in zip(nodes, classes, _safe(op, facts), strict=True):
-        if node is None:
-            continue
-        if smooth >= JUMP:
-            jump |= node.flags
-        elif smooth is POLE and not safe:
-            pole |= node.flags
-    read = None if jump & NOISE else current_run().noise_read
-    if jump & TRAINABLE and read is not None:
-        result.draw = result.draw or read.draw
-        return Cut(op.name, "JUMP", result.place, read.draw)
-    if jump & _BOTH == _BOTH:
-        return Cut(op.name, max(classes).name, result.place, result.draw)
-    if pole & _BOTH == _BOTH:
-        return Cut(op.name, POLE.name, result.place, result.draw)
-    if not grad_enabled() and result.flags & _BOTH == _BOTH:
-        return Cut(op.name, "no_grad", result.place, result.draw)
-    return None
+) -> tuple[int, ...]:
+    smooth = op.smoothness(len(nodes), statics)
+    safe = _safe(op, facts) if facts else (True,) * len(nodes)
+    crossed = {
+        JUMP: _flags(nodes, [s is JUMP for s in smooth]) | _read_noise(result, nodes),
+        POLE: _flags(nodes, [s is POLE and not ok for s, ok in zip(smooth, safe, strict=True)]),
+    }
+    return tuple(
+        _passage(op, s, crossed, bool(ok), n, statics)
+        for n, s, ok in zip(nodes, smooth, safe, strict=True)
+    )
+
+
+def _read_noise(result: NoisyNode, nodes: Sequence[Node | None]) -> int:
+    """Return NOISE if no input has it but the result has: it was read raw before (`_reads`)."""
+    inherited = any(n is not None and n.flags & NOISE for n in nodes)
+    return 0 if inherited else result.flags & NOISE
+
+
+def _flags(nodes: Sequence[Node | None], chosen: Sequence[bool]) -> int:
+    flags = 0
+    for node, counts in zip(nodes, chosen, strict=True):
+        if node is not None and counts:
+            flags |= node.flags
+    return flags
+
+
+def _passage(
+    op: Op, smooth: Smoothness, crossed: Any, safe: bool, node: Node | None, statics: Any
+) -> Passage:
+    if node is None:
+        return Passage.SMOOTH
+    if node.dtype.kind == "b" and statics.get("continuous"):
+        return Passage.ASSERTED
+    if smooth is JUMP:
+        return Passage.JUMP if crossed[JUMP] & NOISE else Passage.FLAT
+    if smooth is POLE:
+        return Passage.POLE if not safe and crossed[POLE] & NOISE else Passage.SMOOTH
+    if smooth is OPAQUE:
+        return _opaque(op, node)
+    return Passage(int(smooth))
+
+
+def _opaque(op: Op, node: Node) -> Passage:
+    if op.name == "detach":
+        return Passage.DETACHED
+    trusted = op.vjp is not None and not node.flags & RANDOM
+    return Passage.SMOOTH if trusted else Passage.OPAQUE
 
 
 def _safe(op: Op, facts: Sequence[int]) -> Sequence[int]:
@@ -88,37 +169,80 @@ def _safe(op: Op, facts: Sequence[int]) -> Sequence[int]:
     return [fact & n for fact, n in zip(facts, needed, strict=True)]
 
 
-def _waived(node: Node, statics: Any) -> bool:
-    """Tell whether the user asserts that jumps in a condition do not show: `continuous=True`."""
-    return node.dtype.kind == "b" and bool(statics.get("continuous"))
-
-
-# In what is linear in a derivative of the surrogate, the scores stay right; in its square they
-# would count twice.
-_LINEAR = frozenset({
-    "add", "subtract", "negative", "sum", "mean", "identity", "astype", "detach", "reshape",
-    "transpose", "swapaxes", "moveaxis", "expand_dims", "squeeze", "broadcast_to", "concatenate",
-    "stack", "getitem", "take_along_axis", "flip", "roll", "trace", "diag", "tril", "triu",
-})  # fmt: skip
-_LINEAR_IN_EACH = frozenset({"multiply", "matmul", "dot", "outer", "tensordot", "einsum"})
-
-
-def _keeps_boxed(op: Op, nodes: Sequence[Node | None]) -> bool:
-    """Tell whether the result still is a derivative of the surrogate, as some input is."""
-    boxed = [n is not None and bool(n.flags & BOXED) for n in nodes]
-    if any(n.flags & (TRAINABLE | DRAWN) for n, b in zip(nodes, boxed, strict=True) if n and not b):
-        return False
-    if op.name == "divide":
-        return not boxed[1]
-    return op.name in _LINEAR or (op.name in _LINEAR_IN_EACH and sum(boxed) == 1)
-
-
 def _facts(value: Any, node: Node | None) -> int:
     """Return what is known of an operand's sign: of a noisy one by its ops, else by its values."""
     if node is not None and node.flags & NOISE:
-        return node.flags & (POSITIVE | NONNEGATIVE)
+        return node.flags & _FACTS
     if value is None:
         return 0
     if np.all(np.greater(value, 0)):
         return POSITIVE | NONNEGATIVE
     return NONNEGATIVE if np.all(np.greater_equal(value, 0)) else 0
+
+
+# --- what backward will need to choose routes ------------------------------------------------
+
+
+def _keep_for_routing(
+    op: Op, result: NoisyNode, arrays: Sequence[Any], nodes: Sequence[Node | None]
+) -> None:
+    """Keep the way to the draws through steps without a derivative, and the values of costs.
+
+    Draws from before an update are constants from the past: keeping the way to them would keep
+    every run of a training loop alive.
+    """
+    if not result.flags & REQUIRES:
+        result.parents = tuple([None if n is None or _is_past(n) else n for n in nodes])
+        if result.parents != tuple(nodes):
+            result.runs = (PAST, *(r for r in result.runs if not r.updated))
+    if op.linear is not Linear.NOT:
+        result.inputs = tuple(arrays)
+        if not result.flags & REQUIRES:
+            result.saved = op._residuals(None, arrays)
+
+
+def _is_past(node: Node) -> bool:
+    return bool(node.runs) and not node.flags & REQUIRES and all(r.updated for r in node.runs)
+
+
+def _hold(result: NoisyNode, tracked: Sequence[Node]) -> None:
+    """Let a value made under no_grad hold what was recorded before, and nothing made there."""
+    if not result.flags & (ROUTED | TRAINABLE):
+        return
+    held: dict[Node, None] = {}
+    for node in tracked:
+        sources = node.parents if node.flags & HELD else (node,)
+        held.update((n, None) for n in sources if n is not None and not _is_past(n))
+    result.flags |= HELD | ROUTED
+    result.parents, result.inputs, result.saved = tuple(held), None, ()
+    lost = Passage.OPAQUE if result.flags & NOISE else Passage.DETACHED
+    result.classes = (lost,) * len(held)
+
+
+def _note_handmade(result: NoisyNode, nodes: Sequence[Node | None]) -> None:
+    """Note a draw's own log-probability times something random: a surrogate written by hand."""
+    scores = [n for n in nodes if n is not None and n.flags & SCORE]
+    others = [n for n in nodes if n is not None and not n.flags & SCORE]
+    draws = {n.draw for n in scores}
+    decided = any(d is not None and d.run.decided for d in draws)
+    if any(n.flags & (ROUTED | NOISE) for n in others) or (decided and len(scores) < len(nodes)):
+        result.flags |= HANDMADE
+
+
+# --- derivatives of the surrogate -------------------------------------------------------------
+
+
+def _keeps_boxed(op: Op, nodes: Sequence[Node | None]) -> bool:
+    """Tell whether the result still is a derivative of the surrogate, as some input is.
+
+    In what is linear in it the scores stay right; in its square they would count twice.
+    """
+    boxed = [n is not None and bool(n.flags & BOXED) for n in nodes]
+    if any(
+        n.flags & (TRAINABLE | ROUTED) for n, b in zip(nodes, boxed, strict=True) if n and not b
+    ):
+        return False
+    if op.linear is Linear.FIRST:
+        return not any(boxed[1:])
+    jointly = op.linear in (Linear.MOVES, Linear.ALL)
+    return jointly or (op.linear is Linear.EACH and sum(boxed) == 1)

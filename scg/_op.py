@@ -19,17 +19,28 @@ from scg import _axes, _smoothness
 from scg._bad_calls import explained, refuse_tracked_options
 from scg._noise_facts import note_noise
 from scg._reads import noise_from_reads
-from scg._smoothness import JUMP, KINK, OPAQUE, POLE, SMOOTH, Smoothness
+from scg._smoothness import JUMP, KINK, OPAQUE, POLE, SMOOTH, Linear, Smoothness
 from scg._spec import Spec, retrack
 from scg._tensor import Tensor, as_array
 from scg._typing import Array
 from scg._watch import watcher
 from scg.errors import GradientError, ScgError
-from scg.tape import INHERITED, NOISE, POSITIVE, RANDOM, REQUIRES, Node, NoisyNode, _grad_enabled
+from scg.tape import (
+    HELD,
+    INHERITED,
+    NOISE,
+    POSITIVE,
+    RANDOM,
+    REQUIRES,
+    TRAINABLE,
+    Node,
+    NoisyNode,
+    _grad_enabled,
+)
 
 __all__ = [
-    "JUMP", "KINK", "OPAQUE", "OPS", "POLE", "RAW", "SMOOTH", "TRACED", "Op", "Smoothness", "Spec",
-    "op", "serves", "stands_for",
+    "JUMP", "KINK", "OPAQUE", "OPS", "POLE", "RAW", "SMOOTH", "TRACED", "Linear", "Op",
+    "Smoothness", "Spec", "op", "serves", "stands_for",
 ]  # fmt: skip
 
 Fn = TypeVar("Fn", bound=Callable[..., Any])
@@ -59,6 +70,8 @@ class Op:
     pole_safe : int, tuple or callable
         The facts that exclude the pole, of every input or of each; a callable takes the inputs'
         facts and tells for each whether it is safe.
+    linear : Linear
+        In which inputs it is linear.
     alias : bool
         The output may share memory with an input.
     reference : callable or None
@@ -84,6 +97,7 @@ class Op:
         "doc",
         "forward",
         "inputs",
+        "linear",
         "max_order",
         "name",
         "numpy",
@@ -111,6 +125,7 @@ class Op:
         self.smooth: _smoothness.SmoothRule = fields.pop("smooth")
         self.sign: _smoothness.SignRule = fields.pop("sign", 0)
         self.pole_safe: _smoothness.SafeRule = fields.pop("pole_safe", POSITIVE)
+        self.linear: Linear = fields.pop("linear", Linear.NOT)
         self.alias: bool = fields.pop("alias", False)
         self.reference = fields.pop("reference", None)
         self.samples = fields.pop("samples", None)
@@ -262,7 +277,7 @@ class Op:
     def _without_cut_paths(self, flags: int, nodes: Sequence[Node | None], statics: Any) -> int:
         """Drop REQUIRES unless some input passes a cotangent on."""
         if not _grad_enabled.get():
-            return flags & ~REQUIRES
+            return flags & ~REQUIRES | (HELD if flags & TRAINABLE else 0)
         classes = self.smoothness(len(nodes), statics)
         for node, smooth in zip(nodes, classes, strict=True):
             if node is not None and node.flags & REQUIRES and self._passes(smooth):

@@ -5,50 +5,89 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from scg._run import Draw, Escape, current_run
-from scg._smoothness import JUMP
-from scg.tape import NOISE, TRAINABLE, Node, place_of_caller
+from scg._run import Escape, Run, current_run, order
+from scg._smoothness import JUMP, Passage
+from scg.tape import (
+    NOISE,
+    REQUIRES,
+    ROUTED,
+    TRAINABLE,
+    Node,
+    place_of_caller,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from scg._op import Op
 
-__all__ = ["noise_from_reads", "note_read"]
+__all__ = ["noise_from_reads", "note_read", "passage_of_read"]
 
 _BOTH = NOISE | TRAINABLE
 # What these return moves in jumps only.
-_WHOLE = ("bool", "int", "index", "round", "trunc", "floor", "ceil")
+_WHOLE = ("bool", "int", "index", "round", "trunc", "floor", "ceil", "boolean mask")
 # A copy that becomes a parameter is a new beginning, whatever it started from.
 _HARMLESS = (*_WHOLE, "parameter")
 
 
+def passage_of_read(escape: Escape) -> Passage:
+    """Tell how a raw read passes on what it depends on.
+
+    A whole number moves in jumps, which show only where continuous noise crosses them.
+    """
+    flat = escape.kind in _WHOLE and not escape.noisy
+    return Passage.FLAT if flat else Passage.READ
+
+
 def note_read(node: Node, kind: str) -> None:
-    """Note that the value of a node left the graph, if a gradient could be biased by that."""
-    if node.cut is not None or node.flags & _BOTH == _BOTH:
-        _note_escape(node.draw, kind)
-    elif node.flags & NOISE and node.dtype.kind == "f" and kind not in _HARMLESS:
-        _note_noise(node.draw, kind)
-    elif node.flags & TRAINABLE and kind in _WHOLE and current_run().noise_read is not None:
-        _note_escape(current_run().noise_read.draw, kind)  # type: ignore[union-attr]
+    """Note that the value of a node left the graph, if a gradient could depend on that."""
+    flags = node.flags
+    if flags & NOISE and node.dtype.kind == "f" and kind not in _HARMLESS:
+        _note_noise(node, kind)
+    if flags & ROUTED or flags & _BOTH == _BOTH:
+        _note_escape(node, kind)
+    elif flags & TRAINABLE and kind != "parameter" and not flags & NOISE:
+        _note_parameter(node, kind)
 
 
-def _note_escape(draw: Draw | None, kind: str) -> None:
-    """Refuse the gradients of the run that made the draw, and of this one, which acts on it.
+def _note_parameter(node: Node, kind: str) -> None:
+    """Note a read of what depends on parameters alone.
+
+    A whole number made from it is harmless, unless noise was read that it may come from.
+    """
+    root = current_run().root
+    if kind not in _WHOLE:
+        read = Escape(kind, place_of_caller(), node, next(order), True)
+        root.parameter_reads.setdefault(node, read)
+    elif root.noise_read is not None:
+        _note_escape(node, kind)
+
+
+def _note_escape(node: Node, kind: str) -> None:
+    """Note a read in the run that made the draw, and in this one, which acts on it.
 
     After an update the draw is a constant from the past.
     """
-    if draw is None or draw.run.updated:
+    here = current_run()
+    there = node.draw.run if node.draw is not None else here
+    if there.updated:
         return
-    escape = Escape(kind, place_of_caller(), draw)
-    draw.run.add_escape(escape)
-    if current_run() is not draw.run and draw.run.ended:
-        current_run().add_escape(escape)
+    noisy = bool(node.flags & NOISE) or here.root.noise_read is not None
+    escape = Escape(kind, place_of_caller(), node, next(order), noisy)
+    recorded = node.draw is None or node.draw.recorded
+    for run in _acting(here, there):
+        run.add_escape(escape, recorded=recorded)
 
 
-def _note_noise(draw: Draw | None, kind: str) -> None:
-    if draw is None:
+def _acting(here: Run, there: Run) -> list[Run]:
+    """Return where a read counts: in the reader's run, and in the draw's unless it encloses it."""
+    return [here] if there in here.chain else [here, there]
+
+
+def _note_noise(node: Node, kind: str) -> None:
+    if node.draw is None:
         return
-    for run in {current_run(), draw.run}:  # two, if another thread reads it
-        run.noise_read = run.noise_read or Escape(kind, place_of_caller(), draw)
+    read = Escape(kind, place_of_caller(), node, next(order), True)
+    for run in {current_run().root, node.draw.run.root}:  # two, if another thread reads it
+        run.noise_read = run.noise_read or read
 
 
 def noise_from_reads(op: Op, flags: int, nodes: Sequence[Node | None], statics: Any) -> int:
@@ -56,8 +95,8 @@ def noise_from_reads(op: Op, flags: int, nodes: Sequence[Node | None], statics: 
 
     The number compared with may be that noise, or anything computed from it.
     """
-    if flags & _BOTH != TRAINABLE or current_run().noise_read is None:
+    if flags & _BOTH != TRAINABLE or current_run().root.noise_read is None:
         return 0
     classes = op.smoothness(len(nodes), statics)
     jumps = (n for n, smooth in zip(nodes, classes, strict=True) if n and smooth is JUMP)
-    return NOISE if any(n.flags & TRAINABLE for n in jumps) else 0
+    return NOISE | ROUTED if any(n.flags & (TRAINABLE | REQUIRES) for n in jumps) else 0

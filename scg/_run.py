@@ -1,26 +1,27 @@
-"""Runs, draws and escapes: what the engine remembers about one execution of a random program.
+"""Runs, episodes, draws and escapes: what the engine remembers of one execution of a program.
 
-A run is everything since the last parameter update (`optimizer.step`, `zero_grad`). Its draws are
-weighted into the surrogate even when no edge leads from them to the loss, because Python may have
-read them and decided.
+A run is everything since the last parameter update (`optimizer.step`, `zero_grad`). An episode is a
+run within a run. What Python read inside either may have decided anything that it did afterwards.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import count
 from types import CodeType
 from typing import Any
 
+from scg.errors import GradientError
+
 __all__ = [
-    "PAST", "Draw", "Escape", "Place", "Run", "current_run", "end_run", "fresh_run",
-    "gradients_cleared", "merge",
-    "order",
+    "PAST", "Draw", "Escape", "Place", "Run", "current_run", "end_run", "episode", "fresh_run",
+    "gradients_cleared", "merge", "order",
 ]  # fmt: skip
 
-order = count()  # of nodes; it tells which of them were made while a run went on
+order = count()  # of nodes and escapes
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,99 +46,179 @@ class Place:
         return f"{self.code.co_filename}:{self.line}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Escape:
-    """A raw value that left the graph: how (`bool`, `float`, ...) and where."""
+    """A raw value that left the graph.
+
+    Attributes
+    ----------
+    kind : str
+        How it was read: `bool`, `float`, ...
+    place : Place
+        Where.
+    node : Node
+        What was read.
+    order : int
+        When: everything made later may depend on it.
+    noisy : bool
+        Continuous noise may have reached it, if only because noise was read raw before.
+    """
 
     kind: str
-    place: Place | None
-    draw: Draw
+    place: Place
+    node: Any
+    order: int
+    noisy: bool
 
 
 @dataclass(slots=True, eq=False)
 class Run:
-    """One execution of the random program: its score-function draws and its escapes.
+    """One execution of the random program, or one episode within it.
 
     Attributes
     ----------
-    draws : list
-        The score-function sites of this run whose parameters a trainable parameter reaches.
     escapes : list of Escape
-        The first raw read whose consequences no unbiased gradient can follow, if there was one.
+        Every raw read of a value that depends on a draw, or on a parameter.
     evaluations : list of Escape
-        The same for what was drawn under no_grad before all else; `zero_grad` forgets it.
-    more_escapes : int
+        The first such read under no_grad before all else; `zero_grad` forgets it.
+    more_evaluations : int
         How many followed; only counted, or a program that never updates would pile them up.
     noise_read : Escape or None
         A raw read of continuous noise that no parameter reaches: harmless, unless a jump in a
         parameter follows, which may be a comparison with that number.
+    parameter_reads : dict of Node to Escape
+        Raw reads of what depends on parameters alone; they matter to a random loss only.
+    marks : dict of Node to Place
+        The costs marked by `scg.cost` that no backward has reached yet.
     begin, end : int
-        Orders of the nodes between which Python could act on a draw or an escape.
+        Orders of the nodes between which Python could act on an escape.
     pending : bool
         Something was drawn or read since the last backward.
     ended : bool
-        `optimizer.step` or `zero_grad` closed it.
+        An update or `zero_grad` closed it.
     updates : int
         How many updates of parameters there had been when it began.
-    before : Run or None
-        The last run before this one with draws or escapes: a loss may have been formed in it.
-    forgotten : tuple of int, or None
-        Orders of nodes between which earlier such runs lie, which are not kept.
+    parent : Run or None
+        What encloses an episode.
+    closed : list of Run
+        The episodes in it, and before the first of them the last run, whose escapes a tensor made
+        there still carries.
+    forgotten : list of tuple of int
+        Orders of nodes between which earlier runs and episodes lie, which are not kept.
     """
 
-    draws: list[Any] = field(default_factory=list)
     escapes: list[Escape] = field(default_factory=list)
     evaluations: list[Escape] = field(default_factory=list)
-    more_escapes: int = 0
+    more_evaluations: int = 0
     noise_read: Escape | None = None
+    parameter_reads: dict[Any, Escape] = field(default_factory=dict)
+    marks: dict[Any, Place] = field(default_factory=dict)
     begin: int | None = None
     end: int = 0
     pending: bool = False
     ended: bool = False
     updates: int = 0
-    before: Run | None = None
-    forgotten: tuple[int, int] | None = None
+    parent: Run | None = None
+    closed: list[Run] = field(default_factory=list)
+    forgotten: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def root(self) -> Run:
+        """Return the outermost run."""
+        run = self
+        while run.parent is not None:
+            run = run.parent
+        return run
+
+    @property
+    def chain(self) -> list[Run]:
+        """Return this run and what encloses it, innermost first."""
+        chain = [self]
+        while chain[-1].parent is not None:
+            chain.append(chain[-1].parent)
+        return chain
 
     @property
     def updated(self) -> bool:
         """Whether it ended and parameters were changed since it began."""
-        return self.ended and self.updates != _updates[0]
+        return self.root.ended and self.updates != _updates[0]
 
-    def add_draw(self, site: Any) -> None:
-        """Note a draw whose score weights every loss of this run."""
-        self.draws.append(site)
-        self._begin(pending=True)
+    @property
+    def decided(self) -> bool:
+        """Whether anything was read in it that Python may have acted on."""
+        return bool(self.escapes or self.evaluations)
 
-    def add_escape(self, escape: Escape) -> None:
-        """Note a raw read that refuses every loss of this run."""
-        # What was drawn under no_grad is an evaluation, unless the program has begun.
-        program = self.pending or escape.draw.recorded
-        kept = self.escapes if program else self.evaluations
-        if kept:
-            self.more_escapes += 1
+    def add_draw(self) -> None:
+        """Note that something was drawn whose gradient a later backward will want."""
+        for run in self.chain:
+            run._begin(pending=True)
+
+    def add_escape(self, escape: Escape, *, recorded: bool) -> None:
+        """Note a raw read.
+
+        What was read under no_grad before the program has begun is an evaluation: the first one is
+        kept, to refuse a gradient that depends on it.
+        """
+        if recorded or self.pending:
+            self.escapes.append(escape)
+            for run in self.chain:
+                run._begin(pending=True)
+            return
+        if self.evaluations:
+            self.more_evaluations += 1
         else:
-            kept.append(escape)
-        self._begin(pending=program)
+            self.evaluations.append(escape)
+        self._begin(pending=False)
 
     def _begin(self, pending: bool) -> None:
         self.pending |= pending
         if self.begin is None:
             self.begin = next(order)
 
+    def settle(self) -> None:
+        """Note that a backward has answered for everything drawn so far."""
+        for run in self.chain:
+            run.pending = False
+
     def successor(self) -> Run:
-        """Return the run that follows this one, which keeps sight of the last with draws only.
+        """Return the run that follows, which keeps sight of the last one only.
 
         Keeping more would keep every graph of a training loop alive.
         """
-        if self.begin is None:
-            return Run(updates=_updates[0], before=self.before, forgotten=self.forgotten)
         self.end = next(order)
-        forgotten, before = self.forgotten, self.before
-        if before is not None:
-            first = before.begin if forgotten is None else forgotten[0]
-            forgotten = (first or 0, before.end)
-        self.before = None
-        return Run(updates=_updates[0], before=self, forgotten=forgotten)
+        run = Run(updates=_updates[0], forgotten=self.forgotten, closed=self.closed)
+        if self.begin is not None:
+            spans = [run.span for run in self.closed]
+            run.forgotten, run.closed = _joined([*self.forgotten, *spans]), []
+        if self.decided:
+            run.closed.append(self)
+        self.closed = []
+        return run
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Return the orders between which it acted."""
+        return self.begin or 0, self.end
+
+    def close(self) -> None:
+        """Hand an episode over to what encloses it."""
+        self.end = next(order)
+        assert self.parent is not None
+        self.parent.forgotten = _joined([*self.parent.forgotten, *self.forgotten])
+        kept = [run for run in (*self.closed, self) if run.decided]
+        self.closed = []
+        if self.pending:
+            self.parent.closed.extend(kept)
+        else:
+            self.parent.forgotten = _joined([*self.parent.forgotten, *(r.span for r in kept)])
+        _check_marks(self)
+
+
+def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return one span that covers all: a loss formed so long ago is refused, not searched for."""
+    if len(spans) < 2:
+        return spans
+    return [(min(s[0] for s in spans), max(s[1] for s in spans))]
 
 
 _updates = [0]  # of parameters, by anybody
@@ -163,10 +244,10 @@ _run: ContextVar[Run | None] = ContextVar("scg_run", default=None)
 
 
 def current_run() -> Run:
-    """Return the run that this thread or task is in."""
+    """Return the run or episode that this thread or task is in."""
     run = _run.get()
-    if run is None or run.ended:  # another task that shares it may have ended it
-        run = Run(updates=_updates[0]) if run is None else run.successor()
+    if run is None or run.root.ended:  # another task that shares it may have ended it
+        run = Run(updates=_updates[0]) if run is None else run.root.successor()
         _run.set(run)
     return run
 
@@ -179,10 +260,12 @@ def end_run(*, updated: bool) -> None:
     updated : bool
         Whether parameters changed (`step`), or only gradients were cleared (`zero_grad`).
     """
-    run = current_run()
-    run.ended = True
+    root = current_run().root
+    root.ended = True
     _updates[0] += updated
-    _run.set(run.successor())
+    _run.set(root.successor())
+    for run in (root, *root.closed):
+        _check_marks(run)
 
 
 def gradients_cleared() -> None:
@@ -190,18 +273,73 @@ def gradients_cleared() -> None:
 
     For `loss = ...; zero_grad(); loss.backward()` is one execution of the program and not two.
     """
-    run = current_run()
-    run.evaluations.clear()
-    if not run.draws and not run.escapes:
-        run.begin = None
-    if not run.pending:
+    root = current_run().root
+    root.evaluations.clear()
+    start = root.begin
+    root.parameter_reads = {
+        n: e for n, e in root.parameter_reads.items() if start is not None and e.order > start
+    }
+    if not root.escapes and not root.closed and not root.pending:
+        root.begin = None
+    if not root.pending:
         end_run(updated=False)
+
+
+def _check_marks(run: Run) -> None:
+    """Refuse to forget a marked cost that no backward used: its draws' gradients lack it."""
+    if run.marks and not run.pending:
+        place = next(iter(run.marks.values()))
+        count = len(run.marks)
+        run.marks.clear()
+        raise GradientError(
+            f"scg.cost at {place} marked a cost that no backward of its run reached"
+            f"{f' (and {count - 1} more)' if count > 1 else ''}; add it to the loss, or compute it "
+            "under scg.no_grad()"
+        )
 
 
 def fresh_run() -> None:
     """Begin a run that has nothing to do with what went before, as a test's repetition has not."""
-    current_run().ended = True
+    current_run().root.ended = True
     _run.set(Run(updates=_updates[0]))
+
+
+@contextmanager
+def episode(*, fresh: bool = False) -> Iterator[None]:
+    """Run one of several independent repetitions of the program, inside a `with` block.
+
+    What Python reads inside decides nothing outside, unless through a tensor made inside: costs of
+    one episode are not weighted into the draws of another.
+
+    Parameters
+    ----------
+    fresh : bool
+        The user's promise that nothing read before matters inside either.
+
+    Examples
+    --------
+    >>> import scg
+    >>> a = scg.parameter(0.0)
+    >>> costs = []
+    >>> for _ in range(4):
+    ...     with scg.episode():
+    ...         b = scg.Bernoulli(logits=a).sample()
+    ...         costs.append(scg.cost(1.0 if b else 0.0))
+    >>> (sum(costs) / 4.0).backward()
+    """
+    outer = current_run()
+    inner = Run(updates=_updates[0], parent=Run(updates=_updates[0]) if fresh else outer)
+    token = _run.set(inner)
+    try:
+        yield
+    except BaseException:
+        inner.marks.clear()  # what failed has no costs to answer for
+        raise
+    finally:
+        _run.reset(token)
+        ended, inner.parent = inner.root.ended or outer.root.ended, outer
+        if not ended:
+            inner.close()
 
 
 # Tasks started before the first draw copy this context, and so share its run.

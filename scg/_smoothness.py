@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import IntEnum
+from enum import Enum, IntEnum
 
 __all__ = [
-    "JUMP", "KINK", "OPAQUE", "POLE", "SMOOTH", "SafeRule", "SignRule", "SmoothRule", "Smoothness",
+    "JUMP", "KINK", "OPAQUE", "POLE", "SMOOTH", "Linear", "Passage", "SafeRule", "SignRule",
+    "SmoothRule", "Smoothness",
 ]  # fmt: skip
 
 
@@ -26,3 +27,31 @@ SMOOTH, KINK, POLE, JUMP, OPAQUE = Smoothness
 SmoothRule = Smoothness | tuple[Smoothness, ...] | Callable[..., tuple[Smoothness, ...]]
 SignRule = int | Callable[..., int]
 SafeRule = int | tuple[int, ...] | Callable[..., tuple[int, ...]]
+
+
+class Linear(Enum):
+    """In which inputs an op is linear: a loss is taken apart through such ops into its costs."""
+
+    NOT = "none"
+    MOVES = "all together, each element with coefficient 1 or -1"
+    ALL = "all together"
+    EACH = "each, the others held"
+    FIRST = "the first, the others held"
+
+
+class Passage(IntEnum):
+    """How a path from a value to a cost passes derivatives on, once noise and signs are known.
+
+    The worst step of a path counts, and the worst path; an assertion silences what lies behind it.
+    """
+
+    ASSERTED = -1  # behind `continuous=True`: no jump there shows
+    SMOOTH = 0
+    KINK = 1
+    FLAT = 2  # a jump that no continuous noise crosses: the derivative is 0 almost everywhere
+    DETACHED = 3  # scg.detach: the user's word
+    READ = 4  # Python read the value and may have decided by it
+    JUMP = 5
+    POLE = 6
+    SUPPORT = 7  # a parameter that moves the support of a draw whose score is used
+    OPAQUE = 8

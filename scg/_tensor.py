@@ -103,6 +103,11 @@ class Tensor(Operators):
         leaf.grad = array
 
     @property
+    def tags(self) -> frozenset[Any]:
+        """What is known of this gradient, or of a parameter's `.grad`: bias and order."""
+        return frozenset() if self._node is None else self._node.tags
+
+    @property
     def version(self) -> int:
         """How often this parameter was updated."""
         return self._leaf("ask for the version of").version
@@ -252,7 +257,8 @@ class Tensor(Operators):
 
     def zero_grad(self) -> None:
         """Forget this parameter's gradient; ends the run, if no draws of it await backward."""
-        self._leaf("zero the gradient of").grad = None
+        leaf = self._leaf("zero the gradient of")
+        leaf.grad, leaf.tags = None, frozenset()
         gradients_cleared()
 
     def assign(self, value: ArrayLike) -> None:

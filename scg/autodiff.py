@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from scg import _axes
-from scg._op import OPS, SMOOTH, op
+from scg._op import OPS, SMOOTH, Linear, op
 from scg._run import order
 from scg._tensor import Tensor, as_tensor
 from scg.errors import GradientError, ShapeError
 from scg.ops import _samples
 from scg.tape import (
     BOXED,
-    DRAWN,
     MIXED,
     REQUIRES,
+    ROUTED,
+    TAGGED,
     Leaf,
     Node,
     NoisyNode,
@@ -33,16 +34,37 @@ __all__ = ["grad", "hessian", "hvp", "jacobian", "vjp"]
 Roots = list[tuple[Node, Any]]
 
 
-def value_roots(loss: Tensor, weight: Any, *, of: str, traced: bool) -> Roots:
-    """Return the cotangents that start the ordinary derivative of a recorded value."""
-    return [] if loss._node is None else [(loss._node, weight)]
+class Plan(NamedTuple):
+    """How to sweep back from a loss.
+
+    Attributes
+    ----------
+    passes : list of (roots, cut)
+        Where each sweep starts and the draws it does not go through; their results add up.
+    tags : frozenset of Tag
+        What is to be known of the gradient.
+    """
+
+    passes: list[tuple[Roots, frozenset[Node]]]
+    tags: frozenset[Any] = frozenset()
 
 
-# `scg._surrogate` replaces this by the roots of the surrogate loss.
-_roots: list[Callable[..., Roots]] = [value_roots]
+def value_plan(loss: Tensor, weight: Any) -> Plan:
+    """Return the one sweep of the ordinary derivative of a recorded value."""
+    return Plan([] if loss._node is None else [([(loss._node, weight)], frozenset())])
 
 
-@op(smooth=SMOOTH, shape=lambda x: x, axes=_axes.elementwise,
+def _only_value(
+    loss: Tensor, weight: Any, *, of: str, traced: bool, targets: set[Node] | None
+) -> Plan:
+    return value_plan(loss, weight)
+
+
+# `scg._surrogate` replaces this by the plan of the surrogate loss.
+_planner: list[Callable[..., Plan]] = [_only_value]
+
+
+@op(linear=Linear.MOVES, smooth=SMOOTH, shape=lambda x: x, axes=_axes.elementwise,
     sign=lambda same, x: x, alias=True, reference=np.asarray,
     samples=_samples.elementwise((-3, 3)))  # fmt: skip
 def identity(x: Any, /) -> Any:
@@ -71,30 +93,47 @@ def backward(
     loss: Tensor, gradient: Any = None, *, of: str = "expectation", retain: bool = False
 ) -> None:
     """Accumulate the gradient of `loss` in the parameters; see `Tensor.backward`."""
-    roots = _checked_roots(loss, weight_of(loss, gradient), of=of, traced=False)
-    for leaf, g in sweep(roots, retain=retain).items():
+    plan = _checked_plan(loss, weight_of(loss, gradient), of=of, traced=False, targets=None)
+    for leaf, g in _swept(plan, None, traced=False, retain=retain).items():
         assert isinstance(leaf, Leaf)
+        leaf.tags |= plan.tags
         if leaf.grad is None:
             leaf.grad = np.array(g, dtype=leaf.dtype)  # a copy: g may be a view of something else
         else:
             leaf.grad = np.asarray(leaf.grad + g)
 
 
+def _swept(plan: Plan, targets: set[Node] | None, *, traced: bool, retain: bool) -> dict[Node, Any]:
+    """Make every sweep of a plan and add up what they find."""
+    total: dict[Node, Any] = {}
+    for roots, cut in plan.passes:
+        keep = retain or len(plan.passes) > 1
+        found = sweep(roots, targets=targets, traced=traced, retain=keep, cut=cut)
+        for node, g in found.items():
+            total[node] = total[node] + g if node in total else g
+    if len(plan.passes) > 1 and not retain:
+        for node in reachable([node for roots, _ in plan.passes for node, _ in roots]):
+            node.saved = None
+    return total
+
+
 Tensor._backward = staticmethod(backward)
 
 
-def _checked_roots(loss: Tensor, weight: Any, *, of: str, traced: bool) -> Roots:
+def _checked_plan(
+    loss: Tensor, weight: Any, *, of: str, traced: bool, targets: set[Node] | None
+) -> Plan:
     if loss.dtype.kind != "f":
         raise GradientError(
             f"a loss of dtype {loss.dtype} has no gradient; it must be floating point"
         )
-    roots = _roots[0](loss, weight, of=of, traced=traced)
-    if not any(node.flags & REQUIRES for node, _ in roots):
+    plan = _planner[0](loss, weight, of=of, traced=traced, targets=targets)
+    if not any(node.flags & REQUIRES for roots, _ in plan.passes for node, _ in roots):
         raise GradientError(
             "nothing trainable is upstream of this loss: no scg.parameter reaches it through "
             "differentiable operations"
         )
-    return roots
+    return plan
 
 
 def grad(
@@ -141,41 +180,51 @@ def grad(
         if not isinstance(p, Tensor) or not p.requires_grad:
             raise GradientError(f"scg.grad: entry {index} of params is not a tracked tensor: {p!r}")
     weight: Any = weight_of(loss, None)
-    roots = _checked_roots(loss, as_tensor(weight) if create_graph else weight, of=of,
-                           traced=create_graph)  # fmt: skip
+    targets = {p._node for p in flat}
+    plan = _checked_plan(loss, as_tensor(weight) if create_graph else weight, of=of,
+                         traced=create_graph, targets=targets)  # fmt: skip
     retain = create_graph if retain is None else retain
-    found = _pull(roots, flat, create_graph, retain)
+    found = _pull(plan, flat, create_graph, retain)
     return _unflatten(params, iter(found))
 
 
-def _pull(roots: Roots, tensors: Sequence[Tensor], traced: bool, retain: bool) -> list[Tensor]:
+def _pull(plan: Plan, tensors: Sequence[Tensor], traced: bool, retain: bool) -> list[Tensor]:
     nodes = [t._node for t in tensors]
     targets = {n for n in nodes if n is not None}
     with recording(traced):
-        found = sweep(roots, targets=targets, traced=traced, retain=retain)
+        found = _swept(plan, targets, traced=traced, retain=retain)
     result = []
     for t, node in zip(tensors, nodes, strict=True):
         g = None if node is None else found.get(node)
         if g is None:
             g = np.zeros(t.shape, t.dtype)
         result.append(g if isinstance(g, Tensor) else Tensor(np.asarray(g)))
-    if traced and any(node.flags & BOXED for node, _ in roots):
-        return [_mark_boxed(g) for g in result]
+    boxed = traced and any(n.flags & BOXED for roots, _ in plan.passes for n, _ in roots)
+    if boxed or plan.tags:
+        return [_marked(g, boxed, plan.tags) for g in result]
     return result
 
 
-def _mark_boxed(g: Tensor) -> Tensor:
-    """Note on a gradient that it came from the surrogate, whose scores it therefore contains.
+def _marked(g: Tensor, boxed: bool, tags: frozenset[Any]) -> Tensor:
+    """Note on a gradient what is known of it.
 
-    Differentiating it again must not add them a second time.
+    If it came from the surrogate it contains the scores already, and differentiating it again must
+    not add them a second time.
     """
     inner = g._node
-    if inner is None:
+    flags = 0 if inner is None else inner.flags
+    if boxed and inner is not None:
+        flags = flags & ~(ROUTED | MIXED) | BOXED
+    if tags:
+        flags |= TAGGED
+    if not flags:
         return g
-    flags = inner.flags & ~(DRAWN | MIXED) | BOXED
-    node = NoisyNode(OPS["identity"], (inner,), (None, None), {}, flags, 0, g.shape, g.dtype,
+    parents, saved = ((inner,), (None, None)) if inner is not None else ((), ())
+    node = NoisyNode(OPS["identity"], parents, saved, {}, flags, 0, g.shape, g.dtype,
                      sys._getframe(1))  # fmt: skip
-    node.draw, node.cut, node.runs = inner.draw, inner.cut, inner.runs
+    if inner is not None:
+        node.draw, node.runs = inner.draw, inner.runs
+    node.tags = tags | node.tags
     return Tensor(g._data, node)
 
 
@@ -210,7 +259,7 @@ def _noisy_input(leaf: Leaf, origin: Node) -> Node:
     flags = REQUIRES | origin.flags
     node = NoisyNode(OPS["identity"], (leaf,), (None, None), {}, flags, 0, leaf.shape, leaf.dtype,
                      sys._getframe(1))  # fmt: skip
-    node.draw, node.cut, node.runs = origin.draw, origin.cut, origin.runs
+    node.draw, node.runs, node.tags = origin.draw, origin.runs, origin.tags
     return node
 
 
@@ -252,8 +301,9 @@ def vjp(
             raw = cotangent._data if isinstance(cotangent, Tensor) else cotangent
             weight = weight_of(out, raw)
             weight = as_tensor(weight) if create_graph else weight
-        roots = _roots[0](out, weight, of="expectation", traced=create_graph)
-        return tuple(_pull(roots, inputs, create_graph, retain=True))
+        targets = {t._node for t in inputs if t._node is not None}
+        plan = _planner[0](out, weight, of="expectation", traced=create_graph, targets=targets)
+        return tuple(_pull(plan, inputs, create_graph, retain=True))
 
     return out, pull
 
@@ -302,8 +352,8 @@ def jacobian(fn: Callable[..., Tensor], argnums: int = 0) -> Callable[..., Tenso
 
 def _reaches_older_leaf(out: Tensor, before: int) -> bool:
     """Tell whether the expectation of `out` depends on a leaf made earlier, in any way."""
-    roots = _roots[0](out, weight_of(out, None), of="expectation", traced=False)
-    nodes = reachable([node for node, _ in roots])
+    plan = _planner[0](out, weight_of(out, None), of="expectation", traced=False, targets=None)
+    nodes = reachable([node for roots, _ in plan.passes for node, _ in roots])
     return any(isinstance(node, Leaf) and node.order < before for node in nodes)
 
 

@@ -7,7 +7,9 @@ __all__ = [
     "CheckpointError",
     "DTypeError",
     "DataError",
+    "EscapeWarning",
     "GradientError",
+    "HandmadeSurrogateWarning",
     "NonFiniteError",
     "OptionError",
     "OutOfMemoryError",
@@ -64,3 +66,11 @@ class CheckpointError(ScgError, ValueError):
 
 class TraceError(ScgError, TypeError):
     """A Python-level decision on a value that is only known when a compiled step runs."""
+
+
+class EscapeWarning(UserWarning):
+    """A raw read alone made a gradient noisier: unbiased, but it need not be so."""
+
+
+class HandmadeSurrogateWarning(UserWarning):
+    """A loss already contains a draw's log-probability as a factor, and gets its score as well."""

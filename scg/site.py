@@ -1,7 +1,7 @@
 """The record of a draw, and how its value enters the graph.
 
-A *pathwise* draw is a differentiable function of its parameters and of noise. A *score* draw is a
-constant; the surrogate multiplies the loss's value with its log-probability instead.
+A *pathwise* draw is a differentiable function of its parameters and of noise; backward may still
+cut it for some costs and use its score. A *score* draw is a constant.
 """
 
 from __future__ import annotations
@@ -19,20 +19,21 @@ from scg._run import Draw, current_run
 from scg._tensor import Tensor
 from scg.errors import GradientError, OptionError
 from scg.tape import (
-    DRAWN,
     INHERITED,
     NOISE,
     NONNEGATIVE,
     POSITIVE,
     REQUIRES,
+    ROUTED,
     TRAINABLE,
-    Cut,
     DrawNode,
-    Node,
     grad_enabled,
 )  # fmt: skip
 
-__all__ = ["ROUTES", "Distribution", "Site", "pathwise_site", "score_site", "with_noise"]
+__all__ = [
+    "ROUTES", "Coupling", "Distribution", "Site", "check_route", "coupling_of", "pathwise_site",
+    "score_site", "with_noise",
+]  # fmt: skip
 
 ROUTES = ("auto", "pathwise", "score")
 
@@ -61,25 +62,31 @@ class Site:
         What was drawn from, with the parameters it had.
     value : ndarray
         What came out.
-    route : {"pathwise", "score"}
-        How its gradient is estimated.
+    estimator : str or Estimator
+        How the user asked for its gradient to be estimated.
     draw : Draw
         Name, place and run.
     stamp : int
         Sum of the versions of those parameters that are trainable leaves themselves.
-    order : int
-        That of its node.
+    pathwise : bool
+        The value is a differentiable function of parameters and noise.
+    live : bool
+        A trainable parameter reaches its parameters.
+    coupling : object
+        What draws with dependent noise have in common; None if its noise is its own.
     """
 
     distribution: Distribution
     value: Any
-    route: str
+    estimator: Any
     draw: Draw
     stamp: int
-    order: int
+    pathwise: bool
+    live: bool
+    coupling: Any = None
 
     def log_prob(self) -> Tensor:
-        """Return the total log-probability of the value at the parameters it was drawn with.
+        """Return the log-probability of every member of the batch, at the parameters of the draw.
 
         Raises
         ------
@@ -91,7 +98,13 @@ class Site:
                 f"draw {self.draw} is stale: a parameter of it was updated since, so its "
                 "log-probability belongs to another distribution; draw again before backward"
             )
-        return self.distribution.log_prob(Tensor(self.value)).sum()
+        return self.distribution.log_prob(self._held_value())
+
+    def _held_value(self) -> Tensor:
+        """Return the value as a constant that still is noise, if it is: its jumps are jumps."""
+        if self.value.dtype.kind != "f" or not getattr(self.distribution, "continuous", False):
+            return Tensor(self.value)
+        return with_noise(self.value)
 
 
 def _stamp(distribution: Distribution) -> int:
@@ -113,53 +126,84 @@ def with_noise(noise: Any, *, positive: bool = False) -> Tensor:
     """
     flags = NOISE | POSITIVE | NONNEGATIVE if positive else NOISE
     node = DrawNode(_DRAW, (), (), {}, flags, 0, noise.shape, noise.dtype, sys._getframe(1))
-    node.cut, node.runs, node.site, node.draw = None, (), None, None
+    node.site = None
     return Tensor(noise, node)
 
 
-def pathwise_site(distribution: Distribution, value: Tensor, name: str | None) -> Tensor:
+def pathwise_site(
+    distribution: Distribution, value: Tensor, name: str | None, *, estimator: Any = "auto",
+    coupling: Any = None,
+) -> Tensor:  # fmt: skip
     """Record a reparameterised draw whose value was computed from its parameters and noise."""
-    flags = value._node.flags if value._node is not None else NOISE
-    parents, saved = ((value._node,), (None, None)) if flags & REQUIRES else ((), ())
-    node = DrawNode(_DRAW, parents, saved, {}, flags, 0, value.shape, value.dtype, sys._getframe(1))
-    draw = Draw(
-        name or "", distribution.describe(), node.place, current_run(), recorded=grad_enabled()
-    )
-    node.draw = draw
-    node.cut = value._node.cut if value._node is not None else None
-    node.runs = value._node.runs if value._node is not None else ()
-    node.site = Site(distribution, value._data, "pathwise", draw, 0, node.order)
+    inner = value._node
+    flags = inner.flags if inner is not None else NOISE
+    node = DrawNode(_DRAW, (), (), {}, flags, 0, value.shape, value.dtype, sys._getframe(1))
+    if inner is not None and flags & (REQUIRES | ROUTED):
+        node.parents = (inner,)
+        node.saved = (None, None)
+    live = bool(flags & (TRAINABLE | ROUTED))
+    _note_draw(node, distribution, value._data, name, estimator, coupling, pathwise=True, live=live)
     return Tensor(value._data, node)
 
 
 def score_site(
-    distribution: Distribution, value: Any, name: str | None, *, continuous: bool
-) -> Tensor:
+    distribution: Distribution, value: Any, name: str | None, *, continuous: bool,
+    estimator: Any = "score", coupling: Any = None,
+) -> Tensor:  # fmt: skip
     """Record a draw whose gradient is its score times the loss."""
     value = np.asarray(value)
     inherited = 0
     for p in distribution.parameters.values():
         inherited |= p._node.flags & INHERITED if p._node is not None else 0
-    trainable = bool(inherited & (REQUIRES | TRAINABLE | DRAWN))
-    flags = (NOISE if continuous else 0) | (DRAWN if trainable else 0)
+    live = bool(inherited & (REQUIRES | TRAINABLE | ROUTED))
+    flags = (NOISE if continuous else 0) | (ROUTED if live else 0)
     node = DrawNode(_DRAW, (), (), {}, flags, 0, value.shape, value.dtype, sys._getframe(1))
-    run = current_run()
-    draw = Draw(name or "", distribution.describe(), node.place, run, recorded=grad_enabled())
-    site = Site(distribution, value, "score", draw, _stamp(distribution), node.order)
-    node.draw, node.site, node.cut, node.runs = draw, site, None, (run,) if trainable else ()
-    if inherited & REQUIRES and grad_enabled():
-        run.add_draw(site)
-    elif inherited & TRAINABLE:
-        node.cut = _missing_score(node, draw, distribution)
+    _note_draw(node, distribution, value, name, estimator, coupling, pathwise=False, live=live)
     return Tensor(value, node)
 
 
-def _missing_score(node: Node, draw: Draw, distribution: Distribution) -> Cut:
-    """Say why a draw with trainable parameters has no score that could be differentiated."""
-    cuts = [p._node.cut for p in distribution.parameters.values() if p._node is not None]
-    known = next((c for c in cuts if c is not None), None)
-    reason = "no_grad" if not grad_enabled() else "OPAQUE"
-    return known or Cut("sample", reason, node.place, draw)
+def _note_draw(
+    node: DrawNode, distribution: Distribution, value: Any, name: str | None, estimator: Any,
+    coupling: Any, *, pathwise: bool, live: bool,
+) -> None:  # fmt: skip
+    run = current_run()
+    draw = Draw(name or "", distribution.describe(), node.place, run, recorded=grad_enabled())
+    node.draw = draw
+    node.site = Site(
+        distribution, value, estimator, draw, _stamp(distribution), pathwise, live, coupling
+    )
+    if live:
+        node.runs = (run,)
+        if grad_enabled():
+            run.add_draw()
+
+
+@dataclass(frozen=True, slots=True)
+class Coupling:
+    """What is known of the noise of a draw that is not independent.
+
+    Attributes
+    ----------
+    token : object
+        Equal for two draws that were made from the same state of a generator; None if unknown.
+    within : bool
+        The elements of the draw depend on one another along axis 0.
+    """
+
+    token: Any
+    within: bool = False
+
+
+def coupling_of(rng: Any, source: Any) -> Coupling | None:
+    """Return how a draw's noise is coupled, from the `rng=` that the user gave."""
+    if rng is None:
+        return None
+    if getattr(source, "coupled", False):
+        return Coupling(None, within=True)
+    generator = getattr(source, "rng", None)
+    if not isinstance(generator, np.random.Generator):
+        return None
+    return Coupling(str(generator.bit_generator.state))
 
 
 def check_route(route: str) -> str:

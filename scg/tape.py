@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from scg._op import Op
 
 __all__ = [
-    "Cut", "DrawNode", "Leaf", "Node", "NoisyNode", "grad_enabled", "no_grad", "place_of_caller",
+    "DrawNode", "Leaf", "Node", "NoisyNode", "grad_enabled", "no_grad", "place_of_caller",
     "sweep",
 ]  # fmt: skip
 
@@ -38,26 +38,22 @@ TRAINABLE = 2  # a trainable parameter reaches it through data, even where gradi
 NOISE = 4  # continuous noise reaches it
 POSITIVE = 8  # every element is > 0
 NONNEGATIVE = 16  # every element is >= 0
-DRAWN = 32  # a score-function draw with trainable parameters reaches it
+ROUTED = 32  # backward must choose a route for some draw upstream, or refuse
 BOXED = 64  # it already is a derivative of the surrogate, scores included
 MIXED = 128  # something boxed was combined with something that is not
-INHERITED = REQUIRES | TRAINABLE | NOISE | DRAWN | BOXED | MIXED
-RANDOM = NOISE | DRAWN | BOXED  # what needs a NoisyNode
+HELD = 256  # made under no_grad from something trainable; its parents are what it depends on
+SCORE = 512  # the log-probability of a draw under its own distribution reaches it
+HANDMADE = 1024  # such a log-probability was multiplied with what depends on the draw
+TAGGED = 2048  # what is known of it as a gradient travels on: bias, order
+BELOW_ONE = 8192  # every element is < 1: excludes the pole of log(1 - p) at a probability
+KINKED = 4096  # noise and a trainable parameter met in a kink: good for one derivative
+INHERITED = (
+    REQUIRES | TRAINABLE | NOISE | ROUTED | BOXED | MIXED | SCORE | HANDMADE | TAGGED | KINKED
+)
+RANDOM = NOISE | ROUTED | BOXED | SCORE | TAGGED  # what needs a NoisyNode
 
 _package = str(Path(__file__).parent)
 _grad_enabled: ContextVar[bool] = ContextVar("scg_grad_enabled", default=True)
-
-
-class Cut:
-    """Where the gradient of a noisy, trainable value was lost, and to what operation."""
-
-    __slots__ = ("draw", "op", "place", "reason")
-
-    def __init__(self, op: str, reason: str, place: Place | None, draw: Draw | None) -> None:
-        self.op = op
-        self.reason = reason
-        self.place = place
-        self.draw = draw
 
 
 class Node:
@@ -89,8 +85,11 @@ class Node:
     version = 0  # only leaves change
     # Only noisy nodes have these.
     draw: Draw | None = None
-    cut: Cut | None = None
     runs: tuple[Run, ...] = ()
+    classes: tuple[int, ...] | None = None
+    inputs: tuple[Any, ...] | None = None
+    shapes: tuple[Shape, ...] | None = None
+    tags: frozenset[Any] = frozenset()
 
     def __init__(
         self, op: Op | None, parents: tuple[Node | None, ...], saved: tuple[Any, ...] | None,
@@ -131,13 +130,24 @@ class NoisyNode(Node):
     ----------
     draw : Draw
         One of the draws upstream, to name in an error.
-    cut : Cut or None
-        Where noise and a trainable parameter met in something without a usable derivative.
     runs : tuple of Run
-        The runs whose score-function draws are upstream.
+        The runs whose draws with trainable parameters are upstream.
+    classes : tuple of Passage, or None
+        How it depends on each input, given the noise and the signs there were; None: smoothly.
+    inputs : tuple of array, or None
+        The operands of a linear op: the values of the costs that a loss is taken apart into.
+    shapes : tuple of Shape
+        Of the operands, constants too.
+    tags : frozenset of Tag
+        What is known of it as a gradient.
     """
 
-    __slots__ = ("cut", "draw", "runs")
+    __slots__ = ("classes", "draw", "inputs", "runs", "shapes", "tags")
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.draw, self.runs, self.tags = None, (), frozenset()
+        self.classes = self.inputs = self.shapes = None
 
 
 class DrawNode(NoisyNode):
@@ -151,13 +161,14 @@ class DrawNode(NoisyNode):
 class Leaf(Node):
     """A trainable parameter's end of the graph: its accumulated gradient, version and name."""
 
-    __slots__ = ("grad", "label", "version")
+    __slots__ = ("grad", "label", "tags", "version")
 
     def __init__(self, shape: Shape, dtype: DType, name: str | None) -> None:
         frame = sys._getframe(1)
         super().__init__(None, (), None, {}, REQUIRES | TRAINABLE, 0, shape, dtype, frame)
         self.grad: Any = None
         self.label = name
+        self.tags = frozenset()  # of the accumulated gradient
         self.version = 0
 
     @property
@@ -237,7 +248,7 @@ def needed(nodes: Sequence[Node], targets: set[Node]) -> set[Node]:
 
 def sweep(
     roots: Sequence[tuple[Node, Any]], *, targets: set[Node] | None = None,
-    traced: bool = False, retain: bool = False,
+    traced: bool = False, retain: bool = False, cut: frozenset[Node] = frozenset(),
 ) -> dict[Node, Any]:  # fmt: skip
     """Carry cotangents from `roots` back and return those of the leaves, or of `targets`.
 
@@ -251,6 +262,8 @@ def sweep(
         Cotangents are Tensors and every vjp is itself recorded, for higher derivatives.
     retain : bool
         Keep the residuals for another backward.
+    cut : set of Node
+        Draws through which no cotangent passes, because their scores are used instead.
     """
     nodes = reachable([node for node, _ in roots])
     useful = None if targets is None else needed(nodes, targets)
@@ -267,7 +280,7 @@ def sweep(
             if node.op is None or (targets is not None and node in targets):
                 found[node] = g
             op = node.op
-            if op is None:
+            if op is None or node in cut:
                 continue
             if op.rules is None or traced:
                 _pull(op, node, g, grads, owned, useful, traced)

@@ -292,7 +292,7 @@ def test_a_user_op_is_opaque_to_noise_until_declared():
     mu = scg.parameter(0.5)
     for smooth, refused in (("opaque", True), ("smooth", False), ("jump", True)):
         fn = scg.op(vjp=lambda g, y, x: g * 2 * x, smooth=smooth)(lambda x: x * x)
-        loss = fn(scg.Normal(mu, 1.0).sample(rng=0)) + mu
+        loss = fn(scg.Normal(mu, 1.0).sample(rng=0, estimator="pathwise")) + mu
         if refused:
             with pytest.raises(scg.BiasedGradientError):
                 loss.backward()

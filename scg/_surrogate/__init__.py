@@ -1,13 +1,11 @@
-"""The surrogate loss: its ordinary gradient is an unbiased gradient of the expected loss.
-
-First version: pathwise through every reparameterised draw, and the whole loss as the weight of the
-score of every other draw of the run, whether or not an edge leads from it to the loss. Where a
-pathwise gradient would be wrong it is refused.
-"""
+"""The surrogate loss: its ordinary gradient is an unbiased gradient of the expected loss."""
 
 from scg import autodiff
-from scg._surrogate.magic_box import expectation_roots, surrogate
+from scg._surrogate.magic_box import expectation_plan, surrogate
+from scg._surrogate.marks import cost
+from scg._surrogate.outside import external, stateless
+from scg._surrogate.tags import Tag, strict
 
-__all__ = ["surrogate"]
+__all__ = ["Tag", "cost", "external", "stateless", "strict", "surrogate"]
 
-autodiff._roots[0] = expectation_roots
+autodiff._planner[0] = expectation_plan

@@ -1,49 +1,64 @@
-"""The MagicBox construction (Foerster et al. 2018, arXiv 1802.05098), for the whole loss.
+"""The MagicBox construction (Foerster et al. 2018, arXiv 1802.05098), cost by cost.
 
-With `L` the loss and `log p` the total log-probability of the score-function draws,
-`L * exp(log p - stop(log p))` has the value of `L`, and its derivative of any order is an unbiased
-estimate of that derivative of E[L].
+With `c` an elementary cost and `log p` the log-probability of the draws that it depends on,
+`c * exp(log p - stop(log p))` has the value of `c`, and its derivative of any order is an unbiased
+estimate of that derivative of E[c].
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from scg._op import OPS
-from scg._run import Run, current_run
-from scg._surrogate.checks import (
-    check_boxed,
-    check_cut,
-    check_escapes,
-    check_forgotten,
-    check_past,
-)
-from scg._tensor import Tensor, as_tensor
-from scg.autodiff import Roots, value_roots
+from scg._run import current_run, order
+from scg._surrogate.analysis import Route
+from scg._surrogate.baselines import Baselined
+from scg._surrogate.boxed import check_boxed, check_order, order_tags
+from scg._surrogate.costs import Cost
+from scg._surrogate.plan import Surrogate, analyse, first_order
+from scg._surrogate.reach import bits
+from scg._surrogate.rewire import Rewiring
+from scg._surrogate.weights import aligned_index
+from scg._tensor import Tensor
+from scg._typing import Shape
+from scg.autodiff import Plan, value_plan
 from scg.errors import OptionError
-from scg.tape import BOXED, Node, reachable
+from scg.tape import BOXED, INHERITED, Node, recording
 
-__all__ = ["expectation_roots", "surrogate"]
+__all__ = ["expectation_plan", "surrogate"]
 
 
-def expectation_roots(loss: Tensor, weight: Any, *, of: str, traced: bool) -> Roots:
-    """Return the cotangents from which backward computes the gradient of E[sum(weight * loss)]."""
+def expectation_plan(
+    loss: Tensor, weight: Any, *, of: str, traced: bool, targets: set[Node] | None
+) -> Plan:
+    """Return the sweeps that estimate the gradient of E[sum(weight * loss)]."""
     if of == "value":
-        return value_roots(loss, weight, of=of, traced=traced)
+        return value_plan(loss, weight)
     if of != "expectation":
         raise OptionError(f'of={of!r} is not "expectation" or "value"')
-    log_p = _checked_log_prob(loss)
-    if log_p is None or log_p._node is None:
-        return value_roots(loss, weight, of=of, traced=traced)
-    if traced:
-        boxed = _boxed((loss * weight).sum(), log_p)
-        return [(_node(boxed), as_tensor(np.ones((), boxed.dtype)))]
-    # Order one needs no box: the cotangent of log p is the loss's value.
-    total = np.asarray(np.sum(loss._data * weight), dtype=log_p.dtype)
-    return [*value_roots(loss, weight, of=of, traced=traced), (log_p._node, total)]
+    check_order(loss)
+    current_run().settle()
+    if loss._node is not None and check_boxed(loss._node):
+        return value_plan(loss, weight)
+    decided = analyse(loss, _array(weight), targets)
+    tags = frozenset() if decided is None else decided.tags
+    if decided is None or decided.plain:
+        return Plan(value_plan(loss, weight).passes, tags | order_tags(loss) if traced else tags)
+    if not traced:
+        return first_order(decided)
+    with recording(True):
+        boxed, terms = _boxed(loss, decided)
+    roots = [(_node(boxed), weight)]
+    roots.extend((_node(term), Tensor(np.ones((), term.dtype))) for term in terms)
+    return Plan([(roots, frozenset())], tags | order_tags(loss, decided.routes))
+
+
+def _array(weight: Any) -> Any:
+    return weight._data if isinstance(weight, Tensor) else weight
 
 
 def surrogate(loss: Tensor) -> Tensor:
@@ -79,57 +94,114 @@ def surrogate(loss: Tensor) -> Tensor:
     >>> bool(abs(logits.grad - scg.peek(s * (b - 0.5))) < 1e-12)
     True
     """
-    log_p = _checked_log_prob(loss)
-    total = loss.sum()
-    return total if log_p is None else _boxed(total, log_p)
+    decided = analyse(loss, np.ones(loss.shape, loss.dtype), None)
+    with recording(True):
+        if decided is None or decided.plain:
+            return loss.sum()
+        boxed, terms = _boxed(loss, decided)
+        total = boxed.sum()
+        for term in terms:
+            total = total + term
+    _node(total).flags |= BOXED
+    return total
 
 
-def _checked_log_prob(loss: Tensor) -> Tensor | None:
-    """Return the log-probability of every score-function draw of the loss's runs."""
-    check_cut(loss._node)
-    runs = _runs(loss)
-    check_past(runs)
-    check_escapes(runs)
-    sites = [site for run in runs for site in run.draws]
-    if not sites or (loss._node is not None and check_boxed(loss._node, sites)):
-        return None
-    log_p = _total([site.log_prob() for site in sites])
-    check_cut(log_p._node)
-    return log_p
+def _boxed(loss: Tensor, decided: Surrogate) -> tuple[Tensor, list[Tensor]]:
+    """Return the loss with every elementary cost in its box, and the terms of the baselines."""
+    builder = _Builder(decided)
+    boxed, terms = builder.loss(loss), builder.baselines()
+    for x in (boxed, *terms):
+        _node(x).flags |= BOXED
+    return boxed, terms
 
 
-def _runs(loss: Tensor) -> list[Run]:
-    """Return the current run, those the loss's tensors were drawn in, and that it was formed in."""
-    node, run = loss._node, current_run()
-    run.pending = False
-    runs = [run, *(node.runs if node is not None else ())]
-    if node is not None and node.draw is not None:
-        runs.append(node.draw.run)
-    if node is not None and run.before is not None:
-        runs.extend(_formed_in(node, run, run.before))
-    return list(dict.fromkeys(runs))
+class _Builder:
+    """Builds the surrogate tensor of an analysed loss."""
+
+    def __init__(self, decided: Surrogate) -> None:
+        self._decided = decided
+        self._rewired = [Rewiring(group.cut) for group in decided.groups]
+        self._boxes: dict[Cost, Tensor] = {}
+
+    def loss(self, loss: Tensor) -> Tensor:
+        """Put the boxed costs together as the loss was, so that coefficients keep their slopes."""
+        parts = self._decided.parts
+        for group, rewiring in zip(self._decided.groups, self._rewired, strict=True):
+            for index in bits(group.costs):
+                self._boxes[parts.costs[index]] = self._cost(index, rewiring)
+        if not parts.linear:
+            return self._boxes[parts.costs[0]]
+        clones: dict[Node, Node] = {}
+        for node, operands in reversed(parts.linear):
+            clones[node] = self._joined(node, operands, clones)
+        return Tensor(loss._data, clones[parts.linear[0][0]])
+
+    def _joined(self, node: Node, operands: Sequence[Any], clones: Mapping[Node, Node]) -> Node:
+        """Return a linear operation on boxed costs."""
+        parents = [
+            self._boxes[found]._node if isinstance(found, Cost)
+            else clones[parent] if found and parent is not None
+            else parent
+            for parent, found in zip(node.parents, operands, strict=True)
+        ]  # fmt: skip
+        clone = copy.copy(node)
+        clone.parents, clone.order = tuple(parents), next(order)
+        clone.stamp = sum(p.version for p in parents if p is not None)
+        for parent in parents:
+            clone.flags |= 0 if parent is None else parent.flags & INHERITED
+        return clone
+
+    def _cost(self, index: int, rewiring: Rewiring) -> Tensor:
+        cost, factor = self._decided.parts.costs[index], self._decided.factors[index]
+        value = Tensor(
+            np.asarray(cost.value), None if cost.node is None else rewiring.of(cost.node)
+        )
+        log_prob = self._log_prob(index, value.shape, rewiring)
+        if log_prob is not None:
+            box = OPS["exp"].public(log_prob - Tensor(log_prob._data))
+            value = value * (box if factor is None else box * Tensor(np.asarray(factor)))
+        return value
+
+    def _log_prob(self, index: int, shape: Shape, rewiring: Rewiring) -> Tensor | None:
+        """Return the log-probability of all draws a cost depends on, aligned with its elements."""
+        total: Tensor | None = None
+        for route in self._decided.routes:
+            for axes, costs in route.scored.items():
+                if costs >> index & 1:
+                    term = _along_cost(rewiring.tensor(_log_prob(route)), axes, shape)
+                    total = term if total is None else total + term
+        return total
+
+    def baselines(self) -> list[Tensor]:
+        """Return terms of value 0 whose derivative subtracts the baselines."""
+        baselined = Baselined(self._decided.routes, self._decided.weights())
+        terms = []
+        for route in self._decided.routes:
+            value = baselined.of(route)
+            if np.any(value):
+                log_prob = self._rewired[0].tensor(_log_prob(route))
+                box = OPS["exp"].public(log_prob - Tensor(log_prob._data))
+                terms.append(((1.0 - box) * Tensor(np.asarray(value))).sum())
+        return terms
 
 
-def _formed_in(node: Node, run: Run, before: Run) -> list[Run]:
-    """Return the previous run if a part of the loss was made after a draw of it.
-
-    No edge need lead there: Python may have chosen that part by the draw.
-    """
-    orders = [n.order for n in reachable([node]) if n.op is not None]
-    check_forgotten(orders, run.forgotten)
-    first = before.begin or 0
-    return [before] if any(first <= order <= before.end for order in orders) else []
+def _log_prob(route: Route) -> Tensor:
+    assert route.log_prob is not None
+    return route.log_prob
 
 
-def _total(terms: Sequence[Tensor]) -> Tensor:
-    return terms[0] if len(terms) == 1 else OPS["stack"].public(*terms, axis=0).sum()
-
-
-def _boxed(total: Tensor, log_p: Tensor) -> Tensor:
-    # The constant is a bare array: `detach` would count as an opaque step on a noisy value.
-    result: Tensor = total * OPS["exp"].public(log_p - Tensor(log_p._data))
-    _node(result).flags |= BOXED
-    return result
+def _along_cost(log_prob: Tensor, axes: Any, shape: Shape) -> Tensor:
+    """Return a log-probability with the axes of a cost, summed over those it does not share."""
+    index = aligned_index(axes, shape)
+    if any((a is not None and (a.start, a.step) != (0, 1)) or (a is not None
+           and log_prob.shape[n] != shape[a.axis]) for n, a in enumerate(axes)):  # fmt: skip
+        log_prob = log_prob[index]
+    gone = tuple(n for n, a in enumerate(axes) if a is None)
+    summed = log_prob.sum(axis=gone) if gone else log_prob
+    shared = [a.axis for a in axes if a is not None]
+    if shared != sorted(shared):
+        summed = OPS["transpose"].public(summed, axes=[int(n) for n in np.argsort(shared)])
+    return summed.reshape(tuple(n if axis in shared else 1 for axis, n in enumerate(shape)))
 
 
 def _node(x: Tensor) -> Node:

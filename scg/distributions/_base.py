@@ -12,7 +12,7 @@ from scg._typing import Array, DType, Shape
 from scg.distributions._support import Support, check_parameter, check_value
 from scg.errors import BiasedGradientError, DTypeError, OptionError, ShapeError
 from scg.noise import Source, as_source
-from scg.site import check_route, pathwise_site, score_site
+from scg.site import check_route, coupling_of, pathwise_site, score_site
 
 __all__ = ["Distribution", "float_parameters"]
 
@@ -48,6 +48,11 @@ class Distribution:
         Whether a value is a differentiable function of parameters and noise.
     continuous : bool
         Whether the values have a density.
+    moves_support : frozenset of str
+        The parameters that the set of possible values depends on. The score function misses what
+        such a parameter lets in or out.
+    without_gradient : frozenset of str
+        The parameters that cannot be varied by small amounts.
 
     Examples
     --------
@@ -58,7 +63,10 @@ class Distribution:
     """
 
     reparameterised: ClassVar[bool] = False
-    continuous: ClassVar[bool] = False
+    without_gradient: ClassVar[frozenset[str]] = frozenset()
+    # Of the class too, unless a distribution is made of others.
+    continuous: bool = False
+    moves_support: frozenset[str] = frozenset()
 
     parameters: dict[str, Tensor]
     batch_shape: Shape
@@ -91,7 +99,7 @@ class Distribution:
             ) from None
 
     def sample(
-        self, shape: int | Shape = (), *, estimator: str = "auto", name: str | None = None,
+        self, shape: int | Shape = (), *, estimator: Any = "auto", name: str | None = None,
         rng: Any = None,
     ) -> Tensor:  # fmt: skip
         """Draw values.
@@ -100,9 +108,9 @@ class Distribution:
         ----------
         shape : int or tuple of int
             How many independent draws of the whole batch.
-        estimator : {"auto", "pathwise", "score"}
-            How the gradient is estimated: through the sampler, by the score function, or pathwise
-            where the family allows it.
+        estimator : {"auto", "pathwise", "score"} or estimator of scg.estimators
+            How the gradient is estimated: through the sampler, by the score function, or for each
+            cost in the best of these ways that is right.
         name : str, optional
             Shown in errors and pictures.
         rng : int, numpy.random.Generator or Source, optional
@@ -117,17 +125,26 @@ class Distribution:
         BiasedGradientError
             If `estimator="pathwise"` and the family has no differentiable sampler.
         """
-        route = check_route(estimator)
-        full = self._sample_shape(shape) + self.batch_shape + self.event_shape
-        source = as_source(rng)
+        source, sizes = as_source(rng), self._sample_shape(shape)
+        options = {"name": name, "coupling": coupling_of(rng, source)}
+        if not isinstance(estimator, str):
+            return estimator.draw(self, source, sizes, options)  # type: ignore[no-any-return]
+        return self._draw(source, sizes, check_route(estimator), estimator, options)
+
+    def _draw(
+        self, source: Source, sizes: Shape, route: str, estimator: Any, options: Mapping[str, Any]
+    ) -> Tensor:
+        """Draw by a route, and record who estimates the gradient."""
+        full = sizes + self.batch_shape + self.event_shape
         if route == "pathwise" and not self.reparameterised:
             raise BiasedGradientError(
                 f'scg.{self.name} has no differentiable sampler; use estimator="score"'
             )
         if self.reparameterised and route != "score":
-            return pathwise_site(self, self._noise_to_value(source, full), name)
-        value = self._raw_value(source, full)
-        return score_site(self, value, name, continuous=self.continuous)
+            value = self._noise_to_value(source, full)
+            return pathwise_site(self, value, estimator=estimator, **options)
+        raw = self._raw_value(source, full)
+        return score_site(self, raw, continuous=self.continuous, estimator=estimator, **options)
 
     def _sample_shape(self, shape: int | Shape) -> Shape:
         sizes = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
@@ -167,6 +184,37 @@ class Distribution:
                 f"the event shape {self.event_shape}"
             )
         return self._value(value, support)
+
+    def enumerate_support(self) -> Array:
+        """Return every possible value, whether or not it has a positive probability.
+
+        Returns
+        -------
+        ndarray, shape (K, 1, ..., 1) + event_shape
+            One axis of size 1 per batch axis, so that `log_prob` gives shape (K,) + batch_shape.
+
+        Raises
+        ------
+        OptionError
+            If the values are not finitely many, or not the same ones over the batch.
+
+        Examples
+        --------
+        >>> import scg
+        >>> d = scg.Bernoulli([0.2, 0.7])
+        >>> scg.exp(d.log_prob(d.enumerate_support()))
+        Tensor([[0.8, 0.3],
+                [0.2, 0.7]])
+        """
+        others = ' or "pathwise"' if self.reparameterised else ""
+        raise OptionError(
+            f"scg.{self.name} has infinitely many values, which cannot be enumerated; draw some, "
+            f'with estimator="score"{others}'
+        )
+
+    def _over_batch(self, values: Array) -> Array:
+        """Give the values of `enumerate_support` their axes of size 1."""
+        return values.reshape((len(values), *[1] * len(self.batch_shape), *self.event_shape))
 
     def entropy(self) -> Tensor:
         """Return the entropy in nats, event axes summed."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from scg._axes import Along, AxisMap
-from scg._op import OPS, SMOOTH, op, serves
+from scg._op import OPS, SMOOTH, Linear, op, serves
 from scg._tensor import Tensor
 from scg._typing import Array, Shape
 from scg.errors import DTypeError, ShapeError
@@ -102,7 +102,8 @@ def _reference(*operands: Any, subscripts: str) -> Any:
 
 
 @op(
-    name="einsum", shape=_einsum_shape, axes=_einsum_axes, smooth=SMOOTH, alias=True,
+    name="einsum", shape=_einsum_shape, axes=_einsum_axes,
+    linear=Linear.EACH, smooth=SMOOTH, alias=True,
     sign=_every_fact, reference=_reference,
     samples=_samples.arrays(*(
         (shapes, {"subscripts": subscripts}) for subscripts, *shapes in (

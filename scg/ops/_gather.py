@@ -14,7 +14,7 @@ import numpy as np
 
 from scg import _axes
 from scg._axes import Along, AxisMap
-from scg._op import JUMP, RAW, SMOOTH, Smoothness, op
+from scg._op import JUMP, RAW, SMOOTH, Linear, Smoothness, op
 from scg._partial import Partial
 from scg._typing import DType, Shape
 from scg.errors import ShapeError
@@ -141,7 +141,8 @@ def _getitem_cases(rng: np.random.Generator, dtype: DType) -> Iterable[Case]:
 
 @op(
     shape=lambda x, *arrays, index: indexed_shape(x, arrays, index),
-    axes=_getitem_axes, smooth=_first_only, sign=lambda same, x, *_: x, alias=True,
+    axes=_getitem_axes,
+    linear=Linear.FIRST, smooth=_first_only, sign=lambda same, x, *_: x, alias=True,
     reference=lambda x, *arrays, index: x[fill(index, arrays)],
     samples=Samples(_getitem_cases, ulps=0, complex_step=True),
 )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from scg._elementwise import elementwise
-from scg._op import POLE, SMOOTH
+from scg._op import POLE, SMOOTH, Linear
 from scg._tensor import Tensor
 from scg.ops import _samples
 from scg.tape import NONNEGATIVE, POSITIVE
@@ -33,7 +33,7 @@ def _quotient_sign(same: bool, a: int, b: int) -> int:
 
 
 @elementwise(
-    y="a + b", da="1", db="1", ufunc=np.add, sign=_sum_sign,
+    y="a + b", da="1", db="1", linear=Linear.MOVES, ufunc=np.add, sign=_sum_sign,
     samples=_samples.elementwise((-3, 3), (-3, 3), complex_step=True),
 )  # fmt: skip
 def add(a: Any, b: Any, /) -> Tensor:
@@ -62,7 +62,7 @@ def add(a: Any, b: Any, /) -> Tensor:
 
 
 @elementwise(
-    y="a - b", da="1", db="-1", ufunc=np.subtract,
+    y="a - b", da="1", db="-1", linear=Linear.MOVES, ufunc=np.subtract,
     samples=_samples.elementwise((-3, 3), (-3, 3), complex_step=True),
 )  # fmt: skip
 def subtract(a: Any, b: Any, /) -> Tensor:
@@ -91,7 +91,7 @@ def subtract(a: Any, b: Any, /) -> Tensor:
 
 
 @elementwise(
-    y="a * b", da="b", db="a", ufunc=np.multiply, sign=_product_sign,
+    y="a * b", da="b", db="a", linear=Linear.EACH, ufunc=np.multiply, sign=_product_sign,
     samples=_samples.elementwise((-3, 3), (-3, 3), complex_step=True),
 )  # fmt: skip
 def multiply(a: Any, b: Any, /) -> Tensor:
@@ -120,7 +120,8 @@ def multiply(a: Any, b: Any, /) -> Tensor:
 
 
 @elementwise(
-    y="a / b", da="1 / b", db="-y / b", ufunc=np.divide, smooth=(SMOOTH, POLE), sign=_quotient_sign,
+    y="a / b", da="1 / b", db="-y / b",
+    linear=Linear.FIRST, ufunc=np.divide, smooth=(SMOOTH, POLE), sign=_quotient_sign,
     samples=_samples.elementwise((-3, 3), (0.5, 3), complex_step=True),
 )  # fmt: skip
 def divide(a: Any, b: Any, /) -> Tensor:
@@ -150,7 +151,7 @@ def divide(a: Any, b: Any, /) -> Tensor:
 
 
 @elementwise(
-    y="-x", dx="-1", ufunc=np.negative,
+    y="-x", dx="-1", linear=Linear.MOVES, ufunc=np.negative,
     samples=_samples.elementwise((-3, 3), complex_step=True, ulps=0),
 )  # fmt: skip
 def negative(x: Any, /) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scg._axes import Along, AxisMap
-from scg._op import SMOOTH, op
+from scg._op import SMOOTH, Linear, op
 from scg._typing import Shape
 from scg.ops import _samples
 from scg.ops.shape import as_numpy
@@ -29,7 +29,8 @@ def _transpose_axes(
 
 
 @op(
-    shape=as_numpy(np.transpose), axes=_transpose_axes, smooth=SMOOTH, alias=True,
+    shape=as_numpy(np.transpose), axes=_transpose_axes,
+    linear=Linear.MOVES, smooth=SMOOTH, alias=True,
     sign=lambda same, x: x, reference=np.transpose, numpy=(np.transpose,),
     samples=_samples.arrays(
         (((),), {}), (((4,),), {}), (((2, 3),), {}), (((2, 3, 4),), {"axes": (2, 0, 1)}),
@@ -80,7 +81,8 @@ def _swapaxes_axes(shapes: Sequence[Shape], out: Shape, *, axis1: int, axis2: in
 
 
 @op(
-    shape=as_numpy(np.swapaxes), axes=_swapaxes_axes, smooth=SMOOTH, alias=True,
+    shape=as_numpy(np.swapaxes), axes=_swapaxes_axes,
+    linear=Linear.MOVES, smooth=SMOOTH, alias=True,
     sign=lambda same, x: x, reference=np.swapaxes, numpy=(np.swapaxes,),
     samples=_samples.arrays(
         (((4,),), {"axis1": 0, "axis2": 0}), (((2, 3),), {"axis1": 0, "axis2": 1}),
@@ -129,7 +131,8 @@ def _moveaxis_axes(
 
 
 @op(
-    shape=as_numpy(np.moveaxis), axes=_moveaxis_axes, smooth=SMOOTH, alias=True,
+    shape=as_numpy(np.moveaxis), axes=_moveaxis_axes,
+    linear=Linear.MOVES, smooth=SMOOTH, alias=True,
     sign=lambda same, x: x, reference=np.moveaxis, numpy=(np.moveaxis,),
     samples=_samples.arrays(
         (((4,),), {"source": 0, "destination": 0}),

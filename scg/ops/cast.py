@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scg import _axes
-from scg._op import JUMP, OPAQUE, SMOOTH, Smoothness, op
+from scg._op import JUMP, OPAQUE, SMOOTH, Linear, Smoothness, op
 from scg._typing import DType, Shape
 from scg.ops import _samples
 from scg.tape import NONNEGATIVE
@@ -36,7 +36,7 @@ def _cast_samples() -> _samples.Samples:
 
 
 @op(
-    shape=_same, axes=_axes.elementwise, smooth=_cast_smoothness,
+    shape=_same, axes=_axes.elementwise, linear=Linear.MOVES, smooth=_cast_smoothness,
     sign=lambda same, x: x & NONNEGATIVE,  # 0.5 becomes the integer 0
     alias=True, reference=lambda x, dtype: x.astype(dtype), numpy=(np.astype,),
     samples=_cast_samples(),
@@ -73,7 +73,8 @@ def _(F: Any, g: Any, _y: Any, _x: Any, *, dtype: Any) -> Any:
 
 
 @op(
-    shape=_same, axes=_axes.elementwise, smooth=OPAQUE, sign=lambda same, x: x, alias=True,
+    shape=_same, axes=_axes.elementwise,
+    linear=Linear.MOVES, smooth=OPAQUE, sign=lambda same, x: x, alias=True,
     reference=lambda x: x, samples=_samples.elementwise((-3, 3), ulps=0),
 )  # fmt: skip
 def detach(x: Any, /) -> Any:

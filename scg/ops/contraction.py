@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scg._axes import Along, AxisMap
-from scg._op import SMOOTH, op
+from scg._op import SMOOTH, Linear, op
 from scg._typing import Shape
 from scg.errors import ShapeError
 from scg.kernels import matmul as kernels
@@ -107,7 +107,8 @@ def _tensordot_axes(shapes: Sequence[Shape], out: Shape, *, axes: Axes = 2) -> l
 
 
 @op(
-    shape=_tensordot_shape, axes=_tensordot_axes, smooth=SMOOTH, reference=np.tensordot,
+    shape=_tensordot_shape, axes=_tensordot_axes,
+    linear=Linear.EACH, smooth=SMOOTH, reference=np.tensordot,
     numpy=(np.tensordot,), sign=lambda same, a, b: a & b,
     samples=_samples.arrays(
         (((3, 4), (4, 2)), {"axes": 1}), (((3, 4, 2), (4, 2)), {}), (((3,), (4,)), {"axes": 0}),
@@ -168,7 +169,7 @@ def _dot_shape(a: Shape, b: Shape) -> Shape:
 
 
 @op(
-    shape=_dot_shape, smooth=SMOOTH, reference=np.dot, numpy=(np.dot,),
+    shape=_dot_shape, linear=Linear.EACH, smooth=SMOOTH, reference=np.dot, numpy=(np.dot,),
     axes=lambda shapes, out: _free_axes(_dot_pairs(*shapes), [len(s) for s in shapes]),
     sign=lambda same, a, b: a & b,
     samples=_samples.arrays(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scg._axes import Along, AxisMap
-from scg._op import SMOOTH, op, serves
+from scg._op import SMOOTH, Linear, op, serves
 from scg._tensor import Tensor, as_tensor
 from scg._typing import Shape
 from scg.errors import ShapeError
@@ -49,7 +49,8 @@ def _joined_axes(shapes: Sequence[Shape], out: Shape, *, axis: int) -> list[Axis
 
 
 @op(
-    name="concatenate", shape=_joined_shape, axes=_joined_axes, smooth=SMOOTH, sign=_all_signs,
+    name="concatenate", shape=_joined_shape, axes=_joined_axes,
+    linear=Linear.MOVES, smooth=SMOOTH, sign=_all_signs,
     reference=lambda *xs, axis: np.concatenate(xs, axis),
     samples=arrays(
         (((3,),), {"axis": 0}), (((3,), (1,), (2,)), {"axis": 0}),
@@ -124,7 +125,8 @@ def _stacked_axes(shapes: Sequence[Shape], out: Shape, *, axis: int) -> list[Axi
 
 
 @op(
-    name="stack", shape=_stacked_shape, axes=_stacked_axes, smooth=SMOOTH, sign=_all_signs,
+    name="stack", shape=_stacked_shape, axes=_stacked_axes,
+    linear=Linear.MOVES, smooth=SMOOTH, sign=_all_signs,
     reference=lambda *xs, axis: np.stack(xs, axis),
     samples=arrays(
         (((),), {"axis": 0}), (((), ()), {"axis": -1}), (((3,), (3,)), {"axis": 0}),

@@ -10,7 +10,7 @@ import numpy as np
 
 from scg import _axes
 from scg._axes import Along, AxisMap
-from scg._op import KINK, SMOOTH, op, serves
+from scg._op import KINK, SMOOTH, Linear, op, serves
 from scg._tensor import Tensor, as_tensor
 from scg._typing import Axis, Shape
 from scg.errors import OptionError, ShapeError
@@ -60,7 +60,8 @@ def _product_axes(shapes: Sequence[Shape], out: Shape, **_: Any) -> list[AxisMap
 
 
 @op(
-    shape=_product_shape, axes=_product_axes, smooth=SMOOTH, sign=lambda same, a, b: a & b,
+    shape=_product_shape, axes=_product_axes,
+    linear=Linear.EACH, smooth=SMOOTH, sign=lambda same, a, b: a & b,
     reference=np.matmul, numpy=(np.matmul,),
     samples=_samples.arrays(
         (((3, 4), (4, 2)), {}), (((4,), (4,)), {}), (((3, 4), (4,)), {}), (((4,), (4, 2)), {}),
@@ -125,7 +126,8 @@ def _(F: Any, g: Any, needs: Sequence[Any], _y: Any, a: Any, b: Any) -> Any:
 
 
 @op(
-    shape=lambda a, b: (math.prod(a), math.prod(b)), smooth=SMOOTH, reference=np.outer,
+    shape=lambda a, b: (math.prod(a), math.prod(b)),
+    linear=Linear.EACH, smooth=SMOOTH, reference=np.outer,
     numpy=(np.outer,), sign=lambda same, a, b: a & b,
     axes=lambda shapes, out: [
         (Along(i),) if len(s) == 1 else (None,) * len(s) for i, s in enumerate(shapes)

@@ -9,7 +9,7 @@ import numpy as np
 
 from scg import _axes
 from scg._axes import Along, AxisMap
-from scg._op import SMOOTH, op
+from scg._op import SMOOTH, Linear, op
 from scg._typing import Shape
 from scg.errors import ShapeError
 from scg.ops import _samples
@@ -34,7 +34,8 @@ _TRIANGLES: list[Any] = [
 
 
 @op(
-    shape=_matrix_shape("tril"), axes=_axes.elementwise, smooth=SMOOTH, reference=np.tril,
+    shape=_matrix_shape("tril"), axes=_axes.elementwise,
+    linear=Linear.ALL, smooth=SMOOTH, reference=np.tril,
     numpy=(np.tril,), sign=lambda same, x: x & NONNEGATIVE,
     samples=_samples.arrays(*_TRIANGLES, ulps=0),
 )  # fmt: skip
@@ -71,7 +72,8 @@ def _(F: Any, g: Any, _y: Any, _x: Any, *, k: int) -> Any:
 
 
 @op(
-    shape=_matrix_shape("triu"), axes=_axes.elementwise, smooth=SMOOTH, reference=np.triu,
+    shape=_matrix_shape("triu"), axes=_axes.elementwise,
+    linear=Linear.ALL, smooth=SMOOTH, reference=np.triu,
     numpy=(np.triu,), sign=lambda same, x: x & NONNEGATIVE,
     samples=_samples.arrays(*_TRIANGLES, ulps=0),
 )  # fmt: skip
@@ -134,7 +136,8 @@ def _diag_axes(shapes: Sequence[Shape], out: Shape, *, k: int = 0) -> list[AxisM
 
 
 @op(
-    shape=_diag_shape, axes=_diag_axes, smooth=SMOOTH, reference=np.diag, numpy=(np.diag,),
+    shape=_diag_shape, axes=_diag_axes,
+    linear=Linear.ALL, smooth=SMOOTH, reference=np.diag, numpy=(np.diag,),
     sign=lambda same, x: x & NONNEGATIVE,
     samples=_samples.arrays(*(
         ((shape,), {"k": k}) for shape in ((3,), (3, 3), (2, 4), (4, 2), (0, 3)) for k in (0, 1, -2)
@@ -188,7 +191,8 @@ def _trace_axes(
 
 
 @op(
-    shape=_trace_shape, axes=_trace_axes, smooth=SMOOTH, reference=np.trace, numpy=(np.trace,),
+    shape=_trace_shape, axes=_trace_axes,
+    linear=Linear.ALL, smooth=SMOOTH, reference=np.trace, numpy=(np.trace,),
     sign=lambda same, x: x & NONNEGATIVE,
     samples=_samples.arrays(
         (((3, 3),), {}), (((2, 4),), {"offset": 1}), (((4, 2),), {"offset": -1}),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scg import _axes
-from scg._op import JUMP, KINK, RAW, SMOOTH, op
+from scg._op import JUMP, KINK, RAW, SMOOTH, Linear, op
 from scg._typing import Array, Axis, DType
 from scg.kernels import reduce as kernels
 from scg.kernels.scan import products_of_others
@@ -22,7 +22,8 @@ __all__ = ["all", "any", "mean", "prod", "std", "sum", "var"]
 
 
 @op(
-    shape=rule("sum"), axes=_axes.reduced, smooth=SMOOTH, reference=np.sum, numpy=(np.sum,),
+    shape=rule("sum"), axes=_axes.reduced,
+    linear=Linear.MOVES, smooth=SMOOTH, reference=np.sum, numpy=(np.sum,),
     sign=lambda same, x: x,
     samples=_samples.arrays(*CASES, (((0, 3),), {"axis": 0}), complex_step=True),
 )  # fmt: skip
@@ -60,7 +61,8 @@ def _(F: Any, g: Any, _y: Any, _x: Any, *, axis: Axis, keepdims: bool) -> Any:
 
 
 @op(
-    shape=rule("mean"), axes=_axes.reduced, smooth=SMOOTH, reference=np.mean, numpy=(np.mean,),
+    shape=rule("mean"), axes=_axes.reduced,
+    linear=Linear.ALL, smooth=SMOOTH, reference=np.mean, numpy=(np.mean,),
     sign=lambda same, x: x, samples=_samples.arrays(*CASES, complex_step=True),
 )  # fmt: skip
 def mean(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from scg import _axes
 from scg._axes import Along, AxisMap
-from scg._op import SMOOTH, op, serves
+from scg._op import SMOOTH, Linear, op, serves
 from scg._tensor import Tensor, as_tensor
 from scg._typing import Axis, Shape
 from scg.errors import DTypeError, ShapeError
@@ -28,7 +28,8 @@ def _flipped_axes(shapes: Sequence[Shape], out: Shape, *, axis: Axis = None) -> 
 
 
 @op(
-    shape=as_numpy(np.flip), axes=_flipped_axes, smooth=SMOOTH, sign=lambda same, x: x, alias=True,
+    shape=as_numpy(np.flip), axes=_flipped_axes,
+    linear=Linear.MOVES, smooth=SMOOTH, sign=lambda same, x: x, alias=True,
     reference=np.flip, numpy=(np.flip,),
     samples=arrays(
         (((),), {}), (((4,),), {}), (((3, 4),), {"axis": 0}), (((3, 4),), {"axis": -1}),
@@ -76,7 +77,8 @@ def _rolled_axes(
 
 
 @op(
-    shape=lambda x, **_: x, axes=_rolled_axes, smooth=SMOOTH, sign=lambda same, x: x,
+    shape=lambda x, **_: x, axes=_rolled_axes,
+    linear=Linear.MOVES, smooth=SMOOTH, sign=lambda same, x: x,
     reference=np.roll, numpy=(np.roll,),
     samples=arrays(
         (((),), {"shift": 1}), (((5,),), {"shift": 2}), (((3, 4),), {"shift": -1, "axis": 1}),

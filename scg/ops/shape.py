@@ -9,7 +9,7 @@ import numpy as np
 
 from scg import _axes
 from scg._axes import Along, AxisMap
-from scg._op import SMOOTH, op, serves
+from scg._op import SMOOTH, Linear, op, serves
 from scg._tensor import Tensor
 from scg._typing import Axis, Shape
 from scg.errors import ShapeError
@@ -37,7 +37,7 @@ def _broadcast_shape(x: Shape, *, shape: Shape) -> Shape:
 
 
 @op(
-    shape=_broadcast_shape, axes=_axes.elementwise, smooth=SMOOTH, alias=True,
+    shape=_broadcast_shape, axes=_axes.elementwise, linear=Linear.ALL, smooth=SMOOTH, alias=True,
     sign=lambda same, x: x, reference=np.broadcast_to, numpy=(np.broadcast_to,),
     samples=_samples.arrays(
         (((),), {"shape": (3,)}), (((2, 1),), {"shape": (3, 2, 4)}), (((0,),), {"shape": (2, 0)}),
@@ -86,7 +86,8 @@ def _reshaped(x: Shape, *, shape: Shape | int) -> Shape:
 
 
 @op(
-    shape=_reshaped, axes=_axes.reshaped, smooth=SMOOTH, alias=True, sign=lambda same, x: x,
+    shape=_reshaped, axes=_axes.reshaped,
+    linear=Linear.MOVES, smooth=SMOOTH, alias=True, sign=lambda same, x: x,
     reference=np.reshape, numpy=(np.reshape,),
     samples=_samples.arrays(
         (((),), {"shape": (1,)}), (((2, 6),), {"shape": (3, 4)}),
@@ -164,7 +165,8 @@ def _expand_dims_axes(
 
 
 @op(
-    shape=as_numpy(np.expand_dims), axes=_expand_dims_axes, smooth=SMOOTH, alias=True,
+    shape=as_numpy(np.expand_dims), axes=_expand_dims_axes,
+    linear=Linear.MOVES, smooth=SMOOTH, alias=True,
     sign=lambda same, x: x, reference=np.expand_dims, numpy=(np.expand_dims,),
     samples=_samples.arrays(
         (((),), {"axis": 0}), (((4,),), {"axis": -1}), (((2, 3),), {"axis": (0, 2)}),
@@ -211,7 +213,7 @@ def _squeeze_axes(shapes: Sequence[Shape], out: Shape, *, axis: Axis = None) -> 
 
 
 @op(
-    shape=as_numpy(np.squeeze), axes=_squeeze_axes, smooth=SMOOTH, alias=True,
+    shape=as_numpy(np.squeeze), axes=_squeeze_axes, linear=Linear.MOVES, smooth=SMOOTH, alias=True,
     sign=lambda same, x: x, reference=np.squeeze, numpy=(np.squeeze,),
     samples=_samples.arrays(
         (((),), {}), (((1, 1),), {}), (((2, 1, 3, 1),), {}), (((2, 1, 3, 1),), {"axis": 1}),

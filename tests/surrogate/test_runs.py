@@ -5,12 +5,15 @@ import contextvars
 import gc
 import threading
 
+import numpy as np
 import pytest
 from exact import assert_unbiased
 
 import scg
 from scg._run import current_run
 from scg.errors import BiasedGradientError, GradientError
+
+pytestmark = pytest.mark.filterwarnings("ignore::scg.EscapeWarning")
 
 
 def draw(logits, rng=None):
@@ -65,7 +68,7 @@ def test_a_second_loss_of_a_run_that_zero_grad_ended_keeps_its_draws():
 def test_a_loss_formed_two_runs_ago_is_refused():
     a = scg.parameter(0.3)
     cost = a * 3.0 if draw(a, 0) else scg.exp(a)
-    for seed in range(2):
+    for seed in (1, 2):
         other = scg.parameter(0.0)
         (draw(other, seed) * other).backward()
         scg.optim.SGD([other], lr=0.1).step()
@@ -118,17 +121,18 @@ def test_a_read_under_no_grad_after_the_forward_pass_does_not_end_there():
     with scg.no_grad():
         chosen = int(scg.Bernoulli(scg.sigmoid(a) * 0.5 + 0.25 * b).sample())
     a.zero_grad()
-    with pytest.raises(BiasedGradientError, match="int"):
+    with pytest.raises(BiasedGradientError, match="no_grad"):
         (b * a * chosen + a).backward()
 
 
-def test_a_read_between_zero_grad_and_the_loss_is_an_escape():
+def test_a_read_between_zero_grad_and_the_loss_counts():
     a = scg.parameter(0.3)
     x = scg.Normal(a, 1.0).sample(rng=0)
     a.zero_grad()
     cost = a * a if float(x) > 0 else 3.0 * a
-    with pytest.raises(BiasedGradientError, match="float"):
-        cost.backward()
+    value, slope = scg.peek(cost), (0.6 if scg.peek(x) > 0 else 3.0)
+    cost.backward()
+    np.testing.assert_allclose(a.grad, slope + value * (scg.peek(x) - 0.3))
 
 
 def test_a_settled_run_ends_at_zero_grad():

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 import scg
 
+pytestmark = pytest.mark.filterwarnings("ignore::scg.EscapeWarning")
+
 # One example is an exact expectation: dozens to thousands of runs of the program.
 exactly = settings(max_examples=8)
 unit = st.floats(0.1, 0.9)

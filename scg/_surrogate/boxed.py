@@ -1,0 +1,60 @@
+"""Derivatives of the surrogate: what they already contain, and how often they can be taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from scg._run import current_run
+from scg._smoothness import Passage
+from scg._surrogate.analysis import Route
+from scg._surrogate.tags import Tag
+from scg._tensor import Tensor
+from scg.errors import BiasedGradientError, GradientError
+from scg.tape import BOXED, KINKED, MIXED, Node, reachable
+
+__all__ = ["check_boxed", "check_order", "order_tags"]
+
+
+def check_boxed(node: Node) -> bool:
+    """Tell whether a loss already is a derivative of the surrogate; refuse what it then misses."""
+    if node.flags & MIXED:
+        raise BiasedGradientError(
+            "this loss combines a gradient (from create_graph=True) with values that are not one, "
+            "or is not linear in it, and draws are involved; differentiate scg.surrogate(loss) of "
+            'both with of="value" instead'
+        )
+    if not node.flags & BOXED:
+        return False
+    boxed = min(n.order for n in reachable([node]) if n.flags & BOXED)
+    for run in current_run().chain:
+        for escape in run.escapes:
+            if escape.order > boxed:
+                raise BiasedGradientError(
+                    f"{escape.kind}() at {escape.place} read a value that depends on draw "
+                    f"{escape.node.draw} after the gradient (from create_graph=True) in this loss "
+                    "was taken, which therefore lacks its score; take the gradient after all draws"
+                )
+    return True
+
+
+def check_order(loss: Tensor) -> None:
+    """Refuse to differentiate a gradient that is good for one derivative only."""
+    last = next((tag for tag in loss.tags if tag.kind == "max_order"), None)
+    if last is not None:
+        raise GradientError(
+            f"this gradient cannot be differentiated again: {last}. At a kink that noise crosses, "
+            "the second derivative of the expectation is not that of the recorded value; use "
+            'of="value" if the latter is meant, a smooth function, or estimator="score"'
+        )
+
+
+def order_tags(loss: Tensor, routes: Iterable[Route] = ()) -> frozenset[Tag]:
+    """Return the tag of a gradient that passed a kink with noise in it."""
+    nodes = [loss._node, *(r.log_prob._node for r in routes if r.log_prob is not None)]
+    kinked = [n for n in nodes if n is not None and n.flags & KINKED]
+    if not kinked:
+        return frozenset()
+    steps = (n for n in reachable(kinked) if n.classes is not None and Passage.KINK in n.classes)
+    step = next(steps, None)
+    name, where = ("kink", "") if step is None else (f"kink of '{step.name}'", str(step.place))
+    return frozenset({Tag("max_order", f"1: {name}", where)})

@@ -1,0 +1,173 @@
+"""The outside world: calls whose results depend on their arguments in a way nobody recorded."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from scg._axes import Along, AxisMap
+from scg._op import OPAQUE, Op
+from scg._run import PAST, merge
+from scg._smoothness import Passage
+from scg._tensor import Tensor
+from scg._typing import Shape
+from scg.errors import OptionError, ShapeError
+from scg.tape import INHERITED, REQUIRES, ROUTED, Node, NoisyNode
+
+__all__ = ["external", "stateless"]
+
+
+class _Stateless:
+    """Says that a call remembers nothing of earlier ones."""
+
+    def __repr__(self) -> str:
+        return "scg.stateless"
+
+
+class _Shared:
+    """The world of all calls that name none."""
+
+
+stateless = _Stateless()
+_shared = _Shared()
+_memory: WeakKeyDictionary[Any, Node] = WeakKeyDictionary()
+
+
+def _kept(shapes: Sequence[Shape], out: Shape, *, aligned: int | None, **_: Any) -> list[AxisMap]:
+    """Keep the aligned axis of every operand that has it."""
+    maps: list[AxisMap] = []
+    for shape in shapes:
+        keep = aligned is not None and aligned < min(len(shape), len(out))
+        keep = keep and shape[aligned] == out[aligned]  # type: ignore[index]
+        maps.append(tuple(Along(n) if keep and n == aligned else None for n in range(len(shape))))
+    return maps
+
+
+_EXTERNAL = Op("external", lambda *xs, aligned: xs, smooth=OPAQUE, axes=_kept)
+
+
+def external(
+    fn: Callable[..., Any], *tensors: Any, aligned: int | None = None, world: Any = None,
+    reset: bool = False,
+) -> Any:  # fmt: skip
+    """Call the outside world with raw values, and remember what its answer depends on.
+
+    Parameters
+    ----------
+    fn : callable
+        Called with plain arrays, such as `env.step`.
+    *tensors : Tensor or array_like
+        Its arguments.
+    aligned : int, optional
+        Along this axis, element i of every answer depends on element i of the arguments alone, as
+        in an environment of independent copies. Without it the call is also a raw read of its
+        arguments.
+    world : object, optional
+        Whose memory the call uses: answers depend on the arguments of earlier calls too. None is
+        one world shared by all; `scg.stateless` is the promise that there is none.
+    reset : bool
+        The world forgets everything before this call.
+
+    Returns
+    -------
+    As `fn` returns
+        Numbers and arrays of numbers as tensors, in tuples, lists and dicts; the rest as it is.
+
+    Raises
+    ------
+    ShapeError
+        If an array in the answer does not have the aligned axis.
+
+    Notes
+    -----
+    No derivative passes; draws among the arguments are scored with what the answer costs.
+
+    Examples
+    --------
+    >>> import numpy as np, scg
+    >>> logits = scg.parameter(np.zeros(3))
+    >>> action = scg.Bernoulli(logits=logits).sample(rng=0)
+    >>> reward = scg.external(lambda a: 1.0 - a, action, aligned=0, world=scg.stateless)
+    >>> reward.shape
+    (3,)
+    """
+    world = _shared if world is None else world
+    if reset:
+        _memory.pop(world, None)
+    raw = [t._data if isinstance(t, Tensor) else np.asarray(t) for t in tensors]
+    nodes = [t._node for t in tensors if isinstance(t, Tensor) and t._node is not None]
+    if aligned is None:
+        for t in tensors:
+            if isinstance(t, Tensor):
+                t._escape("external")
+    answer = fn(*(r.copy() for r in raw))
+    before = None if world is stateless else _remembered(world)
+    sources = [n for n in (*nodes, before) if n is not None]
+    state = _state(sources, aligned)
+    if world is not stateless and state is not None:
+        _remember(world, state)
+    return answer if state is None else _tracked(answer, state, aligned)
+
+
+def _remembered(world: Any) -> Node | None:
+    """Return what a world has seen since the last update; older draws are constants by now."""
+    node = _memory.get(world)
+    past = node is not None and all(run.updated or run is PAST for run in node.runs)
+    return None if past else node
+
+
+def _remember(world: Any, state: Node) -> None:
+    try:
+        _memory[world] = state
+    except TypeError:
+        raise OptionError(
+            f"scg.external: world={world!r} cannot be remembered; pass the environment object, or "
+            "scg.stateless if it has no memory"
+        ) from None
+
+
+def _state(sources: Sequence[Node], aligned: int | None) -> NoisyNode | None:
+    """Return a node for all that a world depends on; None if nothing random reaches it."""
+    flags = 0
+    for node in sources:
+        flags |= node.flags & INHERITED
+    if not flags or not any(n.runs or n.flags & ROUTED for n in sources):
+        return None
+    shape = max((n.shape for n in sources), key=len)
+    return _node(sources, flags, shape, np.dtype(np.float64), aligned)
+
+
+def _node(
+    sources: Sequence[Node], flags: int, shape: Shape, dtype: Any, aligned: int | None
+) -> NoisyNode:
+    flags = flags & ~REQUIRES | ROUTED
+    node = NoisyNode(_EXTERNAL, tuple(sources), (), {"aligned": aligned}, flags, 0, shape, dtype,
+                     sys._getframe(1))  # fmt: skip
+    node.draw = next((n.draw for n in sources if n.draw), None)
+    node.runs = merge(run for n in sources for run in n.runs)
+    node.shapes = tuple(n.shape for n in sources)
+    node.classes = (Passage.OPAQUE,) * len(sources)
+    return node
+
+
+def _tracked(answer: Any, state: NoisyNode, aligned: int | None) -> Any:
+    if isinstance(answer, dict):
+        return {key: _tracked(value, state, aligned) for key, value in answer.items()}
+    if isinstance(answer, list | tuple):
+        parts = [_tracked(value, state, aligned) for value in answer]
+        return type(answer)(*parts) if hasattr(answer, "_fields") else type(answer)(parts)
+    if not isinstance(answer, int | float | np.ndarray | np.generic | Tensor):
+        return answer
+    array = np.array(answer._data if isinstance(answer, Tensor) else answer)
+    if array.dtype.kind not in "biuf":
+        return answer
+    if aligned is not None and array.ndim <= aligned:
+        raise ShapeError(
+            f"scg.external: aligned={aligned}, but an answer has shape {array.shape}; every answer "
+            "needs that axis, or leave `aligned` out"
+        )
+    return Tensor(array, _node([state], state.flags, array.shape, array.dtype, aligned))

@@ -1,0 +1,182 @@
+"""The plan of a backward: cotangents of costs and of log-probabilities, and the draws that are cut.
+
+The order-one face of the surrogate loss. `magic_box` builds the same surrogate as a tensor, for
+every order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scg._run import current_run
+from scg._surrogate import control
+from scg._surrogate.analysis import Analysis, Route
+from scg._surrogate.baselines import Baselined
+from scg._surrogate.costs import Costs, take_apart
+from scg._surrogate.coupling import check_coupling
+from scg._surrogate.importance import factors
+from scg._surrogate.refusals import check_past, warn_handmade, warn_reroute
+from scg._surrogate.tags import Tag, check_strict
+from scg._surrogate.weights import Weights
+from scg._tensor import Tensor
+from scg._typing import Array
+from scg.autodiff import Plan
+from scg.tape import HANDMADE, NOISE, ROUTED, Node
+
+__all__ = ["Group", "Surrogate", "analyse", "first_order"]
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """Costs for which the same draws are cut.
+
+    Attributes
+    ----------
+    costs : int
+        As a mask.
+    cut : frozenset of Node
+        The draws whose samplers are not differentiated.
+    """
+
+    costs: int
+    cut: frozenset[Node]
+
+
+@dataclass(slots=True, eq=False)
+class Surrogate:
+    """Everything decided about a loss.
+
+    Attributes
+    ----------
+    parts : Costs
+        The elementary costs, coefficients and linear operations.
+    routes : list of Route
+        One for each live draw, newest first.
+    groups : list of Group
+        Costs by the draws that are cut for them.
+    factors : list of ndarray or None
+        By which importance each element of a cost counts, where a draw was enumerated.
+    tags : frozenset of Tag
+        What is to be known of the gradient.
+    """
+
+    parts: Costs
+    routes: list[Route]
+    groups: list[Group]
+    factors: list[Any]
+    tags: frozenset[Tag]
+
+    @property
+    def plain(self) -> bool:
+        """Whether the ordinary derivative is the gradient, because no score is used."""
+        return not any(route.scored for route in self.routes)
+
+    def weights(self) -> Weights:
+        """Return the score weights."""
+        terms = [
+            cost.terms if factor is None else cost.terms * factor
+            for cost, factor in zip(self.parts.costs, self.factors, strict=True)
+        ]
+        return Weights(terms)
+
+
+def analyse(loss: Tensor, weight: Any, targets: set[Node] | None) -> Surrogate | None:
+    """Decide everything about a loss; None if its ordinary derivative is the gradient."""
+    node = loss._node
+    if node is not None:
+        check_past(node.runs)
+        if node.flags & HANDMADE:
+            warn_handmade(node)
+    random = node is not None and bool(node.flags & (ROUTED | NOISE))
+    if not (node is not None and node.flags & ROUTED) and not _reads_matter(node, random):
+        return None
+    parts = take_apart(node, loss._data, weight)
+    escapes = control.reads(parts.costs, random=random)
+    analysis = Analysis(parts.costs, escapes, targets)
+    routes = list(analysis.routes.values())
+    for route in routes:
+        _warn_widened(route, analysis, escapes)
+    check_coupling(routes)
+    tags = frozenset(analysis.refusals.tags | estimator_tags(routes))
+    check_strict(tags)
+    return Surrogate(parts, routes, _groups(len(parts.costs), routes), factors(parts, routes), tags)
+
+
+def _reads_matter(node: Node | None, random: bool) -> bool:
+    return control.decided(node) or (random and bool(current_run().root.parameter_reads))
+
+
+def _warn_widened(route: Route, analysis: Analysis, escapes: Sequence[Any]) -> None:
+    costs = analysis.unmarked(route.widened)
+    if costs and route.cause is not None and route.cause.escape is not None:
+        warn_reroute(route, route.cause.escape)
+
+
+def _groups(count: int, routes: Sequence[Route]) -> list[Group]:
+    """Split the costs where a draw is cut for some and open for others."""
+    blocks = [(1 << count) - 1]
+    for route in routes:
+        cut, both = route.cut, route.open
+        if cut and both:
+            blocks = [part for b in blocks for part in (b & cut, b & ~cut) if part]
+    return [
+        Group(b, frozenset(r.node for r in routes if r.site.pathwise and r.cut and not b & r.open))
+        for b in blocks
+    ]
+
+
+def first_order(surrogate: Surrogate) -> Plan:
+    """Return the sweeps whose sum is the gradient estimate."""
+    weights = surrogate.weights()
+    baselined = Baselined(surrogate.routes, weights)
+    passes = []
+    for number, group in enumerate(surrogate.groups):
+        roots = list(surrogate.parts.coefficients) if number == 0 else []
+        roots.extend(_cost_roots(surrogate, group))
+        for route in surrogate.routes:
+            root = _score_root(route, group, weights, baselined, first=number == 0)
+            if root is not None:
+                roots.append(root)
+        passes.append((roots, group.cut))
+    return Plan(passes, surrogate.tags)
+
+
+def _cost_roots(surrogate: Surrogate, group: Group) -> list[tuple[Node, Any]]:
+    roots = []
+    costs = zip(surrogate.parts.costs, surrogate.factors, strict=True)
+    for index, (cost, factor) in enumerate(costs):
+        if cost.node is not None and group.costs >> index & 1:
+            g = cost.coefficient if factor is None else cost.coefficient * factor
+            roots.append((cost.node, np.asarray(g, dtype=cost.node.dtype)))
+    return roots
+
+
+def _score_root(
+    route: Route, group: Group, weights: Weights, baselined: Baselined, *, first: bool
+) -> tuple[Node, Array] | None:
+    log_prob = route.log_prob
+    if log_prob is None or log_prob._node is None:
+        return None
+    if not (first or route.cut & group.costs):
+        return None
+    total = np.zeros(log_prob.shape)
+    for axes, costs in route.scored.items():
+        if costs & group.costs:
+            total = total + weights.of(axes, log_prob.shape, costs & group.costs)
+    if first:
+        total = total - baselined.of(route)
+    return log_prob._node, np.asarray(total, dtype=log_prob.dtype)
+
+
+def estimator_tags(routes: Sequence[Route]) -> set[Tag]:
+    """Return what the estimators of the draws confess."""
+    tags: set[Tag] = set()
+    for route in routes:
+        biased = getattr(route.site.estimator, "biased", None)
+        if biased and (route.open or route.scored):
+            tags.add(Tag("BIASED", biased, str(route.site.draw.place)))
+    return tags

@@ -1,0 +1,206 @@
+"""Refusals and warnings: what makes a gradient biased, said in the user's words."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from scg._run import PAST, Escape, Place, Run
+from scg._smoothness import Passage
+from scg._surrogate.reach import Reach, bits
+from scg._surrogate.tags import Tag
+from scg._tensor import Tensor
+from scg.errors import (
+    BiasedGradientError,
+    EscapeWarning,
+    HandmadeSurrogateWarning,
+    OptionError,
+    ShapeError,
+    SupportError,
+)  # fmt: skip
+from scg.site import Site
+from scg.tape import HELD, REQUIRES, TRAINABLE, Leaf, Node
+
+if TYPE_CHECKING:
+    from scg._surrogate.analysis import Analysis, Cause, Route
+
+__all__ = [
+    "Refusals",
+    "check_evaluations",
+    "check_forgotten",
+    "check_past",
+    "route_of",
+    "warn_handmade",
+    "warn_reroute",
+]
+
+_WHY = {
+    Passage.JUMP: "jumps, so the derivative misses what happens where noise crosses the jump",
+    Passage.POLE: "has a pole that the noise can cross, so the derivative is not integrable",
+    Passage.OPAQUE: "hides how its output depends on its input",
+    Passage.DETACHED: "cuts the derivative",
+    Passage.SUPPORT: "moves the support of a draw, which a score function cannot follow",
+    Passage.READ: "took the raw value out of the graph, and what Python did with it is not known",
+}
+
+
+def route_of(site: Site) -> str:
+    """Return the route that an estimator asks for: auto, pathwise or score."""
+    asked = site.estimator
+    return asked if isinstance(asked, str) else str(asked.route)
+
+
+def _step(cause: Cause | None) -> str:
+    """Name the operation or the read, and the user's line."""
+    if cause is None:
+        return "an operation"
+    if cause.escape is not None:
+        return f"{cause.escape.kind}() at {cause.escape.place}"
+    return f"'{cause.node.name}' at {cause.node.place}"
+
+
+class Refusals:
+    """What an analysis refuses or has to say.
+
+    Attributes
+    ----------
+    tags : set of Tag
+        Biases that the user asked for.
+    """
+
+    def __init__(self, analysis: Analysis) -> None:
+        self._analysis = analysis
+        self.tags: set[Tag] = set()
+
+    def detached(self, cause: Cause | None) -> None:
+        """Tag a gradient that lacks what the user detached."""
+        name = cause.node.name if cause is not None else "detach"
+        word = "detach" if name == "detach" else "no_grad"
+        self.tags.add(Tag("BIASED", word, str(cause.node.place) if cause is not None else ""))
+
+    def of_parameter(self, node: Node, worst: Passage, cause: Cause | None) -> None:
+        """Refuse: a parameter that is differentiated is reached where no derivative is right."""
+        draw = cause.node.draw if cause is not None else None
+        noise = f" together with draw {draw}" if draw is not None else ""
+        name = f"parameter '{node.name}'" if isinstance(node, Leaf) else "a trainable parameter"
+        if worst is Passage.SUPPORT:
+            raise SupportError(
+                f"{name} moves the support of draw {draw}, whose score function is used because "
+                "a later step cannot be differentiated through; no score function can "
+                "differentiate in it. Use a distribution of fixed support and move it by "
+                "arithmetic on the draw, or make the later step smooth"
+            )
+        raise BiasedGradientError(
+            f"the gradient of this loss would be biased: {_step(cause)} {_WHY[worst]}, and it "
+            f"depends on {name}{noise}. Draw the value that depends on the parameter with "
+            'estimator="score", replace the step by a smooth one, look with scg.peek(x) instead '
+            "of deciding, or do not differentiate in that parameter"
+        )
+
+    def of_draw(self, route: Route, scored: Reach) -> None:
+        """Refuse to score a draw that the user wants pathwise, or that has no score."""
+        site = route.site
+        if site.pathwise and route_of(site) == "pathwise":
+            worst = max(passage for passage, _ in scored)
+            costs = self._costs(scored.costs)
+            raise BiasedGradientError(
+                f"draw {site.draw} was asked for pathwise, but {_step(route.cause)} "
+                f"{_WHY.get(worst, 'has no derivative there')}, on the way to the cost {costs}. "
+                'Draw with estimator="auto" or "score", or replace the step by a smooth one'
+            )
+        lost = [name for name, p in site.distribution.parameters.items() if _is_lost(p._node)]
+        if lost:
+            raise BiasedGradientError(
+                f"the gradient of this loss would be biased: draw {site.draw} depends on trainable "
+                f"parameters through {', '.join(lost)}, which was computed under no_grad, so its "
+                "score is not known. Compute it outside no_grad, or make the loss not depend on "
+                "the draw"
+            )
+
+    def _costs(self, costs: int) -> str:
+        for index in bits(costs):
+            node = self._analysis.costs[index].node
+            if node is not None:
+                return f"made at {node.place}"
+        return "made without recording"
+
+    def log_prob(self, route: Route) -> Tensor:
+        """Return the log-probability of a draw, or refuse because it has none."""
+        try:
+            return route.site.log_prob()
+        except (OptionError, ShapeError) as error:
+            raise BiasedGradientError(
+                f"draw {route.site.draw} has no valid route: {_step(route.cause)} rules out the "
+                f"pathwise one, and for the score function: {error}"
+            ) from error
+
+
+def _is_lost(node: Node | None) -> bool:
+    return (
+        node is not None and not isinstance(node, Leaf)
+        and bool(node.flags & TRAINABLE) and bool(node.flags & HELD) and not node.flags & REQUIRES
+    )  # fmt: skip
+
+
+def check_evaluations(run: Run) -> None:
+    """Refuse when something drawn under no_grad was read first in a run, and may have decided."""
+    if run.evaluations:
+        escape = run.evaluations[0]
+        more = f" (and {run.more_evaluations} more)" if run.more_evaluations else ""
+        raise BiasedGradientError(
+            f"the gradient of this loss would be biased: {escape.kind}() at {escape.place} read a "
+            f"value that depends on draw {escape.node.draw}, made under no_grad{more}, and what "
+            "Python did with it cannot be followed. Use scg.peek(x) to look without deciding, or "
+            "evaluate after optimizer.step() and before zero_grad()"
+        )
+
+
+def check_past(runs: Iterable[Run]) -> None:
+    """Refuse a loss that mixes draws from before and after a parameter update."""
+    if PAST in runs:
+        raise BiasedGradientError(
+            "this loss uses stale draws, from before the last optimizer.step(): their "
+            "log-probabilities belong to parameters that are gone. Draw again; keep running "
+            "averages of scg.peek(x), not of tensors"
+        )
+
+
+def check_forgotten(orders: Iterable[int], spans: Iterable[tuple[int, int]]) -> None:
+    """Refuse a loss with a part that was formed in a run too long ago to know what was read."""
+    spans = list(spans)
+    if spans and any(first <= o <= last for o in orders for first, last in spans):
+        raise BiasedGradientError(
+            "a part of this loss was formed in an earlier run, between raw reads that may have "
+            "decided it and that are gone; form it again after the last optimizer.step() or "
+            "zero_grad()"
+        )
+
+
+_said: dict[Any, Any] = {}  # a warning registry: once for every line
+
+
+def _warn(text: str, category: type[Warning], place: Place) -> None:
+    warnings.warn_explicit(text, category, place.code.co_filename, place.line, registry=_said)
+
+
+def warn_reroute(route: Route, escape: Escape) -> None:
+    """Say that a raw read alone made a draw noisier than need be."""
+    what = "is estimated by its score" if route.site.pathwise else "is weighted by more costs"
+    _warn(
+        f"{escape.kind}() read a raw value that depends on draw {route.site.draw}, so that draw "
+        f"{what}: all that is not marked with scg.cost may depend on it. Unbiased, but noisier; "
+        "look with scg.peek(x), mark costs with scg.cost(x), or call the outside world through "
+        "scg.external",
+        EscapeWarning, escape.place,
+    )  # fmt: skip
+
+
+def warn_handmade(node: Node) -> None:
+    """Say that a loss contains a score already, and backward is about to add another."""
+    _warn(
+        f"this loss multiplies the log-probability of draw {node.draw} into a cost, which is a "
+        "surrogate written by hand, and backward() adds the score of the draw to it again. Use "
+        'backward(of="value") for the surrogate as it is, or the cost alone with backward()',
+        HandmadeSurrogateWarning, node.place,
+    )  # fmt: skip

@@ -1,0 +1,67 @@
+"""What is known of a gradient beyond its value: bias, and how often it can be differentiated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from scg.errors import BiasedGradientError
+
+__all__ = ["Tag", "check_strict", "strict"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A fact about a gradient.
+
+    Attributes
+    ----------
+    kind : {"BIASED", "max_order"}
+        Its expectation is not the gradient; or it cannot be differentiated further.
+    reason : str
+        What made it so.
+    where : str
+        The user's line.
+    """
+
+    kind: str
+    reason: str
+    where: str = ""
+
+    def __str__(self) -> str:
+        where = f" at {self.where}" if self.where else ""
+        return f"{self.kind}({self.reason}){where}"
+
+
+_strict: ContextVar[bool] = ContextVar("scg_strict", default=False)
+
+
+@contextmanager
+def strict() -> Iterator[None]:
+    """Refuse biased gradients even where the user asked for them, inside a `with` block.
+
+    Examples
+    --------
+    >>> import scg
+    >>> a = scg.parameter(0.3)
+    >>> z = scg.Normal(a, 1.0).sample()
+    >>> with scg.strict():
+    ...     (z * z).backward()
+    """
+    token = _strict.set(True)
+    try:
+        yield
+    finally:
+        _strict.reset(token)
+
+
+def check_strict(tags: Iterable[Tag]) -> None:
+    """Raise for the first biased tag if the user wants none."""
+    biased = [tag for tag in tags if tag.kind == "BIASED"]
+    if biased and _strict.get():
+        raise BiasedGradientError(
+            f"scg.strict: this gradient is tagged {biased[0]}; remove that step, or leave strict() "
+            "to accept the bias"
+        )

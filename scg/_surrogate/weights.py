@@ -1,0 +1,76 @@
+"""Score weights: each element of a draw is weighted by the cost elements that it can reach."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from scg._axes import AxisMap
+from scg._surrogate.reach import bits
+from scg._typing import Array, Shape
+
+__all__ = ["Weights", "aligned_index"]
+
+
+class Weights:
+    """The weights of every draw, from the terms that the elementary costs add to the loss.
+
+    Draws of a chain reach nested sets of costs, so each weight is formed from the one before: that
+    keeps ten thousand draws with ten thousand costs linear.
+
+    Parameters
+    ----------
+    terms : sequence of ndarray
+        What the elements of each cost add to the loss.
+    """
+
+    def __init__(self, terms: Sequence[Array]) -> None:
+        self._terms = terms
+        self._last: dict[tuple[AxisMap, Shape], tuple[int, Array]] = {}
+
+    def of(self, axes: AxisMap, shape: Shape, costs: int) -> Array:
+        """Return the weight of a log-probability of that shape, by axes it keeps."""
+        sizes = tuple(n if a is not None else 1 for n, a in zip(shape, axes, strict=True))
+        done, total = self._last.get((axes, sizes), (0, None))
+        if total is None or done & ~costs:
+            done, total = 0, np.zeros(sizes)
+        fresh = costs & ~done
+        if fresh:
+            total = total.copy()
+            for index in bits(fresh):
+                _add(total, self._terms[index], axes)
+            self._last[axes, sizes] = costs, total
+        return total
+
+
+def aligned_index(axes: AxisMap, sizes: Sequence[int]) -> tuple[Any, ...]:
+    """Return the index of the elements that a cost with those axis sizes is reached from.
+
+    One entry for each axis of the draw; axes of which nothing is known are whole.
+    """
+    return tuple(
+        slice(None) if a is None else _positions(a.start, a.step, sizes[a.axis]) for a in axes
+    )
+
+
+def _positions(start: int, step: int, count: int) -> slice:
+    stop = start + step * count
+    return slice(start, stop if stop >= 0 else None, step)
+
+
+def _add(total: Array, terms: Array, axes: AxisMap) -> None:
+    """Add the terms of one cost, summed over the axes that the draw does not share."""
+    shared = [a.axis for a in axes if a is not None]
+    others = tuple(axis for axis in range(np.ndim(terms)) if axis not in shared)
+    summed = np.sum(terms, axis=others) if others else np.asarray(terms)
+    total[aligned_index(axes, np.shape(terms))] += _arranged(summed, shared, axes)
+
+
+def _arranged(summed: Array, shared: Sequence[int], axes: AxisMap) -> Array:
+    """Order the axes of a sum as the draw has them, with size 1 where it shares none."""
+    left = sorted(shared)
+    moved = summed.transpose([left.index(axis) for axis in shared])
+    full = [slice(None) if a is not None else None for a in axes]
+    return np.asarray(moved[tuple(full)])

@@ -1,0 +1,51 @@
+"""What an estimator is: how to draw, which route to take, what to subtract, what to confess."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from scg._tensor import Tensor
+from scg._typing import Shape
+from scg.noise import Source
+
+__all__ = ["Estimator"]
+
+
+class Estimator:
+    """How the gradient of one draw is estimated.
+
+    A subclass sets `route`, and may define `draw` (another way to draw), `baseline_of(weighted)`
+    (what to subtract from the weight of the score) and `importance(log_prob)` (by how much each
+    element counts). Nothing else has to know of it.
+
+    Attributes
+    ----------
+    route : {"auto", "pathwise", "score"}
+        What backward does with the draw.
+    biased : str or None
+        Why the gradient is biased, if it is; the gradient is tagged with it.
+
+    Examples
+    --------
+    >>> import scg
+    >>> class Mine(scg.estimators.Estimator):
+    ...     route = "score"
+    ...     def baseline_of(self, weighted):
+    ...         return 0.5
+    >>> scg.Bernoulli(0.5).sample(estimator=Mine(), rng=0).shape
+    ()
+    """
+
+    route: ClassVar[str] = "auto"
+    biased: str | None = None
+
+    def draw(
+        self, distribution: Any, source: Source, sizes: Shape, options: Mapping[str, Any]
+    ) -> Tensor:
+        """Return a draw of `sizes + batch_shape + event_shape` that is recorded as this one's."""
+        return distribution._draw(source, sizes, self.route, self, options)  # type: ignore[no-any-return]
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{k}={v!r}" for k, v in vars(self).items() if not k.startswith("_"))
+        return f"{type(self).__name__}({given})"
