@@ -14,6 +14,7 @@ from scg.distributions._kl import kl_pair
 from scg.distributions._support import REAL, UNIT
 from scg.errors import OptionError
 from scg.noise import Source
+from scg.ops.special import xlog1my
 
 __all__ = ["Bernoulli"]
 
@@ -66,13 +67,17 @@ class Bernoulli(Distribution):
     def _raw_value(self, source: Source, shape: Shape) -> Array:
         return source.bernoulli(np.broadcast_to(self.probs._data, shape))
 
+    def enumerate_support(self) -> Array:
+        """Return 0 and 1."""
+        return self._over_batch(np.array([0, 1], self.dtype))
+
     def log_prob(self, value: Any) -> Tensor:
         """Return the log-probability of `value`, 0 or 1 or a weight between."""
         x = self._value(value, UNIT)
         if "logits" in self.parameters:
             return ops.bernoulli_log_prob(x, self.parameters["logits"])
         p = self.parameters["probs"]
-        return ops.xlogy(x, p) + ops.xlog1py(1.0 - x, -p)
+        return ops.xlogy(x, p) + xlog1my(1.0 - x, p)
 
     def entropy(self) -> Tensor:
         """Return the entropy in nats."""
@@ -80,7 +85,7 @@ class Bernoulli(Distribution):
             logits = self.parameters["logits"]
             return ops.softplus(logits) - logits * ops.sigmoid(logits)
         p = self.parameters["probs"]
-        return -ops.xlogy(p, p) - ops.xlog1py(1.0 - p, -p)
+        return -ops.xlogy(p, p) - xlog1my(1.0 - p, p)
 
     @property
     def mean(self) -> Tensor:

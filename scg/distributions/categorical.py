@@ -106,6 +106,10 @@ class Categorical(Categories):
     def _raw_value(self, source: Source, shape: Shape) -> Array:
         return self._indices(source, shape)
 
+    def enumerate_support(self) -> Array:
+        """Return the indices 0 to K - 1."""
+        return self._over_batch(np.arange(self.categories))
+
     def log_prob(self, value: Any) -> Tensor:
         """Return the log-probability of the index `value`."""
         index = self._value(value, category(self.categories)).astype(np.int64)

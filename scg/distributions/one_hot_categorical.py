@@ -62,6 +62,10 @@ class OneHotCategorical(Categories):
     def _raw_value(self, source: Source, shape: Shape) -> Array:
         return np.eye(self.categories, dtype=self.dtype)[self._indices(source, shape[:-1])]
 
+    def enumerate_support(self) -> Array:
+        """Return the K one-hot vectors."""
+        return self._over_batch(np.eye(self.categories, dtype=self.dtype))
+
     def log_prob(self, value: Any) -> Tensor:
         """Return the log-probability of the one-hot vector `value`."""
         return self._expected_log_prob(self._event(value, _ONE_HOT))

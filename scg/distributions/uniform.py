@@ -49,6 +49,7 @@ class Uniform(Distribution):
 
     reparameterised = True
     continuous = True
+    moves_support = frozenset({"low", "high"})
 
     def __init__(self, low: Any = 0.0, high: Any = 1.0) -> None:
         self._set({"low": REAL, "high": REAL}, low=low, high=high)

@@ -8,6 +8,7 @@ import numpy as np
 import scipy.special as sp
 
 from scg._elementwise import elementwise
+from scg._noise_facts import BELOW_ONE
 from scg._op import KINK, POLE, stands_for
 from scg._tensor import Tensor
 from scg.ops import _samples
@@ -22,7 +23,7 @@ _BOTH = POSITIVE | NONNEGATIVE
 
 
 @elementwise(
-    y="sigmoid(x)", dx="y * (1 - y)", sign=_BOTH, library=sp.expit,
+    y="sigmoid(x)", dx="y * (1 - y)", sign=_BOTH | BELOW_ONE, library=sp.expit,
     # Where y comes close to 1, 1 - y has the rounding error of y.
     samples=_samples.elementwise((-6, 6), slope_ulps=16),
 )  # fmt: skip
@@ -36,7 +37,7 @@ def sigmoid(x: Any, /) -> Tensor:
     Returns
     -------
     Tensor
-        Positive.
+        Between 0 and 1.
 
     Notes
     -----

@@ -44,7 +44,8 @@ def _inside(a: Any, x: Any) -> Any:
     return np.where(below, sp.gammainc(a, x), -sp.gammaincc(a, x)) * (of_power + slopes)
 
 
-def _density(a: Any, x: Any) -> Any:
+def density(a: Any, x: Any) -> Any:
+    """Compute the gamma density of shape `a` and rate 1, on arrays: the slope of P in `x`."""
     return np.exp(sp.xlogy(a - 1, x) - x - sp.gammaln(a))
 
 
@@ -91,7 +92,7 @@ def gammainc(a: Any, x: Any, /) -> Any:
 
 @gammainc.vjp
 def _(F: Any, g: Any, needs: Any, _y: Any, a: Any, x: Any) -> Any:
-    return g * shape_slope(a, x) if needs[0] else None, g * _density(a, x) if needs[1] else None
+    return g * shape_slope(a, x) if needs[0] else None, g * density(a, x) if needs[1] else None
 
 
 @op(
@@ -128,4 +129,4 @@ def gammaincc(a: Any, x: Any, /) -> Any:
 
 @gammaincc.vjp
 def _(F: Any, g: Any, needs: Any, _y: Any, a: Any, x: Any) -> Any:
-    return -g * shape_slope(a, x) if needs[0] else None, -g * _density(a, x) if needs[1] else None
+    return -g * shape_slope(a, x) if needs[0] else None, -g * density(a, x) if needs[1] else None

@@ -14,7 +14,8 @@ from scg.ops import _samples
 from scg.tape import NONNEGATIVE, POSITIVE
 
 __all__ = [
-    "bernoulli_log_prob", "exponential_log_prob", "normal_log_prob", "uniform_log_prob",
+    "bernoulli_log_prob", "exponential_log_prob", "gamma_log_prob", "normal_log_prob",
+    "poisson_log_prob", "uniform_log_prob",
 ]  # fmt: skip
 
 
@@ -30,6 +31,16 @@ def _normal(x: Any, loc: Any, scale: Any) -> Any:
 
 def _exponential(x: Any, rate: Any) -> Any:
     return np.where(x < 0, -np.inf, np.log(rate) - rate * x)
+
+
+def _gamma(x: Any, concentration: Any, rate: Any) -> Any:
+    inside = np.where(x < 0, np.nan, x)
+    shape = sp.xlogy(concentration - 1, inside) - sp.gammaln(concentration)
+    return np.where(x < 0, -np.inf, concentration * np.log(rate) + shape - rate * x)
+
+
+def _poisson(x: Any, rate: Any) -> Any:
+    return sp.xlogy(x, rate) - rate - sp.gammaln(x + 1)
 
 
 def _uniform(x: Any, low: Any, high: Any) -> Any:
@@ -143,6 +154,82 @@ def exponential_log_prob(x: Any, rate: Any, /) -> Tensor:
     >>> import scg
     >>> scg.exponential_log_prob([3.0, -1.0], 1.0)
     Tensor([ -3., -inf])
+    """
+    ...
+
+
+@elementwise(
+    y="where(x < 0, -inf, concentration * log(rate) - gammaln(concentration) - rate * x"
+    " + where(concentration == 1, 0, (concentration - 1) * log(x)))",
+    dx="ratio(concentration - 1, x) - rate",
+    dconcentration="log(rate) + log(x) - digamma(concentration)",
+    drate="concentration / rate - x",
+    smooth=POLE, reference=_gamma,
+    samples=_samples.elementwise(
+        (0.1, 4), (0.5, 3), (0.5, 3), edges=(0.5, 1.0, 2.0), ulps=64,
+    ),
+)  # fmt: skip
+def gamma_log_prob(x: Any, concentration: Any, rate: Any, /) -> Tensor:
+    """Compute the log-density of `x` under a gamma distribution, elementwise.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        Value; below 0 the result is -inf.
+    concentration, rate : Tensor or array_like
+        Shape and inverse scale, positive.
+
+    Returns
+    -------
+    Tensor
+        In nats: `a * log(rate) + (a - 1) * log(x) - rate * x - log(gamma(a))`; at `x = 0` it is
+        inf, log(rate) or -inf as the concentration `a` is below, at or above 1.
+
+    Notes
+    -----
+    Gradient: `(a - 1) / x - rate`, `log(rate) + log(x) - digamma(a)` and `a / rate - x`; that in
+    `a` is NaN below 0. Zero is a pole of every argument, excluded where it is known to be positive.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.gamma_log_prob([3.0, -1.0], 1.0, 1.0)
+    Tensor([ -3., -inf])
+    """
+    ...
+
+
+@elementwise(
+    y="where(x == 0, 0, x * log(rate)) - rate - gammaln(x + 1)",
+    dx="log(rate) - digamma(x + 1)", drate="ratio(x, rate) - 1",
+    smooth=POLE, pole_safe=(NONNEGATIVE, POSITIVE), reference=_poisson,
+    samples=_samples.elementwise((0.5, 5), (0.5, 3), edges=(0.0, 1.0, 4.0), ulps=64),
+)  # fmt: skip
+def poisson_log_prob(x: Any, rate: Any, /) -> Tensor:
+    """Compute the log-probability of the count `x` under a Poisson distribution, elementwise.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        Not negative; between whole numbers the factorial is that of the gamma function.
+    rate : Tensor or array_like
+        Mean, not negative.
+
+    Returns
+    -------
+    Tensor
+        In nats: `x * log(rate) - rate - log(x!)`, with `0 * log(0) = 0`.
+
+    Notes
+    -----
+    Gradient: `log(rate) - digamma(x + 1)` and `x / rate - 1`, the quotient being 0 where both are
+    0. A rate of 0 is a pole, excluded where it is known to be positive.
+
+    Examples
+    --------
+    >>> import scg
+    >>> scg.poisson_log_prob([0.0, 1.0], 2.0)
+    Tensor([-2.        , -1.30685282])
     """
     ...
 

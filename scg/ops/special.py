@@ -8,6 +8,7 @@ import numpy as np
 import scipy.special as sp
 
 from scg._elementwise import elementwise
+from scg._noise_facts import BELOW_ONE
 from scg._op import POLE, SMOOTH
 from scg._tensor import Tensor
 from scg.ops import _samples
@@ -97,4 +98,38 @@ def ratio(x: Any, v: Any, /) -> Tensor:
     An op of its own and as smooth as a quotient, because the comparison that a `where` in its place
     would need is a jump to whoever differentiates again.
     """
+    ...
+
+
+def _xlog1my(x: Any, p: Any) -> Any:
+    return sp.xlog1py(x, -p)
+
+
+def _ratio_to_rest(x: Any, p: Any) -> Any:
+    return _ratio(x, 1 - p)
+
+
+@elementwise(
+    y="where(x == 0, where(p == p, 0, p), x * log1p(-p))", dx="xlog1my(1, p)",
+    dp="-ratio_to_rest(x, p)", library=_xlog1my, smooth=(SMOOTH, POLE), pole_safe=BELOW_ONE,
+    samples=_samples.elementwise((-3, 3), (0.1, 0.8), edges=(0.0, 1.0, 0.5, np.nan)),
+)  # fmt: skip
+def xlog1my(x: Any, p: Any, /) -> Tensor:
+    """Compute `x * log(1 - p)`, which is 0 where `x = 0`: what a probability leaves to the rest.
+
+    The formula is `xlog1py(x, -p)`, but there `p = sigmoid(z)` of a noisy `z` counts as a pole: of
+    a product no more is known than its sign, and `-p > -1` is not a sign. Here `p` itself is asked
+    whether it is known to be below 1. `xlogy(x, 1 - p)` would lose the digits of a small `p`.
+    """
+    ...
+
+
+@elementwise(
+    y="where(p == 1, where(x == 0, 0, x / (1 - p)), x / (1 - p))", dx="ratio_to_rest(1, p)",
+    dp="ratio_to_rest(y, p)", smooth=(SMOOTH, POLE), pole_safe=BELOW_ONE,
+    reference=_ratio_to_rest,
+    samples=_samples.elementwise((-3, 3), (0.1, 0.8), edges=(0.0, 1.0, 0.5, np.nan)),
+)  # fmt: skip
+def ratio_to_rest(x: Any, p: Any, /) -> Tensor:
+    """Divide by `1 - p`, with 0 / 0 = 0: minus the slope of `xlog1my`."""
     ...

@@ -29,6 +29,9 @@ class Script(GeneratorSource):
 
     normal = uniform = exponential = _given
 
+    def gamma(self, concentration):
+        return self._given(concentration.shape, concentration.dtype)
+
 
 def numbers(low, high):
     return st.floats(low, high, allow_subnormal=False)
@@ -75,6 +78,13 @@ def assert_frequencies(counts, probs):
     assert stats.chisquare(counts, counts.sum() * np.asarray(probs)).pvalue > FALSE_ALARM
 
 
+# The families of `simple` whose values can be enumerated.
+FINITE = {
+    "Bernoulli probs", "Bernoulli logits", "Categorical probs", "Categorical logits",
+    "OneHotCategorical probs", "OneHotCategorical logits",
+}  # fmt: skip
+
+
 def simple(dtype=np.float64):
     """Return one member of every family and parametrisation, batch shape (2, 3) or (2,)."""
     x = np.array([[0.2, -0.5, 1.0], [0.7, 0.1, -1.5]], dtype)
@@ -91,4 +101,5 @@ def simple(dtype=np.float64):
         "OneHotCategorical logits": scg.OneHotCategorical(logits=x),
         "Uniform": scg.Uniform(x, x + p),
         "Exponential": scg.Exponential(p),
+        "Gamma": scg.Gamma(p, 2 * p),
     }

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import special, stats
 
 import scg
-from scg.errors import OptionError, SupportError
+from scg.errors import BiasedGradientError, OptionError, SupportError
 from scg.testing import check_grads
 
 unit = numbers(0, 1)
@@ -135,3 +135,33 @@ def test_probabilities_outside_the_unit_interval_are_refused(bad):
 def test_values_outside_the_unit_interval_are_refused(bad):
     with pytest.raises(SupportError, match=r"value must be between 0 and 1.*index \(1,\)"):
         scg.Bernoulli(0.5).log_prob([0, bad])
+
+
+@pytest.mark.parametrize("reshape", [False, True])
+def test_a_sigmoid_of_noise_is_a_probability_away_from_both_ends(reshape):
+    """A likelihood of probs=sigmoid(z) is pathwise in z, at every order, as that of logits=z."""
+
+    def loss(rng, mu):
+        p = scg.sigmoid(scg.Normal(mu, 1.0).sample(2, rng=rng))
+        p = p.reshape((1, 2))[0] if reshape else p
+        d = scg.Bernoulli(p)
+        return (d.log_prob([0.0, 1.0]) + d.entropy()).sum()
+
+    assert_unbiased(loss, [0.3])
+    mu = scg.parameter(0.3)
+    first = scg.grad(loss(0, mu), mu, create_graph=True)
+    assert np.isfinite(raw(scg.grad(first, mu)))
+
+
+TOUCHING = {
+    "bump": lambda z: scg.exp(-z * z),
+    "rational": lambda z: 1.0 / (1.0 + z * z),
+    "half a sum": lambda z: 0.5 * (scg.sigmoid(z) + scg.sigmoid(-z)) * scg.exp(-z * z),
+}
+
+
+@pytest.mark.parametrize("name", TOUCHING)
+def test_noise_that_may_make_an_outcome_certain_is_refused(name):
+    p = TOUCHING[name](scg.Normal(scg.parameter(0.3), 1.0).sample(rng=0))
+    with pytest.raises(BiasedGradientError, match="xlog1my"):
+        scg.Bernoulli(p).log_prob(0.0).backward()

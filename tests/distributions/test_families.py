@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from families import raw, simple
+from families import FINITE, raw, simple
 
 import scg
 from scg.distributions._base import Distribution
@@ -156,32 +156,58 @@ def test_parameters_that_are_no_numbers_are_refused(name):
 @every_family
 def test_integer_parameters_become_float64(name):
     family = type(simple()[name])
-    parameters = dict.fromkeys(simple()[name].parameters, 1)
-    if set(parameters) == {"low", "high"}:
-        parameters["low"] = 0
-    if "factor" in parameters:
-        parameters = {"loc": [1], "factor": [[1]]}
+    whole = {"low": 0, "factor": [[1]], "covariance": [[1]], "precision": [[1]]}
+    parameters = {key: whole.get(key, 1) for key in simple()[name].parameters}
+    if set(parameters) & {"factor", "covariance", "precision"}:
+        parameters["loc"] = [1]
     if "Categ" in name:
         parameters = {key: [1, 2] for key in parameters}
     assert family(**parameters).dtype == np.float64
 
 
-@every_family
-def test_entropy_is_the_expected_surprise(name):
-    """Exact where the log-probability is linear in what is averaged, or constant."""
+@pytest.mark.parametrize("name", sorted(FINITE))
+def test_entropy_is_the_expected_surprise_of_a_finite_support(name):
     d = simple()[name]
-    if d.name == "Categorical":
-        index = np.arange(3)[:, None]
-        ours = np.sum(raw(d.probs).T * raw(d.log_prob(index)), axis=0)
-    elif d.name == "OneHotCategorical":
-        ours = np.sum(raw(d.probs).T * raw(d.log_prob(np.eye(3)[:, None])), axis=0)
-    elif d.name == "Normal":
-        # E[-log p] lies at one standard deviation: the log-density is quadratic.
-        center = raw(d.log_prob(d.mean))
-        ours = center - 0.5 * max(1, *d.event_shape, 0)
-    else:
-        ours = raw(d.log_prob(d.mean))
-    np.testing.assert_allclose(-ours, raw(d.entropy()), rtol=1e-12)
+    log_p = raw(d.log_prob(d.enumerate_support()))
+    np.testing.assert_allclose(-np.sum(np.exp(log_p) * log_p, 0), raw(d.entropy()), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["Normal", "Normal factor", "Uniform", "Exponential"])
+def test_entropy_is_the_surprise_at_the_mean_of_a_simple_log_density(name):
+    """It is linear, or constant, or quadratic: then E[-log p] lies at one standard deviation."""
+    d = simple()[name]
+    surprise = -raw(d.log_prob(d.mean))
+    if d.name == "Normal":
+        surprise = surprise + 0.5 * max(1, *d.event_shape, 0)
+    np.testing.assert_allclose(surprise, raw(d.entropy()), rtol=1e-12)
+
+
+@every_family
+def test_a_finite_support_is_enumerated_and_an_infinite_one_refused(name):
+    d = simple()[name]
+    if name not in FINITE:
+        with pytest.raises(OptionError, match=rf"scg\.{d.name} .*infinitely.*estimator"):
+            d.enumerate_support()
+        return
+    values = d.enumerate_support()
+    assert values.shape[1:] == (1,) * len(d.batch_shape) + d.event_shape
+    assert len(np.unique(values, axis=0)) == len(values)
+    p = np.exp(raw(d.log_prob(values)))
+    assert p.shape == (len(values), *d.batch_shape)
+    np.testing.assert_allclose(p.sum(axis=0), 1.0, rtol=1e-12)
+    value = raw(d.sample(20, rng=0))
+    matches = values.astype(float).reshape(len(values), 1, *values.shape[1:]) == value
+    assert np.all(matches.any(axis=0))
+    assert values.dtype == value.dtype
+    weights = p.reshape(p.shape + (1,) * len(d.event_shape))
+    np.testing.assert_allclose((weights * values).sum(axis=0), raw(d.mean), rtol=1e-12)
+
+
+@every_family
+def test_parameters_that_are_named_special_exist(name):
+    d = simple()[name]
+    assert d.moves_support | d.without_gradient <= set(d.parameters)
+    assert isinstance(d.moves_support, frozenset)
 
 
 def test_a_family_without_closed_forms_says_so():

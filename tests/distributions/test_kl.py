@@ -40,6 +40,13 @@ def test_exponential(rate, other):
     close(scg.kl_divergence(scg.Exponential(rate), scg.Exponential(other)), wanted, rtol=1e-8)
 
 
+@given(numbers(0.5, 5), positive, numbers(0.5, 5), positive)
+def test_gamma(a, rate, b, other):
+    p, q = stats.gamma(a, scale=1 / rate), stats.gamma(b, scale=1 / other)
+    ours = scg.kl_divergence(scg.Gamma(a, rate), scg.Gamma(b, other))
+    close(ours, integral(p, q, 0, p.isf(1e-17)), rtol=1e-7)
+
+
 @given(real, positive, numbers(0, 2), numbers(0, 2))
 def test_uniform(low, width, below, above):
     ends = low - below, low + width + above
@@ -154,6 +161,10 @@ GRADIENTS = {
     "factor to scale": (lambda a, s, t: (scg.Normal(a, s), scg.Normal(0.0, t)), x, R, y + 1),
     "scale to factor": (lambda s, b, t: (scg.Normal(0.0, s), scg.Normal(b, t)), y + 1, y, S),
     "exponential": (lambda a, b: (scg.Exponential(a), scg.Exponential(b)), y + 1, y + 2),
+    "gamma": (
+        lambda a, b, c, d: (scg.Gamma(a, b), scg.Gamma(c, d)),
+        *(y + 1, y + 2, x + 1.5, y + 1),
+    ),
     "uniform": (lambda a, b, c, d: (scg.Uniform(a, b), scg.Uniform(c, d)), x, y + 1, x - 1, y + 3),
     "bernoulli": (lambda a, b: (scg.Bernoulli(a), scg.Bernoulli(logits=b)), y, x),
     "bernoulli logits": (lambda a, b: (scg.Bernoulli(logits=a), scg.Bernoulli(b)), x, y),

@@ -196,6 +196,7 @@ JAX = {
     "poisson_log_prob": lambda x, m: jsp.special.xlogy(x, m) - m - jsp.special.gammaln(x + 1),
     "polygamma_of_order": lambda x, n: jsp.special.polygamma(n, x),
     "ratio": jnp.divide,
+    "ratio_to_rest": lambda x, p: x / (1 - p),
     "scatter": _scatter,
     "scatter_along_axis": _scatter_along,
     "slogdet": lambda a: jnp.linalg.slogdet(a)[1],
@@ -208,6 +209,7 @@ JAX = {
     "take_along_axis": lambda x, index, axis: jnp.take_along_axis(x, index, axis),
     "topk": _topk(0),
     "topk_indices": _topk(1),
+    "xlog1my": lambda x, p: jsp.special.xlog1py(x, -p),
     "uniform_log_prob": lambda x, low, high: jsp.stats.uniform.logpdf(x, low, high - low),
 }
 
