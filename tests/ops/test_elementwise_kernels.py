@@ -74,3 +74,14 @@ def test_a_kernel_neither_warns_nor_writes_to_its_input():
     y = scg.sqrt(scg.tensor(x, copy=False))
     assert np.isnan(scg.peek(y)).all()
     assert (x == -1.0).all()
+
+
+@pytest.mark.parametrize("name", ["exp", "sigmoid", "deg2rad", "logaddexp", "xlogy"])
+@pytest.mark.parametrize("dtype", ["?", "i1", "i4", "f2", "f4", "f8", ">f4", ">f8"])
+def test_the_choice_by_size_changes_no_dtype_and_rounds_alike(name, dtype):
+    """Small arrays of native floats go straight to the ufunc, all others the longer road."""
+    function = getattr(scg, name)
+    inputs = [np.ones(20_000, dtype)] * len(function.op.inputs)
+    large, small = function(*inputs).numpy(), function(*[x[:3] for x in inputs]).numpy()
+    assert small.dtype == large.dtype
+    np.testing.assert_allclose(small, large[:3], rtol=4 * np.finfo(large.dtype).eps)
