@@ -63,12 +63,21 @@ def available_memory() -> int | None:
 
 
 def _bounds() -> Iterator[int]:
-    if _MEMINFO.exists():
-        rows = dict(row.split(":") for row in _MEMINFO.read_text().splitlines())
-        yield sum(1024 * int(rows[name].split()[0]) for name in ("MemAvailable", "SwapFree"))
+    rows = dict(row.split(":") for row in _content(_MEMINFO).splitlines())
+    if "MemAvailable" in rows:
+        found = (rows.get(name, "0 kB").split()[0] for name in ("MemAvailable", "SwapFree"))
+        yield 1024 * sum(map(int, found))
     elif hasattr(os, "sysconf"):
         yield os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     for path in _LIMITS:
-        text = path.read_text().strip() if path.exists() else "max"
-        if text != "max":
+        text = _content(path).strip()
+        if text.isdecimal():  # and not "max"
             yield int(text)
+
+
+def _content(path: Path) -> str:
+    """Return a file's text, or nothing where the system has no such file or hides it."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

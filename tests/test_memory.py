@@ -35,8 +35,9 @@ def test_a_container_may_have_less(machine, text, room):
     assert available_memory() == room
 
 
-def test_without_a_table_it_is_the_whole_machine(machine, monkeypatch):
-    machine[0].unlink()
+@pytest.mark.parametrize("table", [None, "MemTotal: 900 kB\n"])
+def test_without_a_figure_it_is_the_whole_machine(machine, monkeypatch, table):
+    machine[0].unlink() if table is None else machine[0].write_text(table)
     pages = {"SC_PHYS_PAGES": 7, "SC_PAGE_SIZE": 4096}
     monkeypatch.setattr(_memory.os, "sysconf", pages.__getitem__, raising=False)
     assert available_memory() == 7 * 4096
