@@ -25,13 +25,15 @@ from scg.tape import (
     POSITIVE,
     REQUIRES,
     ROUTED,
+    SCORE,
     TRAINABLE,
     DrawNode,
     grad_enabled,
 )  # fmt: skip
 
 __all__ = [
-    "ROUTES", "Coupling", "Distribution", "Site", "check_route", "coupling_of", "pathwise_site",
+    "ROUTES", "Coupling", "Distribution", "Site", "check_route", "coupling_of",
+    "note_own_score", "pathwise_site",
     "score_site", "with_noise",
 ]  # fmt: skip
 
@@ -176,6 +178,26 @@ def _note_draw(
         node.runs = (run,)
         if grad_enabled():
             run.add_draw()
+
+
+def note_own_score(distribution: Distribution, value: Any, log_prob: Tensor) -> Tensor:
+    """Mark a log-probability of a draw under the parameters that it was drawn with."""
+    node = value._node if isinstance(value, Tensor) else None
+    if isinstance(node, DrawNode) and node.site is not None and node.site.live:
+        drawn = node.site.distribution
+        if log_prob._node is not None and _same(drawn, distribution):
+            log_prob._node.flags |= SCORE
+            log_prob._node.draw = node.draw
+    return log_prob
+
+
+def _same(first: Distribution, second: Distribution) -> bool:
+    if first is second:
+        return True
+    a, b = first.parameters, second.parameters
+    return type(first) is type(second) and a.keys() == b.keys() and all(
+        a[k]._node is not None and a[k]._node is b[k]._node for k in a
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,8 @@ class Analysis:
         targets: set[Node] | None,
     ) -> None:  # fmt: skip
         self.costs = costs
+        # Those that depend on whatever is read until backward.
+        self.unmarked = sum(1 << i for i, cost in enumerate(costs) if cost.time == NEVER)
         self.targets = targets
         self.routes: dict[Node, Route] = {}
         self.refusals = Refusals(self)
@@ -233,14 +235,6 @@ class Analysis:
             if node is not None:
                 way = (Passage.SUPPORT, mixed_axes(len(node.shape)))
                 self._push(node, way, costs, Cause(Passage.SUPPORT, route.node))
-
-    def unmarked(self, costs: int) -> int:
-        """Return those of some costs that depend on whatever is read until backward."""
-        total = 0
-        for index, cost in enumerate(self.costs):
-            if cost.time == NEVER:
-                total |= 1 << index
-        return costs & total
 
 
 def _after(passage: Passage, step: Passage) -> Passage:

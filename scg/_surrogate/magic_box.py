@@ -36,12 +36,12 @@ def expectation_plan(
     loss: Tensor, weight: Any, *, of: str, traced: bool, targets: set[Node] | None
 ) -> Plan:
     """Return the sweeps that estimate the gradient of E[sum(weight * loss)]."""
+    current_run().settle()
     if of == "value":
         return value_plan(loss, weight)
     if of != "expectation":
         raise OptionError(f'of={of!r} is not "expectation" or "value"')
     check_order(loss)
-    current_run().settle()
     if loss._node is not None and check_boxed(loss._node):
         return value_plan(loss, weight)
     decided = analyse(loss, _array(weight), targets)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +13,7 @@ from scg._typing import Array, DType, Shape
 from scg.distributions._support import Support, check_parameter, check_value
 from scg.errors import BiasedGradientError, DTypeError, OptionError, ShapeError
 from scg.noise import Source, as_source
-from scg.site import check_route, coupling_of, pathwise_site, score_site
+from scg.site import check_route, coupling_of, note_own_score, pathwise_site, score_site
 
 __all__ = ["Distribution", "float_parameters"]
 
@@ -28,6 +29,17 @@ def float_parameters(**values: Any) -> dict[str, Tensor]:
         dtype = np.dtype(np.float64)
     tensors = {name: as_tensor(v) for name, v in values.items()}
     return {name: t if t.dtype == dtype else t.astype(dtype) for name, t in tensors.items()}
+
+
+def _noting_own_draws(log_prob: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Mark the score of a draw, so that a surrogate written by hand with it can be recognised."""
+
+    @wraps(log_prob)
+    def noting(self: Any, value: Any) -> Tensor:
+        result = log_prob(self, value)
+        return note_own_score(self, value, result)
+
+    return noting
 
 
 class Distribution:
@@ -71,6 +83,12 @@ class Distribution:
     parameters: dict[str, Tensor]
     batch_shape: Shape
     event_shape: Shape = ()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Let every `log_prob` note when it is asked about a draw of the very same distribution."""
+        super().__init_subclass__(**options)
+        if "log_prob" in vars(cls):
+            cls.log_prob = _noting_own_draws(cls.log_prob)  # type: ignore[method-assign]
 
     @property
     def name(self) -> str:
