@@ -166,7 +166,7 @@ def exponential_log_prob(x: Any, rate: Any, /) -> Tensor:
     drate="concentration / rate - x",
     smooth=POLE, reference=_gamma,
     samples=_samples.elementwise(
-        (0.1, 4), (0.5, 3), (0.5, 3), edges=(0.5, 1.0, 2.0), ulps=64,
+        (0.1, 4), (0.5, 3), (0.5, 3), edges=_samples.MODERATE, conditioned=True,
     ),
 )  # fmt: skip
 def gamma_log_prob(x: Any, concentration: Any, rate: Any, /) -> Tensor:
@@ -203,7 +203,7 @@ def gamma_log_prob(x: Any, concentration: Any, rate: Any, /) -> Tensor:
     y="where(x == 0, 0, x * log(rate)) - rate - gammaln(x + 1)",
     dx="log(rate) - digamma(x + 1)", drate="ratio(x, rate) - 1",
     smooth=POLE, pole_safe=(NONNEGATIVE, POSITIVE), reference=_poisson,
-    samples=_samples.elementwise((0.5, 5), (0.5, 3), edges=(0.0, 1.0, 4.0), ulps=64),
+    samples=_samples.elementwise((0.5, 5), (0.5, 3), edges=_samples.MODERATE, conditioned=True),
 )  # fmt: skip
 def poisson_log_prob(x: Any, rate: Any, /) -> Tensor:
     """Compute the log-probability of the count `x` under a Poisson distribution, elementwise.

@@ -185,6 +185,7 @@ JAX = {
     "getitem": lambda x, *arrays, index: x[fill(index, arrays)],
     "identity": lambda x: x,
     "index_set": _set,
+    "linear": lambda x, w, b: x @ w + b,
     "linear_recurrence": _recurrence,
     "logcumsumexp": _flat(jax.lax.cumlogsumexp),
     "max_pool2d": _max_pool,
