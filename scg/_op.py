@@ -254,7 +254,7 @@ class Op:
             note_noise(self, result, arrays, nodes, statics)
         return Tensor(y, result)
 
-    def _residuals(self, y: Array, arrays: Sequence[Any]) -> tuple[Any, ...]:
+    def _residuals(self, y: Any, arrays: Sequence[Any]) -> tuple[Any, ...]:
         kept = self._kept
         if self.variadic:
             # The last mark is for all of `*xs`, those before it for the inputs named one by one.

@@ -28,6 +28,7 @@ from scg.tape import (
     SCORE,
     TRAINABLE,
     DrawNode,
+    NoisyNode,
     grad_enabled,
 )  # fmt: skip
 
@@ -185,7 +186,7 @@ def note_own_score(distribution: Distribution, value: Any, log_prob: Tensor) -> 
     node = value._node if isinstance(value, Tensor) else None
     if isinstance(node, DrawNode) and node.site is not None and node.site.live:
         drawn = node.site.distribution
-        if log_prob._node is not None and _same(drawn, distribution):
+        if isinstance(log_prob._node, NoisyNode) and _same(drawn, distribution):
             log_prob._node.flags |= SCORE
             log_prob._node.draw = node.draw
     return log_prob
