@@ -12,10 +12,8 @@ from scg._typing import Array, Shape
 from scg.distributions._base import Distribution
 from scg.distributions._kl import kl_pair
 from scg.distributions._support import NUMBER, REAL, Support, check_parameter
-from scg.errors import BiasedGradientError
 from scg.noise import Source
 from scg.site import with_noise
-from scg.tape import TRAINABLE
 
 __all__ = ["Uniform"]
 
@@ -67,17 +65,8 @@ class Uniform(Distribution):
 
     def _noise_to_value(self, source: Source, shape: Shape) -> Tensor:
         u = with_noise(source.uniform(shape, self.dtype), positive=True)
+        # Never past `high`: u is at most 1 - eps / 2, which outweighs how much rounding adds.
         return self.low + (self.high - self.low) * u
-
-    def _raw_value(self, source: Source, shape: Shape) -> Array:
-        for name, end in self.parameters.items():
-            if end._node is not None and end._node.flags & TRAINABLE:
-                raise BiasedGradientError(
-                    f"scg.Uniform: the score function is biased where the support moves with a "
-                    f"trainable parameter, and {name} is or depends on one; draw with "
-                    'estimator="pathwise"'
-                )
-        return super()._raw_value(source, shape)
 
     def log_prob(self, value: Any) -> Tensor:
         """Return the log-density at `value`, -inf outside [low, high]."""

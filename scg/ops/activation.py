@@ -8,11 +8,10 @@ import numpy as np
 import scipy.special as sp
 
 from scg._elementwise import elementwise
-from scg._noise_facts import BELOW_ONE
 from scg._op import KINK, POLE, stands_for
 from scg._tensor import Tensor
 from scg.ops import _samples
-from scg.tape import NONNEGATIVE, POSITIVE
+from scg.tape import BELOW_ONE, NONNEGATIVE, POSITIVE
 
 __all__ = [
     "elu", "gelu", "leaky_relu", "log_sigmoid", "logit", "relu", "selu", "sigmoid",

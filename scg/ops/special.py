@@ -8,11 +8,10 @@ import numpy as np
 import scipy.special as sp
 
 from scg._elementwise import elementwise
-from scg._noise_facts import BELOW_ONE
 from scg._op import POLE, SMOOTH
 from scg._tensor import Tensor
 from scg.ops import _samples
-from scg.tape import NONNEGATIVE
+from scg.tape import BELOW_ONE, NONNEGATIVE
 
 __all__ = ["xlog1py", "xlogy"]
 
