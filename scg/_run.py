@@ -92,6 +92,8 @@ class Run:
         The costs marked by `scg.cost` that no backward has reached yet.
     begin, end : int
         Orders of the nodes between which Python could act on an escape.
+    drawn : bool
+        Anything at all was drawn in it, from fixed distributions too.
     pending : bool
         Something was drawn or read since the last backward.
     ended : bool
@@ -115,6 +117,7 @@ class Run:
     marks: dict[Any, Place] = field(default_factory=dict)
     begin: int | None = None
     end: int = 0
+    drawn: bool = False
     pending: bool = False
     ended: bool = False
     updates: int = 0

@@ -175,6 +175,7 @@ def _note_draw(
     node.site = Site(
         distribution, value, estimator, draw, _stamp(distribution), pathwise, live, coupling
     )
+    run.drawn = True
     if live:
         node.runs = (run,)
         if grad_enabled():

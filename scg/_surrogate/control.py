@@ -71,17 +71,18 @@ def _touched(
     """
     touched = dict.fromkeys(others, 0)
     masks: dict[Node, int] = {}
+    constants: list[tuple[Node, int]] = []
     for index, cost in enumerate(costs):
         if cost.node is not None:
             masks[cost.node] = masks.get(cost.node, 0) | 1 << index
-    for node, mask in _spread(masks):
-        check_forgotten([node.order] if node.op is not None else [], spans)
-        for run in others:
-            if node.op is not None and run.span[0] <= node.order <= run.span[1]:
-                touched[run] |= mask
-        for run in node.runs:
-            if run in touched:
-                touched[run] |= mask
+        elif cost.origin is not None:
+            constants.append((cost.origin, 1 << index))
+    for node, mask in (*_spread(masks), *constants):
+        if node.op is not None:
+            check_forgotten(node.order, spans)
+            for run in others:
+                if run in node.runs or run.span[0] <= node.order <= run.span[1]:
+                    touched[run] |= mask
     return touched
 
 

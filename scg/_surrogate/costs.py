@@ -13,7 +13,7 @@ import numpy as np
 
 from scg._partial import Partial
 from scg._smoothness import Linear, Passage
-from scg.tape import ROUTED, Node, unbroadcast
+from scg.tape import REQUIRES, ROUTED, Node, unbroadcast
 
 __all__ = ["NEVER", "Cost", "Costs", "take_apart"]
 
@@ -34,12 +34,15 @@ class Cost:
         The derivative of the loss with respect to each.
     time : float
         It depends on what was read before that order.
+    origin : Node or None
+        Where a constant was taken into the graph.
     """
 
     node: Node | None
     value: Any
     coefficient: Any
     time: float
+    origin: Node | None = None
 
     @property
     def terms(self) -> Any:
@@ -130,12 +133,16 @@ def _open(
     assert values is not None
     time, above = visit.time, visit.above
     if op.name == "cost":
-        current = node.statics["run"]
-        current.marks.pop(node, None)
+        for run in node.runs:
+            run.marks.pop(node, None)
         time = max(above, node.order) if time == NEVER else time
     elif op.linear is not Linear.MOVES:
         above = max(above, node.order)
-    cotangents = op.raw_vjp(node, visit.cotangent, (True,) * len(node.parents))
+    needs = [
+        carries or (parent is not None and bool(parent.flags & REQUIRES))
+        for carries, parent in zip(operands, node.parents, strict=True)
+    ]
+    cotangents = op.raw_vjp(node, visit.cotangent, needs)
     found: list[Any] = [True if c else None for c in operands]
     for number, (parent, value, g) in enumerate(zip(node.parents, values, cotangents, strict=True)):
         if g is None:
@@ -147,7 +154,7 @@ def _open(
             if parent is not None:
                 parts.coefficients.append((parent, g))
         elif parent is None:
-            found[number] = Cost(None, value, g, time)
+            found[number] = Cost(None, value, g, time, node)
             parts.costs.append(found[number])
         elif parent in visits:
             _add(visits[parent], g, time, max(above, node.order))

@@ -9,7 +9,7 @@ import numpy as np
 
 from scg import _axes
 from scg._op import SMOOTH, Linear, Op
-from scg._run import current_run
+from scg._run import current_run, merge
 from scg._surrogate.control import decided
 from scg._tensor import Tensor, as_tensor
 from scg.errors import GradientError
@@ -67,14 +67,16 @@ def cost(x: Any) -> Tensor:
         t = t.astype(np.float64)
     run = current_run()
     if t._node is None and not decided(None):
+        if any(r.drawn for r in run.chain):
+            return t  # of fixed draws alone: no gradient depends on it
         raise GradientError(
-            "scg.cost was given a plain number, and nothing random was read in this run that it "
+            "scg.cost was given a plain number, and nothing random was drawn in this run that it "
             "could depend on; read the draw (int(action), action.numpy()), pass the tensor itself, "
             "or make the call inside scg.episode() if the draw was"
         )
-    result = _COST.record(t._data, (t._data,), (t._node,), {"run": run})
+    result = _COST.record(t._data, (t._data,), (t._node,), {})
     node = result._node if isinstance(result._node, NoisyNode) else _random(result)
-    node.inputs, node.flags = (t._data,), node.flags | ROUTED
+    node.inputs, node.flags, node.runs = (t._data,), node.flags | ROUTED, merge((run, *node.runs))
     run.marks[node] = place_of_caller()
     run.add_draw()
     return Tensor(t._data, node)
@@ -85,7 +87,7 @@ def _random(result: Tensor) -> NoisyNode:
     old = result._node
     flags = (old.flags if old is not None else 0) | ROUTED
     parents = old.parents if old is not None else (None,)
-    node = NoisyNode(_COST, parents, (None, None), {"run": current_run()}, flags,
+    node = NoisyNode(_COST, parents, (None, None), {}, flags,
                      old.stamp if old is not None else 0, result.shape, result.dtype,
                      sys._getframe(2))  # fmt: skip
     node.shapes = (result.shape,)

@@ -166,10 +166,9 @@ def check_past(runs: Iterable[Run]) -> None:
         )
 
 
-def check_forgotten(orders: Iterable[int], spans: Iterable[tuple[int, int]]) -> None:
+def check_forgotten(order: int, spans: Iterable[tuple[int, int]]) -> None:
     """Refuse a loss with a part that was formed in a run too long ago to know what was read."""
-    spans = list(spans)
-    if spans and any(first <= o <= last for o in orders for first, last in spans):
+    if any(first <= order <= last for first, last in spans):
         raise BiasedGradientError(
             "a part of this loss was formed in an earlier run, between raw reads that may have "
             "decided it and that are gone; form it again after the last optimizer.step() or "
