@@ -16,12 +16,25 @@ from typing import Any, TypeVar
 import numpy as np
 
 from scg import _axes
-from scg._op import Op, Smoothness, register
+from scg._noise_facts import LOUD, keep_for_routing, note_origin
+from scg._op import SMOOTH, Op, Smoothness, register
 from scg._rule import FLOATS, Rule, are_floats, as_floats
+from scg._signs import note_sign
 from scg._tensor import Tensor, as_array
 from scg._typing import Shape
 from scg.errors import ShapeError
-from scg.tape import REQUIRES, TRAINABLE, Node, _grad_enabled
+from scg.tape import (
+    HELD,
+    INHERITED,
+    NOISE,
+    RANDOM,
+    REQUIRES,
+    ROUTED,
+    TRAINABLE,
+    Node,
+    NoisyNode,
+    _grad_enabled,
+)
 
 __all__ = ["ElementwiseOp", "broadcast_shape", "elementwise"]
 
@@ -215,13 +228,34 @@ class ElementwiseOp(Op):
         self.public = short
 
 
-# What a node of an ordinary, noise-free graph carries; anything else takes the general road.
+# What a node of an ordinary, noise-free graph carries.
 _PLAIN = REQUIRES | TRAINABLE
+# Of these flags only the first may be there for the short road; all else takes the general one.
+_SHORT = REQUIRES | HELD | LOUD
+
+
+def _noisy(
+    op: ElementwiseOp, y: Any, arrays: tuple[Any, ...], nodes: tuple[Node | None, ...],
+    saved: tuple[Any, ...], flags: int, stamp: int,
+) -> Tensor:  # fmt: skip
+    """Record a smooth op on noisy values."""
+    flags &= INHERITED
+    if not flags & RANDOM:
+        return Tensor(y, Node(op, nodes, saved, _NONE, flags, stamp, y.shape, y.dtype,
+                              sys._getframe(2)))  # fmt: skip
+    node = NoisyNode(op, nodes, saved, _NONE, flags, stamp, y.shape, y.dtype, sys._getframe(2))
+    note_origin(node, nodes)
+    if op.sign and flags & NOISE:
+        note_sign(op, node, arrays, nodes)
+    if flags & ROUTED:
+        keep_for_routing(op, node, arrays, nodes)
+    return Tensor(y, node)
 
 
 def _unary(op: ElementwiseOp) -> Callable[..., Tensor]:
     keep_y, keep_x = op._kept
     forward, record, plain = op.forward, op.record, op._all_smooth
+    smooth = op.smooth is SMOOTH
 
     def public(x: Any, /) -> Tensor:
         if x.__class__ is not Tensor:
@@ -235,10 +269,13 @@ def _unary(op: ElementwiseOp) -> Callable[..., Tensor]:
             y = np.asarray(y)
         if node is None:
             return Tensor(y, None)
-        if plain and node.flags == _PLAIN and _grad_enabled.get():
+        if plain and node.flags & _SHORT == REQUIRES and _grad_enabled.get():
             saved = (y if keep_y else None, data if keep_x else None)
-            return Tensor(y, Node(op, (node,), saved, _NONE, _PLAIN, node.version, y.shape,
-                                  y.dtype, sys._getframe(1)))  # fmt: skip
+            if node.flags == _PLAIN:
+                return Tensor(y, Node(op, (node,), saved, _NONE, _PLAIN, node.version, y.shape,
+                                      y.dtype, sys._getframe(1)))  # fmt: skip
+            if smooth:
+                return _noisy(op, y, (data,), (node,), saved, node.flags, node.version)
         return record(y, (data,), (node,), _NONE)
 
     return public
@@ -247,6 +284,7 @@ def _unary(op: ElementwiseOp) -> Callable[..., Tensor]:
 def _binary(op: ElementwiseOp) -> Callable[..., Tensor]:
     keep_y, keep_a, keep_b = op._kept
     forward, record, plain = op.forward, op.record, op._all_smooth
+    smooth = op.smooth is SMOOTH
 
     def public(a: Any, b: Any, /) -> Tensor:
         if a.__class__ is Tensor:
@@ -265,14 +303,15 @@ def _binary(op: ElementwiseOp) -> Callable[..., Tensor]:
             y = np.asarray(y)
         if m is None and n is None:
             return Tensor(y, None)
-        if (
-            plain and (m is None or m.flags == _PLAIN) and (n is None or n.flags == _PLAIN)
-            and _grad_enabled.get()
-        ):  # fmt: skip
+        flags = (0 if m is None else m.flags) | (0 if n is None else n.flags)
+        if plain and flags & _SHORT == REQUIRES and _grad_enabled.get():
             saved = (y if keep_y else None, left if keep_a else None, right if keep_b else None)
             stamp = (0 if m is None else m.version) + (0 if n is None else n.version)
-            return Tensor(y, Node(op, (m, n), saved, _NONE, _PLAIN, stamp, y.shape, y.dtype,
-                                  sys._getframe(1)))  # fmt: skip
+            if flags == _PLAIN:
+                return Tensor(y, Node(op, (m, n), saved, _NONE, _PLAIN, stamp, y.shape, y.dtype,
+                                      sys._getframe(1)))  # fmt: skip
+            if smooth:
+                return _noisy(op, y, (left, right), (m, n), saved, flags, stamp)
         return record(y, (left, right), (m, n), _NONE)
 
     return public

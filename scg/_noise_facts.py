@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scg._run import PAST, Run, merge
+from scg._signs import facts_of, note_sign
 from scg._smoothness import JUMP, OPAQUE, POLE, SMOOTH, Linear, Passage, Smoothness
 from scg.tape import (
     BELOW_ONE,
@@ -17,12 +18,11 @@ from scg.tape import (
     KINKED,
     MIXED,
     NOISE,
-    NONNEGATIVE,
-    POSITIVE,
     RANDOM,
     REQUIRES,
     ROUTED,
     SCORE,
+    TAGGED,
     TRAINABLE,
     Node,
     NoisyNode,
@@ -32,80 +32,75 @@ from scg.tape import (
 if TYPE_CHECKING:
     from scg._op import Op
 
-__all__ = ["BELOW_ONE", "note_noise"]
+__all__ = ["BELOW_ONE", "LOUD", "keep_for_routing", "note_noise", "note_origin"]
 
 _BOTH = NOISE | TRAINABLE
-_SIGNS = POSITIVE | NONNEGATIVE
-_FACTS = _SIGNS | BELOW_ONE
-# Rules about signs do not keep BELOW_ONE (the sum of two numbers below 1 may be above); what only
-# moves elements does.
-_MOVING = frozenset({
-    "identity", "reshape", "transpose", "swapaxes", "moveaxis", "expand_dims", "squeeze",
-    "broadcast_to", "getitem", "take_along_axis", "flip", "roll", "concatenate", "stack",
-})  # fmt: skip
+# Of what carries these, more is noted than where the noise comes from.
+LOUD = BOXED | MIXED | SCORE | HANDMADE | TAGGED
 
 
 def note_noise(
     op: Op, result: NoisyNode, arrays: Sequence[Any], nodes: Sequence[Node | None], statics: Any
 ) -> None:
     """Fill in what a noisy node knows, from its inputs and from the op's record."""
-    tracked = [n for n in nodes if n is not None]
-    result.draw = next((n.draw for n in tracked if n.draw), None)
-    result.runs = _runs_of(tracked)
-    result.shapes = tuple([np.shape(a) for a in arrays])
-    if any(n.tags for n in tracked):
-        result.tags = frozenset().union(*(n.tags for n in tracked))
+    note_origin(result, nodes)
+    flags = result.flags
+    if op.rules is None:
+        result.notes().shapes = tuple([np.shape(a) for a in arrays])
+    if op.sign and flags & NOISE:
+        note_sign(op, result, arrays, nodes)
+    if op.smooth is not SMOOTH:
+        _note_passages(op, result, arrays, nodes, statics)
+    if flags & LOUD:
+        _note_loud(op, result, nodes)
+    if result.flags & ROUTED:
+        keep_for_routing(op, result, arrays, nodes)
+    if not grad_enabled():
+        _hold(result, [n for n in nodes if n is not None])
+
+
+def note_origin(result: NoisyNode, nodes: Sequence[Node | None]) -> None:
+    """Note a draw and the runs that an op's inputs come from."""
+    runs: tuple[Run, ...] = ()
+    for node in nodes:
+        if node is None:
+            continue
+        if result.draw is None:
+            result.draw = node.draw
+        if node.runs is not runs and node.runs:
+            runs = merge((*runs, *node.runs)) if runs else node.runs
+    result.runs = runs
+
+
+def _note_loud(op: Op, result: NoisyNode, nodes: Sequence[Node | None]) -> None:
+    tags = frozenset().union(*(n.tags for n in nodes if n is not None))
+    if tags:
+        result.notes().tags = tags
     if result.flags & BOXED and not _keeps_boxed(op, nodes):
         result.flags |= MIXED
-    if op.smooth is not SMOOTH or result.flags & NOISE:
-        _note_passages(op, result, arrays, nodes, statics)
     if result.flags & SCORE and op.linear is Linear.EACH:
         _note_handmade(result, nodes)
-    if result.flags & ROUTED:
-        _keep_for_routing(op, result, arrays, nodes)
-    if not grad_enabled():
-        _hold(result, tracked)
-
-
-def _runs_of(tracked: Sequence[Node]) -> tuple[Run, ...]:
-    first = tracked[0].runs
-    if all(n.runs is first for n in tracked):
-        return first
-    return merge(run for n in tracked for run in n.runs)
 
 
 def _note_passages(
     op: Op, result: NoisyNode, arrays: Sequence[Any], nodes: Sequence[Node | None], statics: Any
 ) -> None:
-    """Note signs, and how each input is passed on; a jump with noise leaves the choice to backward.
+    """Note how each input is passed on; a jump with noise leaves the choice to backward.
 
     Two inputs of one jump meet in it: `x > theta` is a jump of `theta` that the noise in x crosses.
     """
     facts: list[int] = []
-    if result.flags & NOISE and (op.sign or op.smooth is not SMOOTH):
-        facts = [_facts(a, n) for a, n in zip(arrays, nodes, strict=True)]
-    if op.smooth is not SMOOTH:
-        result.classes = _passages(op, result, facts, nodes, statics)
-        rough = any(
-            n is not None and n.flags & (_BOTH | ROUTED) and c > Passage.FLAT
-            for n, c in zip(nodes, result.classes, strict=True)
-        )
-        if rough and result.flags & TRAINABLE:
-            result.flags |= ROUTED
-        if Passage.KINK in result.classes and result.flags & _BOTH == _BOTH:
-            result.flags |= KINKED
-    if op.sign and result.flags & NOISE:
-        same = len(nodes) == 2 and nodes[0] is nodes[1]
-        sign = op.sign if isinstance(op.sign, int) else _of_rule(op, same, facts)
-        # All of nothing is positive, but its sum is 0.
-        empty = any(n is not None and 0 in n.shape for n in nodes)
-        result.flags |= sign & ~POSITIVE if empty else sign
-
-
-def _of_rule(op: Op, same: bool, facts: list[int]) -> int:
-    kept = _FACTS if op.name in _MOVING else _SIGNS
-    assert callable(op.sign)
-    return op.sign(same, *[f & kept for f in facts])
+    if result.flags & NOISE:
+        facts = [facts_of(a, n) for a, n in zip(arrays, nodes, strict=True)]
+    classes = result.notes().classes = _passages(op, result, facts, nodes, statics)
+    rough = any(
+        n is not None and n.flags & (_BOTH | ROUTED) and c > Passage.FLAT
+        for n, c in zip(nodes, classes, strict=True)
+    )
+    if rough and result.flags & TRAINABLE:
+        result.flags |= ROUTED
+    if Passage.KINK in classes and result.flags & _BOTH == _BOTH:
+        result.flags |= KINKED
 
 
 def _passages(
@@ -169,21 +164,10 @@ def _safe(op: Op, facts: Sequence[int]) -> Sequence[int]:
     return [fact & n for fact, n in zip(facts, needed, strict=True)]
 
 
-def _facts(value: Any, node: Node | None) -> int:
-    """Return what is known of an operand's sign: of a noisy one by its ops, else by its values."""
-    if node is not None and node.flags & NOISE:
-        return node.flags & _FACTS
-    if value is None:
-        return 0
-    if np.all(np.greater(value, 0)):
-        return POSITIVE | NONNEGATIVE
-    return NONNEGATIVE if np.all(np.greater_equal(value, 0)) else 0
-
-
 # --- what backward will need to choose routes ------------------------------------------------
 
 
-def _keep_for_routing(
+def keep_for_routing(
     op: Op, result: NoisyNode, arrays: Sequence[Any], nodes: Sequence[Node | None]
 ) -> None:
     """Keep the way to the draws through steps without a derivative, and the values of costs.
@@ -196,7 +180,7 @@ def _keep_for_routing(
         if result.parents != tuple(nodes):
             result.runs = (PAST, *(r for r in result.runs if not r.updated))
     if op.linear is not Linear.NOT:
-        result.inputs = tuple(arrays)
+        result.notes().inputs = tuple(arrays)
         if not result.flags & REQUIRES:
             result.saved = op._residuals(None, arrays)
 
@@ -214,9 +198,10 @@ def _hold(result: NoisyNode, tracked: Sequence[Node]) -> None:
         sources = node.parents if node.flags & HELD else (node,)
         held.update((n, None) for n in sources if n is not None and not _is_past(n))
     result.flags |= HELD | ROUTED
-    result.parents, result.inputs, result.saved = tuple(held), None, ()
+    notes = result.notes()
+    result.parents, notes.inputs, result.saved = tuple(held), None, ()
     lost = Passage.OPAQUE if result.flags & NOISE else Passage.DETACHED
-    result.classes = (lost,) * len(held)
+    notes.classes = (lost,) * len(held)
 
 
 def _note_handmade(result: NoisyNode, nodes: Sequence[Node | None]) -> None:

@@ -22,7 +22,6 @@ from scg._reads import noise_from_reads
 from scg._smoothness import JUMP, KINK, OPAQUE, POLE, SMOOTH, Linear, Smoothness
 from scg._spec import Spec, retrack
 from scg._tensor import Tensor, as_array
-from scg._typing import Array
 from scg._watch import watcher
 from scg.errors import GradientError, ScgError
 from scg.tape import (

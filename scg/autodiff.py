@@ -96,7 +96,7 @@ def backward(
     plan = _checked_plan(loss, weight_of(loss, gradient), of=of, traced=False, targets=None)
     for leaf, g in _swept(plan, None, traced=False, retain=retain).items():
         assert isinstance(leaf, Leaf)
-        leaf.tags |= plan.tags
+        leaf.grad_tags |= plan.tags
         if leaf.grad is None:
             leaf.grad = np.array(g, dtype=leaf.dtype)  # a copy: g may be a view of something else
         else:
@@ -224,7 +224,8 @@ def _marked(g: Tensor, boxed: bool, tags: frozenset[Any]) -> Tensor:
                      sys._getframe(1))  # fmt: skip
     if inner is not None:
         node.draw, node.runs = inner.draw, inner.runs
-    node.tags = tags | node.tags
+    if tags:
+        node.notes().tags = tags
     return Tensor(g._data, node)
 
 
@@ -259,7 +260,7 @@ def _noisy_input(leaf: Leaf, origin: Node) -> Node:
     flags = REQUIRES | origin.flags
     node = NoisyNode(OPS["identity"], (leaf,), (None, None), {}, flags, 0, leaf.shape, leaf.dtype,
                      sys._getframe(1))  # fmt: skip
-    node.draw, node.runs, node.tags = origin.draw, origin.runs, origin.tags
+    node.draw, node.runs, node.more = origin.draw, origin.runs, origin.more
     return node
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from scg import _axes
 from scg._op import SMOOTH, Op
 from scg._run import Draw, current_run
+from scg._signs import note_sign
 from scg._tensor import Tensor
 from scg.errors import GradientError, OptionError
 from scg.tape import (
@@ -118,7 +119,7 @@ def _draw_rule(F: Any, g: Any, _y: Any, _x: Any) -> Any:
     return g
 
 
-_DRAW = Op("draw", lambda x, /: x, smooth=SMOOTH, axes=_axes.elementwise)
+_DRAW = Op("draw", lambda x, /: x, smooth=SMOOTH, axes=_axes.elementwise, sign=lambda same, x: x)
 _DRAW.set_vjp(_draw_rule)
 
 
@@ -144,6 +145,7 @@ def pathwise_site(
     if inner is not None and flags & (REQUIRES | ROUTED):
         node.parents = (inner,)
         node.saved = (None, None)
+        note_sign(_DRAW, node, (None,), (inner,))
     live = bool(flags & (TRAINABLE | ROUTED))
     _note_draw(node, distribution, value._data, name, estimator, coupling, pathwise=True, live=live)
     return Tensor(value._data, node)

@@ -46,6 +46,7 @@ SCORE = 512  # the log-probability of a draw under its own distribution reaches 
 HANDMADE = 1024  # such a log-probability was multiplied with what depends on the draw
 TAGGED = 2048  # what is known of it as a gradient travels on: bias, order
 BELOW_ONE = 8192  # every element is < 1: excludes the pole of log(1 - p) at a probability
+UNSIGNED = 16384  # its sign has not been worked out yet
 KINKED = 4096  # noise and a trainable parameter met in a kink: good for one derivative
 INHERITED = (
     REQUIRES | TRAINABLE | NOISE | ROUTED | BOXED | MIXED | SCORE | HANDMADE | TAGGED | KINKED
@@ -54,6 +55,37 @@ RANDOM = NOISE | ROUTED | BOXED | SCORE | TAGGED  # what needs a NoisyNode
 
 _package = str(Path(__file__).parent)
 _grad_enabled: ContextVar[bool] = ContextVar("scg_grad_enabled", default=True)
+
+
+class Notes:
+    """What few nodes need to know, so that the others are small.
+
+    Attributes
+    ----------
+    classes : tuple of Passage, or None
+        How the node depends on each input, given the noise and the signs there were; None:
+        smoothly.
+    constants : tuple of array or None
+        The operands without noise, from whose signs that of the node will be worked out.
+    inputs : tuple of array, or None
+        The operands of a linear op: the values of the costs that a loss is taken apart into.
+    shapes : tuple of Shape
+        Of the operands, constants too.
+    tags : frozenset of Tag
+        What is known of it as a gradient.
+    """
+
+    __slots__ = ("classes", "constants", "inputs", "shapes", "tags")
+
+    def __init__(self) -> None:
+        self.classes: tuple[int, ...] | None = None
+        self.constants: tuple[Any, ...] | None = None
+        self.inputs: tuple[Any, ...] | None = None
+        self.shapes: tuple[Shape, ...] | None = None
+        self.tags: frozenset[Any] = frozenset()
+
+
+NO_NOTES = Notes()
 
 
 class Node:
@@ -86,10 +118,7 @@ class Node:
     # Only noisy nodes have these.
     draw: Draw | None = None
     runs: tuple[Run, ...] = ()
-    classes: tuple[int, ...] | None = None
-    inputs: tuple[Any, ...] | None = None
-    shapes: tuple[Shape, ...] | None = None
-    tags: frozenset[Any] = frozenset()
+    more: Notes = NO_NOTES
 
     def __init__(
         self, op: Op | None, parents: tuple[Node | None, ...], saved: tuple[Any, ...] | None,
@@ -118,6 +147,11 @@ class Node:
         return Place(self.code, self.instruction)
 
     @property
+    def tags(self) -> frozenset[Any]:
+        """Return what is known of it as a gradient."""
+        return self.more.tags
+
+    @property
     def name(self) -> str:
         """Return the name of the operation."""
         return self.op.name if self.op is not None else "leaf"
@@ -132,22 +166,27 @@ class NoisyNode(Node):
         One of the draws upstream, to name in an error.
     runs : tuple of Run
         The runs whose draws with trainable parameters are upstream.
-    classes : tuple of Passage, or None
-        How it depends on each input, given the noise and the signs there were; None: smoothly.
-    inputs : tuple of array, or None
-        The operands of a linear op: the values of the costs that a loss is taken apart into.
-    shapes : tuple of Shape
-        Of the operands, constants too.
-    tags : frozenset of Tag
-        What is known of it as a gradient.
+    more : Notes
+        What few nodes need; written through `notes()`.
     """
 
-    __slots__ = ("classes", "draw", "inputs", "runs", "shapes", "tags")
+    __slots__ = ("draw", "more", "runs")
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.draw, self.runs, self.tags = None, (), frozenset()
-        self.classes = self.inputs = self.shapes = None
+    def __init__(
+        self, op: Op | None, parents: tuple[Node | None, ...], saved: tuple[Any, ...] | None,
+        statics: Mapping[str, Any], flags: int, stamp: int, shape: Shape, dtype: DType,
+        frame: FrameType,
+    ) -> None:  # fmt: skip
+        super().__init__(op, parents, saved, statics, flags, stamp, shape, dtype, frame)
+        self.draw = None
+        self.runs = ()
+        self.more = NO_NOTES
+
+    def notes(self) -> Notes:
+        """Return what may be written about this node."""
+        if self.more is NO_NOTES:
+            self.more = Notes()
+        return self.more
 
 
 class DrawNode(NoisyNode):
@@ -161,15 +200,20 @@ class DrawNode(NoisyNode):
 class Leaf(Node):
     """A trainable parameter's end of the graph: its accumulated gradient, version and name."""
 
-    __slots__ = ("grad", "label", "tags", "version")
+    __slots__ = ("grad", "grad_tags", "label", "version")
 
     def __init__(self, shape: Shape, dtype: DType, name: str | None) -> None:
         frame = sys._getframe(1)
         super().__init__(None, (), None, {}, REQUIRES | TRAINABLE, 0, shape, dtype, frame)
         self.grad: Any = None
         self.label = name
-        self.tags = frozenset()  # of the accumulated gradient
+        self.grad_tags: frozenset[Any] = frozenset()
         self.version = 0
+
+    @property
+    def tags(self) -> frozenset[Any]:
+        """Return what is known of the accumulated gradient."""
+        return self.grad_tags
 
     @property
     def name(self) -> str:

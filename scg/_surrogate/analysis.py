@@ -154,7 +154,7 @@ class Analysis:
         if not node.parents:
             self._at_end(node, reach)
             return
-        classes = node.classes
+        classes = node.more.classes
         for number, parent in enumerate(node.parents):
             if parent is None:
                 continue
@@ -171,7 +171,7 @@ class Analysis:
     def _axes(self, node: Node, number: int, parent: Node, outer: AxisMap) -> AxisMap:
         if not any(outer) or node.flags & HELD or node.op is None:
             return mixed_axes(len(parent.shape))
-        shapes = node.shapes
+        shapes = node.more.shapes
         if shapes is None:
             shapes = tuple(() if p is None else p.shape for p in node.parents)
         maps = node.op.axes(shapes, node.shape, **node.statics)

@@ -54,7 +54,7 @@ def order_tags(loss: Tensor, routes: Iterable[Route] = ()) -> frozenset[Tag]:
     kinked = [n for n in nodes if n is not None and n.flags & KINKED]
     if not kinked:
         return frozenset()
-    steps = (n for n in reachable(kinked) if n.classes is not None and Passage.KINK in n.classes)
+    steps = (n for n in reachable(kinked) if Passage.KINK in (n.more.classes or ()))
     step = next(steps, None)
     name, where = ("kink", "") if step is None else (f"kink of '{step.name}'", str(step.place))
     return frozenset({Tag("max_order", f"1: {name}", where)})

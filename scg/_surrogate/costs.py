@@ -111,9 +111,9 @@ def _operands(node: Node) -> tuple[bool, ...] | None:
     Without the operands' values, or with randomness in more than one factor, it is.
     """
     op = node.op
-    if op is None or node.inputs is None or op.linear is Linear.NOT or node.saved is None:
+    if op is None or node.more.inputs is None or op.linear is Linear.NOT or node.saved is None:
         return None
-    if node.classes is not None and any(c is not Passage.SMOOTH for c in node.classes):
+    if any(c is not Passage.SMOOTH for c in node.more.classes or ()):
         return None
     if op.linear in (Linear.MOVES, Linear.ALL):
         return (True,) * len(node.parents)
@@ -128,7 +128,7 @@ def _open(
     heap: list[Any], parts: Costs,
 ) -> None:  # fmt: skip
     """Hand a linear node's cotangent on to its operands."""
-    op, values = node.op, node.inputs
+    op, values = node.op, node.more.inputs
     assert op is not None
     assert values is not None
     time, above = visit.time, visit.above

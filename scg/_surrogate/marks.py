@@ -76,7 +76,8 @@ def cost(x: Any) -> Tensor:
         )
     result = _COST.record(t._data, (t._data,), (t._node,), {})
     node = result._node if isinstance(result._node, NoisyNode) else _random(result)
-    node.inputs, node.flags, node.runs = (t._data,), node.flags | ROUTED, merge((run, *node.runs))
+    node.flags, node.runs = node.flags | ROUTED, merge((run, *node.runs))
+    node.notes().inputs = (t._data,)
     run.marks[node] = place_of_caller()
     run.add_draw()
     return Tensor(t._data, node)
@@ -90,5 +91,4 @@ def _random(result: Tensor) -> NoisyNode:
     node = NoisyNode(_COST, parents, (None, None), {}, flags,
                      old.stamp if old is not None else 0, result.shape, result.dtype,
                      sys._getframe(2))  # fmt: skip
-    node.shapes = (result.shape,)
     return node

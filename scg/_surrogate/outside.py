@@ -149,8 +149,8 @@ def _node(
                      sys._getframe(1))  # fmt: skip
     node.draw = next((n.draw for n in sources if n.draw), None)
     node.runs = merge(run for n in sources for run in n.runs)
-    node.shapes = tuple(n.shape for n in sources)
-    node.classes = (Passage.OPAQUE,) * len(sources)
+    node.notes().shapes = tuple(n.shape for n in sources)
+    node.notes().classes = (Passage.OPAQUE,) * len(sources)
     return node
 
 

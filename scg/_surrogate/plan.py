@@ -111,7 +111,11 @@ def _reads_matter(node: Node | None, random: bool) -> bool:
 
 
 def _warn_widened(route: Route, analysis: Analysis, escapes: Sequence[Any]) -> None:
-    if route.widened & analysis.unmarked and route.cause is not None and route.cause.escape is not None:
+    if (
+        route.widened & analysis.unmarked
+        and route.cause is not None
+        and route.cause.escape is not None
+    ):
         warn_reroute(route, route.cause.escape)
 
 

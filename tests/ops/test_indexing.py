@@ -183,7 +183,7 @@ def test_a_random_integer_index_does_not_escape_but_is_cut():
     before = len(run.escapes)
     y = scg.tensor([1.0, 2.0])[(z > 0).astype(np.intp)]
     assert len(run.escapes) == before
-    assert Passage.JUMP in y._node.classes
+    assert Passage.JUMP in y._node.more.classes
 
 
 def test_a_mask_keeps_what_is_known_of_it():
