@@ -105,6 +105,10 @@ class Run:
     closed : list of Run
         The episodes in it, and before the first of them the last run, whose escapes a tensor made
         there still carries.
+    fresh : bool
+        The user promised that nothing read outside matters in this episode.
+    peek : Place or None
+        The first free look at a value that a draw reaches; only `scg.audit` asks.
     forgotten : list of tuple of int
         Orders of nodes between which earlier runs and episodes lie, which are not kept.
     """
@@ -122,6 +126,8 @@ class Run:
     ended: bool = False
     updates: int = 0
     parent: Run | None = None
+    fresh: bool = False
+    peek: Place | None = None
     closed: list[Run] = field(default_factory=list)
     forgotten: list[tuple[int, int]] = field(default_factory=list)
 
@@ -331,7 +337,8 @@ def episode(*, fresh: bool = False) -> Iterator[None]:
     >>> (sum(costs) / 4.0).backward()
     """
     outer = current_run()
-    inner = Run(updates=_updates[0], parent=Run(updates=_updates[0]) if fresh else outer)
+    inner = Run(updates=_updates[0], parent=Run(updates=_updates[0]) if fresh else outer,
+                fresh=fresh)  # fmt: skip
     token = _run.set(inner)
     try:
         yield

@@ -12,11 +12,11 @@ from scg._arrays import as_array, read_only
 from scg._operators import Operators
 from scg._protocols import without_gradient
 from scg._reads import note_read
-from scg._run import end_run, gradients_cleared
+from scg._run import current_run, end_run, gradients_cleared
 from scg._typing import Array, ArrayLike, DType, Shape
 from scg._watch import watcher
 from scg.errors import DTypeError, GradientError, ShapeError
-from scg.tape import REQUIRES, Leaf, Node
+from scg.tape import NOISE, REQUIRES, ROUTED, Leaf, Node, place_of_caller
 
 __all__ = ["Tensor", "as_array", "as_tensor", "parameter", "peek", "tensor"]
 
@@ -376,7 +376,8 @@ def peek(x: Tensor | ArrayLike) -> Any:
     """Return the raw value for looking only: logging, printing, asserting.
 
     Unlike `float(x)` or `x.numpy()` this is not an escape, so nothing that happens afterwards is
-    taken to depend on it. Deciding anything on it biases the gradient, and no rule can see that.
+    taken to depend on it. Deciding anything on it biases the gradient, and no rule can see that;
+    `scg.audit` lists it.
 
     Examples
     --------
@@ -386,4 +387,7 @@ def peek(x: Tensor | ArrayLike) -> Any:
     """
     if not isinstance(x, Tensor):
         return x
+    if x._node is not None and x._node.flags & (NOISE | ROUTED):
+        run = current_run()
+        run.peek = run.peek or place_of_caller()
     return x._data.item() if x.ndim == 0 else read_only(x._data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import stats
 
 import scg
 from scg._run import fresh_run
@@ -57,6 +58,23 @@ class Replay:
     def bernoulli(self, probs):
         chosen = [self._choose((0.0, 1.0), (1 - p, p)) for p in np.ravel(probs)]
         return np.array(chosen, probs.dtype).reshape(probs.shape)
+
+    def _counts(self, like, laws):
+        """Choose a count per element, leaving out what is rarer than 1e-17."""
+        k = np.arange(128)
+        tables = [np.where(law.pmf(k) > 1e-17, law.pmf(k), 0.0) for law in laws]
+        chosen = [self._choose(k, table) for table in tables]
+        return np.array(chosen, like.dtype).reshape(like.shape)
+
+    def poisson(self, rate):
+        return self._counts(rate, [stats.poisson(r) for r in np.ravel(rate)])
+
+    def geometric(self, probs):
+        return self._counts(probs, [stats.geom(p, loc=-1) for p in np.ravel(probs)])
+
+    def binomial(self, count, probs):
+        laws = [stats.binom(n, p) for n, p in zip(np.ravel(count), np.ravel(probs), strict=True)]
+        return self._counts(probs, laws)
 
     def categorical(self, probs):
         rows = probs.reshape(-1, probs.shape[-1])

@@ -8,7 +8,7 @@ the sweep goes on through its log-probability, which then stands in the surrogat
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,18 +94,20 @@ class Analysis:
         What Python read, and the costs that may depend on it.
     targets : set of Node or None
         The parameters that are differentiated; None means all.
+    refusals : callable
+        Makes what refuses; `scg.audit` collects instead.
     """
 
     def __init__(
         self, costs: Sequence[Cost], escapes: Sequence[tuple[Escape, int]],
-        targets: set[Node] | None,
+        targets: set[Node] | None, refusals: Callable[[Analysis], Refusals] = Refusals,
     ) -> None:  # fmt: skip
         self.costs = costs
         # Those that depend on whatever is read until backward.
         self.unmarked = sum(1 << i for i, cost in enumerate(costs) if cost.time == NEVER)
         self.targets = targets
         self.routes: dict[Node, Route] = {}
-        self.refusals = Refusals(self)
+        self.refusals = refusals(self)
         self._reach: dict[Node, Reach] = {}
         self._cause: dict[Node, Cause] = {}
         self._heap: list[tuple[int, Node]] = []
@@ -198,7 +200,7 @@ class Analysis:
 
     def _at_draw(self, node: DrawNode, reach: Reach) -> None:
         route = self.routes[node] = Route(node)
-        differentiable = route.site.pathwise and route_of(route.site) != "score"
+        differentiable = self._differentiable(route.site)
         scored = Reach()
         for (passage, axes), costs in reach.items():
             if differentiable and passage <= Passage.KINK:
@@ -210,6 +212,9 @@ class Analysis:
                 scored.add((passage, axes), costs)
         if scored:
             self._cut(route, scored)
+
+    def _differentiable(self, site: Site) -> bool:
+        return site.pathwise and route_of(site) != "score"
 
     def _cut(self, route: Route, scored: Reach) -> None:
         """Score a draw for the costs that cannot be differentiated through it."""

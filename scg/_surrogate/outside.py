@@ -107,10 +107,11 @@ def external(
     answer = fn(*(r.copy() for r in raw))
     before = None if world is stateless else _remembered(world)
     sources = [n for n in (*nodes, before) if n is not None]
-    state = _state(sources, aligned)
+    promises = {"aligned": aligned, "stateless": world is stateless}
+    state = _state(sources, promises)
     if world is not stateless and state is not None:
         _remember(world, state)
-    return answer if state is None else _tracked(answer, state, aligned)
+    return answer if state is None else _tracked(answer, state, promises)
 
 
 def _remembered(world: Any) -> Node | None:
@@ -130,7 +131,7 @@ def _remember(world: Any, state: Node) -> None:
         ) from None
 
 
-def _state(sources: Sequence[Node], aligned: int | None) -> NoisyNode | None:
+def _state(sources: Sequence[Node], promises: dict[str, Any]) -> NoisyNode | None:
     """Return a node for all that a world depends on; None if nothing random reaches it."""
     flags = 0
     for node in sources:
@@ -138,14 +139,14 @@ def _state(sources: Sequence[Node], aligned: int | None) -> NoisyNode | None:
     if not flags or not any(n.runs or n.flags & ROUTED for n in sources):
         return None
     shape = max((n.shape for n in sources), key=len)
-    return _node(sources, flags, shape, np.dtype(np.float64), aligned)
+    return _node(sources, flags, shape, np.dtype(np.float64), promises)
 
 
 def _node(
-    sources: Sequence[Node], flags: int, shape: Shape, dtype: Any, aligned: int | None
+    sources: Sequence[Node], flags: int, shape: Shape, dtype: Any, promises: dict[str, Any]
 ) -> NoisyNode:
     flags = flags & ~REQUIRES | ROUTED
-    node = NoisyNode(_EXTERNAL, tuple(sources), (), {"aligned": aligned}, flags, 0, shape, dtype,
+    node = NoisyNode(_EXTERNAL, tuple(sources), (), promises, flags, 0, shape, dtype,
                      sys._getframe(1))  # fmt: skip
     node.draw = next((n.draw for n in sources if n.draw), None)
     node.runs = merge(run for n in sources for run in n.runs)
@@ -154,20 +155,21 @@ def _node(
     return node
 
 
-def _tracked(answer: Any, state: NoisyNode, aligned: int | None) -> Any:
+def _tracked(answer: Any, state: NoisyNode, promises: dict[str, Any]) -> Any:
     if isinstance(answer, dict):
-        return {key: _tracked(value, state, aligned) for key, value in answer.items()}
+        return {key: _tracked(value, state, promises) for key, value in answer.items()}
     if isinstance(answer, list | tuple):
-        parts = [_tracked(value, state, aligned) for value in answer]
+        parts = [_tracked(value, state, promises) for value in answer]
         return type(answer)(*parts) if hasattr(answer, "_fields") else type(answer)(parts)
     if not isinstance(answer, int | float | np.ndarray | np.generic | Tensor):
         return answer
     array = np.array(answer._data if isinstance(answer, Tensor) else answer)
     if array.dtype.kind not in "biuf":
         return answer
+    aligned = promises["aligned"]
     if aligned is not None and array.ndim <= aligned:
         raise ShapeError(
             f"scg.external: aligned={aligned}, but an answer has shape {array.shape}; every answer "
             "needs that axis, or leave `aligned` out"
         )
-    return Tensor(array, _node([state], state.flags, array.shape, array.dtype, aligned))
+    return Tensor(array, _node([state], state.flags, array.shape, array.dtype, promises))

@@ -13,8 +13,8 @@ from scg._typing import Array
 from scg.errors import SupportError
 
 __all__ = [
-    "BOOLEAN", "NONNEGATIVE", "NUMBER", "POSITIVE", "REAL", "UNIT", "Support", "category",
-    "check_parameter", "check_value",
+    "BOOLEAN", "COUNT", "NONNEGATIVE", "NUMBER", "POSITIVE", "REAL", "UNIT", "Support", "category",
+    "check", "check_parameter", "check_value",
 ]  # fmt: skip
 
 
@@ -40,6 +40,9 @@ POSITIVE = Support("positive and finite", lambda x: (x > 0) & np.isfinite(x))
 NONNEGATIVE = Support("non-negative and finite", lambda x: (x >= 0) & np.isfinite(x))
 UNIT = Support("between 0 and 1", lambda x: (x >= 0) & (x <= 1))
 BOOLEAN = Support("0 or 1", lambda x: (x == 0) | (x == 1))
+COUNT = Support(
+    "a whole number, not negative", lambda x: (x >= 0) & (x == np.floor(x)) & np.isfinite(x)
+)
 
 
 def category(count: int) -> Support:
@@ -56,17 +59,18 @@ def check_parameter(distribution: str, name: str, value: Tensor, support: Suppor
     The raw value is looked at without that counting as an escape: nothing is decided on it but
     whether to stop.
     """
-    _check(f"scg.{distribution}: parameter {name}", value._data, support)
+    check(f"scg.{distribution}: parameter {name}", value._data, support)
     return value
 
 
 def check_value(distribution: str, value: Tensor, support: Support) -> Tensor:
     """Return a value, or raise `SupportError` if its log-probability is not defined."""
-    _check(f"scg.{distribution}.log_prob: the value", value._data, support)
+    check(f"scg.{distribution}.log_prob: the value", value._data, support)
     return value
 
 
-def _check(what: str, data: Array, support: Support) -> None:
+def check(what: str, data: Array, support: Support) -> None:
+    """Raise `SupportError` if an element of what is called `what` is outside a support."""
     inside = support.contains(data)
     if np.all(inside):
         return

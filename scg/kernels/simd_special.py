@@ -2,6 +2,7 @@
 
 erf is within 2 ulp, erfc within 4. gammaln and digamma are accurate to 8 epsilons of the larger of
 1 and the value: absolute near their zeros, relative elsewhere (gammaln is relative at 1 and 2 too).
+At negative x the value at 1 - x counts too, from which they are reflected and which may cancel.
 Where they have poles or no limit, the values are SciPy's.
 
 Polynomials are fitted as in `simd_elementary.py`.

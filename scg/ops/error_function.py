@@ -77,7 +77,8 @@ def erfc(x: Any, /) -> Tensor:
 
 @elementwise(
     y="erfcx(x)", dx="2 * x * y - 1.1283791670955126", ufunc=sp.erfcx, sign=_BOTH,
-    samples=_samples.elementwise((-2, 3), complex_step=True),
+    # At large x two terms cancel in the slope.
+    samples=_samples.elementwise((-2, 3), complex_step=True, slope_ulps=8),
 )  # fmt: skip
 def erfcx(x: Any, /) -> Tensor:
     """Compute `exp(x**2) * erfc(x)`, which does not underflow, elementwise.

@@ -289,7 +289,7 @@ def cbrt(x: Any, /) -> Tensor:
 @elementwise(
     y="where(a == b, a + 0.6931471805599453, where(a > b, a, b) + log1p(exp(-abs(a - b))))",
     da="sigmoid(a - b)", db="sigmoid(b - a)", library=np.logaddexp,
-    samples=_samples.elementwise((-3, 3), (-3, 3)),
+    samples=_samples.elementwise((-3, 3), (-3, 3), conditioned=True),
 )  # fmt: skip
 def logaddexp(a: Any, b: Any, /) -> Tensor:
     """Compute `log(exp(a) + exp(b))` without overflow, elementwise.

@@ -1,8 +1,12 @@
-"""Probabilities of the counts 0, 1, 2, ..., as far as they can be told from nothing."""
+"""Probabilities of the counts 0, 1, 2, ..., as far as they can be told from nothing.
+
+Every run of a program asks again, so the tables are remembered.
+"""
 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from scipy import special
@@ -11,25 +15,37 @@ from scg._typing import Array
 
 __all__ = ["binomial", "geometric", "poisson"]
 
-_TAIL = 40.0  # exp(-40) is 4e-18
+_TAIL = 46.0  # exp(-46) is 1e-20
+_LONGEST = 10**6  # more than any limit of runs that could be waited for
+
+Table = tuple[float, ...]
 
 
-def poisson(rate: float) -> Array:
-    """Return the probabilities of a Poisson count, whose tail is below that of a normal one."""
+def _table(probabilities: Array) -> Table:
+    return tuple(probabilities[:_LONGEST].tolist())
+
+
+@lru_cache(maxsize=256)
+def poisson(rate: float) -> Table:
+    """Return the probabilities of a Poisson count, up to where its tail has fallen below 1e-20."""
     k = np.arange(int(rate + 12 * math.sqrt(rate)) + 60)
-    return np.asarray(np.exp(special.xlogy(k, rate) - rate - special.gammaln(k + 1)))
+    return _table(np.exp(special.xlogy(k, rate) - rate - special.gammaln(k + 1)))
 
 
-def binomial(count: float, probability: float) -> Array:
+@lru_cache(maxsize=256)
+def binomial(count: float, probability: float) -> Table:
     """Return the probabilities of a number of successes."""
     k = np.arange(int(count) + 1)
     ways = special.gammaln(count + 1) - special.gammaln(k + 1) - special.gammaln(count - k + 1)
     logs = special.xlogy(k, probability) + special.xlog1py(count - k, -probability)
-    return np.asarray(np.exp(ways + logs))
+    return _table(np.exp(ways + logs))
 
 
-def geometric(probability: float) -> Array:
+@lru_cache(maxsize=256)
+def geometric(probability: float) -> Table:
     """Return the probabilities of a number of failures before the first success."""
-    failure = math.log1p(-probability) if probability < 1 else -math.inf
-    k = np.arange(min(1 + int(_TAIL / -failure), 10**7))
-    return np.asarray(probability * np.exp(k * failure) if k.size > 1 else np.ones(1))
+    if probability == 1:
+        return (1.0,)
+    failure = math.log1p(-probability)
+    k = np.arange(min(1 + int(_TAIL / -failure), _LONGEST))
+    return _table(probability * np.exp(k * failure))

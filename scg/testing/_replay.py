@@ -225,11 +225,10 @@ class Replay:
         """Return the number of failures before a first success."""
         return self._counts(probs, geometric)
 
-    def _counts(self, like: Array, table: Callable[..., Array], *more: Array) -> Array:
+    def _counts(self, like: Array, table: Callable[..., tuple[float, ...]], *more: Array) -> Array:
         """Draw from tables of the probabilities of 0, 1, 2, ..."""
         rows = zip(*[x.reshape(-1).tolist() for x in (*more, like)], strict=True)
-        tables = [table(*row)[: self.limits.max_runs + 1] for row in rows]
-        chosen = [self._one_of(range(len(p)), p.tolist()) for p in tables]
+        chosen = [self._one_of(range(len(p)), p) for p in (table(*row) for row in rows)]
         return np.array(chosen, like.dtype).reshape(like.shape)
 
     def _one_of(self, values: Iterable[Any], probabilities: Iterable[float]) -> Any:

@@ -81,8 +81,10 @@ def assert_frequencies(counts, probs):
 # The families of `simple` whose values can be enumerated.
 FINITE = {
     "Bernoulli probs", "Bernoulli logits", "Categorical probs", "Categorical logits",
-    "OneHotCategorical probs", "OneHotCategorical logits",
+    "OneHotCategorical probs", "OneHotCategorical logits", "Binomial probs", "Binomial logits",
 }  # fmt: skip
+
+NO_ENTROPY = {"Binomial probs", "Binomial logits", "Poisson"}
 
 
 def simple(dtype=np.float64):
@@ -90,9 +92,13 @@ def simple(dtype=np.float64):
     x = np.array([[0.2, -0.5, 1.0], [0.7, 0.1, -1.5]], dtype)
     p = np.array([[0.2, 0.5, 0.9], [0.7, 0.1, 0.4]], dtype)
     factor = np.array([[[1.0, 0.0], [0.5, 2.0]], [[0.3, -1.0], [1.5, 0.2]]], dtype)
+    square = factor @ factor.swapaxes(-1, -2)
     return {
         "Normal": scg.Normal(x, p),
         "Normal factor": scg.Normal(x[:, :2], factor),
+        "MultivariateNormal covariance": scg.MultivariateNormal(x[:, :2], covariance=square),
+        "MultivariateNormal precision": scg.MultivariateNormal(x[:, :2], precision=square),
+        "MultivariateNormal factor": scg.MultivariateNormal(x[:, :2], factor=factor),
         "Bernoulli probs": scg.Bernoulli(p),
         "Bernoulli logits": scg.Bernoulli(logits=x),
         "Categorical probs": scg.Categorical(p),
@@ -102,4 +108,9 @@ def simple(dtype=np.float64):
         "Uniform": scg.Uniform(x, x + p),
         "Exponential": scg.Exponential(p),
         "Gamma": scg.Gamma(p, 2 * p),
+        "Poisson": scg.Poisson(5 * p),
+        "Binomial probs": scg.Binomial(dtype(4), p),
+        "Binomial logits": scg.Binomial(dtype(4), logits=x),
+        "Geometric probs": scg.Geometric(p),
+        "Geometric logits": scg.Geometric(logits=x),
     }

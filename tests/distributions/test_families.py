@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from families import FINITE, raw, simple
+from families import FINITE, NO_ENTROPY, raw, simple
 
 import scg
 from scg.distributions._base import Distribution
+from scg.distributions._kl import PAIRS
 from scg.errors import BiasedGradientError, OptionError
 
 NAMES = list(simple())
@@ -28,7 +29,8 @@ def test_shapes(name, asked, shape):
     value = d.sample(asked, rng=0)
     assert value.shape == shape + d.batch_shape + d.event_shape
     assert d.log_prob(value).shape == shape + d.batch_shape
-    assert d.entropy().shape == d.batch_shape
+    if name not in NO_ENTROPY:
+        assert d.entropy().shape == d.batch_shape
     assert d.mean.shape == d.variance.shape == d.batch_shape + d.event_shape
 
 
@@ -38,8 +40,11 @@ def test_dtype_is_that_of_the_parameters(name, dtype):
     d = simple(dtype)[name]
     value = d.sample(3, rng=0)
     assert value.dtype == (np.int64 if name.startswith("Categorical") else dtype)
-    assert d.dtype == d.mean.dtype == d.variance.dtype == d.entropy().dtype == dtype
-    assert d.log_prob(value).dtype == scg.kl_divergence(d, d).dtype == dtype
+    assert d.dtype == d.mean.dtype == d.variance.dtype == d.log_prob(value).dtype == dtype
+    if name not in NO_ENTROPY:
+        assert d.entropy().dtype == dtype
+    if (type(d), type(d)) in PAIRS:
+        assert scg.kl_divergence(d, d).dtype == dtype
     if not d.event_shape:
         assert d.log_prob(1).dtype == d.log_prob(1.0).dtype == dtype
         assert d.log_prob(np.ones(d.batch_shape, np.int64)).dtype == dtype
@@ -165,7 +170,13 @@ def test_integer_parameters_become_float64(name):
     assert family(**parameters).dtype == np.float64
 
 
-@pytest.mark.parametrize("name", sorted(FINITE))
+@pytest.mark.parametrize("name", sorted(NO_ENTROPY))
+def test_an_entropy_without_a_closed_form_is_refused(name):
+    with pytest.raises(OptionError, match=r"has no entropy in closed form"):
+        simple()[name].entropy()
+
+
+@pytest.mark.parametrize("name", sorted(FINITE - NO_ENTROPY))
 def test_entropy_is_the_expected_surprise_of_a_finite_support(name):
     d = simple()[name]
     log_p = raw(d.log_prob(d.enumerate_support()))

@@ -47,6 +47,41 @@ def test_gamma(a, rate, b, other):
     close(ours, integral(p, q, 0, p.isf(1e-17)), rtol=1e-7)
 
 
+def over_counts(p, q, most):
+    """Return E_p[log p - log q] of two frozen scipy distributions by enumeration."""
+    k = np.arange(most)
+    with np.errstate(invalid="ignore"):
+        return np.nansum(p.pmf(k) * (p.logpmf(k) - q.logpmf(k)))
+
+
+@given(numbers(0.05, 5), numbers(0.05, 5))
+def test_poisson(rate, other):
+    wanted = over_counts(stats.poisson(rate), stats.poisson(other), 80)
+    close(scg.kl_divergence(scg.Poisson(rate), scg.Poisson(other)), wanted)
+
+
+def test_poisson_at_rate_zero():
+    kl = scg.kl_divergence(scg.Poisson([0.0, 0.0, 2.0]), scg.Poisson([0.0, 3.0, 0.0]))
+    np.testing.assert_array_equal(raw(kl), [0.0, 3.0, np.inf])
+
+
+@given(st.integers(0, 6), numbers(0.05, 0.95), numbers(0.05, 0.95))
+def test_binomial(n, p, q):
+    wanted = over_counts(stats.binom(n, p), stats.binom(n, q), n + 1)
+    close(scg.kl_divergence(scg.Binomial(n, p), scg.Binomial(n, q)), wanted)
+
+
+def test_binomial_of_different_counts_is_refused():
+    with pytest.raises(OptionError, match="total_count differs"):
+        scg.kl_divergence(scg.Binomial(2, 0.5), scg.Binomial([2, 3], 0.5))
+
+
+@given(numbers(0.1, 0.95), numbers(0.1, 0.95))
+def test_geometric(p, q):
+    wanted = over_counts(stats.geom(p, loc=-1), stats.geom(q, loc=-1), 600)
+    close(scg.kl_divergence(scg.Geometric(p), scg.Geometric(logits=special.logit(q))), wanted)
+
+
 @given(real, positive, numbers(0, 2), numbers(0, 2))
 def test_uniform(low, width, below, above):
     ends = low - below, low + width + above
@@ -155,16 +190,46 @@ def member(d, i):
 
 x, y = np.array([0.3, -0.7]), np.array([0.5, 0.2])
 R, S = np.array([[1.0, 0.2], [-0.5, 1.3]]), np.array([[0.8, 0.0], [0.4, 1.7]])
+
+
+def by_covariance(loc, root):
+    return scg.MultivariateNormal(loc, covariance=root @ root.swapaxes(-1, -2))
+
+
 GRADIENTS = {
     "normal": (lambda a, s, b, t: (scg.Normal(a, s), scg.Normal(b, t)), x, y + 1, y, y + 2),
     "factors": (lambda a, s, b, t: (scg.Normal(a, s), scg.Normal(b, t)), x, R, y, S),
     "factor to scale": (lambda a, s, t: (scg.Normal(a, s), scg.Normal(0.0, t)), x, R, y + 1),
     "scale to factor": (lambda s, b, t: (scg.Normal(0.0, s), scg.Normal(b, t)), y + 1, y, S),
+    "covariance": (
+        lambda a, s, b, t: (by_covariance(a, s), by_covariance(b, t)),
+        x,
+        R,
+        y,
+        S,
+    ),
+    "covariance to factor": (
+        lambda a, s, b, t: (by_covariance(a, s), scg.Normal(b, t)),
+        x,
+        R,
+        y,
+        S,
+    ),
+    "factor to covariance": (
+        lambda a, s, b, t: (scg.Normal(a, s), by_covariance(b, t)),
+        x,
+        R,
+        y,
+        S,
+    ),
     "exponential": (lambda a, b: (scg.Exponential(a), scg.Exponential(b)), y + 1, y + 2),
     "gamma": (
         lambda a, b, c, d: (scg.Gamma(a, b), scg.Gamma(c, d)),
         *(y + 1, y + 2, x + 1.5, y + 1),
     ),
+    "poisson": (lambda a, b: (scg.Poisson(a), scg.Poisson(b)), y + 1, y + 2),
+    "binomial": (lambda a, b: (scg.Binomial(3, a), scg.Binomial(3, logits=b)), y, x),
+    "geometric": (lambda a, b: (scg.Geometric(a), scg.Geometric(logits=b)), y, x),
     "uniform": (lambda a, b, c, d: (scg.Uniform(a, b), scg.Uniform(c, d)), x, y + 1, x - 1, y + 3),
     "bernoulli": (lambda a, b: (scg.Bernoulli(a), scg.Bernoulli(logits=b)), y, x),
     "bernoulli logits": (lambda a, b: (scg.Bernoulli(logits=a), scg.Bernoulli(b)), x, y),

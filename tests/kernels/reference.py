@@ -57,6 +57,7 @@ DOUBLE: dict[str, Callable[[Any], Any]] = {
     "gammaln": scipy.special.gammaln,
     "digamma": scipy.special.digamma,
 }
+REFLECTED = ("gammaln", "digamma")
 
 
 def exact(name: str, x: np.ndarray) -> list[Any]:
@@ -71,19 +72,31 @@ def nearest(values: list[Any], dtype: type) -> np.ndarray:
         return np.array([float(v) for v in values]).astype(dtype)
 
 
-def unit(rounded: np.ndarray, largest_of_one: bool) -> np.ndarray:
-    """Size of a unit in the last place of each number, or of the larger of it and 1."""
+def least(name: str, x: np.ndarray) -> np.ndarray | None:
+    """Return what errors are measured by where the value is smaller; None if only by the value.
+
+    On the negative axis gammaln and digamma are a difference of two terms, the value at 1 - x and
+    one that is large near the poles. The roundings of these two remain where they cancel.
+    """
+    if name not in REFLECTED:
+        return None
+    x = x.astype(np.float64)
+    return np.maximum(1, np.abs(np.where(x < 0, DOUBLE[name](1 - x), 0)))
+
+
+def unit(rounded: np.ndarray, least: np.ndarray | None) -> np.ndarray:
+    """Size of a unit in the last place of each number, or eps times that or `least`."""
     info = np.finfo(rounded.dtype)
     finite = np.minimum(np.abs(rounded), info.max).astype(np.float64)
-    if largest_of_one:
-        return np.maximum(finite, 1) * info.eps
+    if least is not None:
+        return np.maximum(finite, least) * info.eps
     exponent = np.maximum(np.frexp(finite)[1] - 1, info.minexp)
     return np.ldexp(1.0, exponent - info.nmant)
 
 
-def error(y: np.ndarray, values: Any, rounded: np.ndarray, largest_of_one: bool) -> np.ndarray:
+def error(y: np.ndarray, values: Any, rounded: np.ndarray, least: np.ndarray | None) -> np.ndarray:
     """Return |y - values| in units of `unit`; infinite where only one of the two is finite."""
-    size = unit(rounded, largest_of_one)
+    size = unit(rounded, least)
     if isinstance(values, list):
         with mpmath.workprec(PRECISION):
             off = [
