@@ -19,6 +19,7 @@ from scg import _axes, _smoothness
 from scg._bad_calls import explained, refuse_tracked_options
 from scg._noise_facts import note_noise
 from scg._reads import noise_from_reads
+from scg._registry import OPS, RAW, TRACED
 from scg._smoothness import JUMP, KINK, OPAQUE, POLE, SMOOTH, Linear, Smoothness
 from scg._spec import Spec, retrack
 from scg._tensor import Tensor, as_array
@@ -31,6 +32,7 @@ from scg.tape import (
     POSITIVE,
     RANDOM,
     REQUIRES,
+    STOPPED,
     TRAINABLE,
     Node,
     NoisyNode,
@@ -275,8 +277,8 @@ class Op:
 
     def _without_cut_paths(self, flags: int, nodes: Sequence[Node | None], statics: Any) -> int:
         """Drop REQUIRES unless some input passes a cotangent on."""
-        if not _grad_enabled.get():
-            return flags & ~REQUIRES | (HELD if flags & TRAINABLE else 0)
+        if not _grad_enabled.get() or self.name == "detach":
+            return _stopped(flags)
         classes = self.smoothness(len(nodes), statics)
         for node, smooth in zip(nodes, classes, strict=True):
             if node is not None and node.flags & REQUIRES and self._passes(smooth):
@@ -323,31 +325,20 @@ class Op:
         return result if type(result) is tuple else (result,)
 
 
+def _stopped(flags: int) -> int:
+    """Return the flags of a value whose derivative the user cut off, or did not record."""
+    if flags & TRAINABLE and not flags & RANDOM:
+        flags |= STOPPED
+    if flags & TRAINABLE and not _grad_enabled.get():
+        flags |= HELD
+    return flags & ~REQUIRES
+
+
 UNLIMITED = 99
 _FLOAT = np.dtype(np.float64)
 
 
 # --- registry --------------------------------------------------------------------------------
-
-OPS: dict[str, Op] = {}
-
-
-class _Namespace:
-    """What a vjp computes with: every op under its own name, on arrays or on tensors."""
-
-    def __init__(self, kind: str) -> None:
-        self._kind = kind
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in OPS:
-            raise AttributeError(f"no op is named '{name}'")
-        function = getattr(OPS[name], self._kind)
-        setattr(self, name, function)
-        return function
-
-
-RAW = _Namespace("forward")
-TRACED = _Namespace("public")
 
 
 def register(record: Op) -> Op:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from scg import _axes
 from scg._op import OPS, SMOOTH, Linear, op
+from scg._plan import Plan, planner, swept
 from scg._run import order
+from scg._sweep import reachable
 from scg._tensor import Tensor, as_tensor
 from scg.errors import GradientError, ShapeError
 from scg.ops import _samples
@@ -24,44 +26,10 @@ from scg.tape import (
     Node,
     NoisyNode,
     grad_enabled,
-    reachable,
     recording,
-    sweep,
 )  # fmt: skip
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "vjp"]
-
-Roots = list[tuple[Node, Any]]
-
-
-class Plan(NamedTuple):
-    """How to sweep back from a loss.
-
-    Attributes
-    ----------
-    passes : list of (roots, cut)
-        Where each sweep starts and the draws it does not go through; their results add up.
-    tags : frozenset of Tag
-        What is to be known of the gradient.
-    """
-
-    passes: list[tuple[Roots, frozenset[Node]]]
-    tags: frozenset[Any] = frozenset()
-
-
-def value_plan(loss: Tensor, weight: Any) -> Plan:
-    """Return the one sweep of the ordinary derivative of a recorded value."""
-    return Plan([] if loss._node is None else [([(loss._node, weight)], frozenset())])
-
-
-def _only_value(
-    loss: Tensor, weight: Any, *, of: str, traced: bool, targets: set[Node] | None
-) -> Plan:
-    return value_plan(loss, weight)
-
-
-# `scg._surrogate` replaces this by the plan of the surrogate loss.
-_planner: list[Callable[..., Plan]] = [_only_value]
 
 
 @op(linear=Linear.MOVES, smooth=SMOOTH, shape=lambda x: x, axes=_axes.elementwise,
@@ -94,27 +62,13 @@ def backward(
 ) -> None:
     """Accumulate the gradient of `loss` in the parameters; see `Tensor.backward`."""
     plan = _checked_plan(loss, weight_of(loss, gradient), of=of, traced=False, targets=None)
-    for leaf, g in _swept(plan, None, traced=False, retain=retain).items():
+    for leaf, g in swept(plan, None, traced=False, retain=retain).items():
         assert isinstance(leaf, Leaf)
         leaf.grad_tags |= plan.tags
         if leaf.grad is None:
             leaf.grad = np.array(g, dtype=leaf.dtype)  # a copy: g may be a view of something else
         else:
             leaf.grad = np.asarray(leaf.grad + g)
-
-
-def _swept(plan: Plan, targets: set[Node] | None, *, traced: bool, retain: bool) -> dict[Node, Any]:
-    """Make every sweep of a plan and add up what they find."""
-    total: dict[Node, Any] = {}
-    for roots, cut in plan.passes:
-        keep = retain or len(plan.passes) > 1
-        found = sweep(roots, targets=targets, traced=traced, retain=keep, cut=cut)
-        for node, g in found.items():
-            total[node] = total[node] + g if node in total else g
-    if len(plan.passes) > 1 and not retain:
-        for node in reachable([node for roots, _ in plan.passes for node, _ in roots]):
-            node.saved = None
-    return total
 
 
 Tensor._backward = staticmethod(backward)
@@ -127,7 +81,7 @@ def _checked_plan(
         raise GradientError(
             f"a loss of dtype {loss.dtype} has no gradient; it must be floating point"
         )
-    plan = _planner[0](loss, weight, of=of, traced=traced, targets=targets)
+    plan = planner[0](loss, weight, of=of, traced=traced, targets=targets)
     if not any(node.flags & REQUIRES for roots, _ in plan.passes for node, _ in roots):
         raise GradientError(
             "nothing trainable is upstream of this loss: no scg.parameter reaches it through "
@@ -192,7 +146,7 @@ def _pull(plan: Plan, tensors: Sequence[Tensor], traced: bool, retain: bool) -> 
     nodes = [t._node for t in tensors]
     targets = {n for n in nodes if n is not None}
     with recording(traced):
-        found = _swept(plan, targets, traced=traced, retain=retain)
+        found = swept(plan, targets, traced=traced, retain=retain)
     result = []
     for t, node in zip(tensors, nodes, strict=True):
         g = None if node is None else found.get(node)
@@ -303,7 +257,7 @@ def vjp(
             weight = weight_of(out, raw)
             weight = as_tensor(weight) if create_graph else weight
         targets = {t._node for t in inputs if t._node is not None}
-        plan = _planner[0](out, weight, of="expectation", traced=create_graph, targets=targets)
+        plan = planner[0](out, weight, of="expectation", traced=create_graph, targets=targets)
         return tuple(_pull(plan, inputs, create_graph, retain=True))
 
     return out, pull
@@ -353,7 +307,7 @@ def jacobian(fn: Callable[..., Tensor], argnums: int = 0) -> Callable[..., Tenso
 
 def _reaches_older_leaf(out: Tensor, before: int) -> bool:
     """Tell whether the expectation of `out` depends on a leaf made earlier, in any way."""
-    plan = _planner[0](out, weight_of(out, None), of="expectation", traced=False, targets=None)
+    plan = planner[0](out, weight_of(out, None), of="expectation", traced=False, targets=None)
     nodes = reachable([node for roots, _ in plan.passes for node, _ in roots])
     return any(isinstance(node, Leaf) and node.order < before for node in nodes)
 

@@ -1,6 +1,6 @@
 """The surrogate loss: its ordinary gradient is an unbiased gradient of the expected loss."""
 
-from scg import autodiff
+from scg._plan import planner
 from scg._surrogate.magic_box import expectation_plan, surrogate
 from scg._surrogate.marks import cost
 from scg._surrogate.outside import external, stateless
@@ -8,4 +8,4 @@ from scg._surrogate.tags import Tag, strict
 
 __all__ = ["Tag", "cost", "external", "stateless", "strict", "surrogate"]
 
-autodiff._planner[0] = expectation_plan
+planner[0] = expectation_plan

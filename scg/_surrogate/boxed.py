@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from scg._run import current_run
 from scg._smoothness import Passage
 from scg._surrogate.analysis import Route
-from scg._surrogate.tags import Tag
+from scg._surrogate.tags import Tag, check_strict
+from scg._sweep import reachable
 from scg._tensor import Tensor
 from scg.errors import BiasedGradientError, GradientError
-from scg.tape import BOXED, KINKED, MIXED, Node, reachable
+from scg.tape import BOXED, KINKED, MIXED, STOPPED, Node
 
-__all__ = ["check_boxed", "check_order", "order_tags"]
+__all__ = ["check_boxed", "check_order", "order_tags", "stopped_tags"]
 
 
 def check_boxed(node: Node) -> bool:
@@ -46,6 +47,15 @@ def check_order(loss: Tensor) -> None:
             "the second derivative of the expectation is not that of the recorded value; use "
             'of="value" if the latter is meant, a smooth function, or estimator="score"'
         )
+
+
+def stopped_tags(loss: Tensor) -> frozenset[Tag]:
+    """Return the tag of a gradient that lacks what the user detached, or computed under no_grad."""
+    if loss._node is None or not loss._node.flags & STOPPED:
+        return frozenset()
+    tags = frozenset({Tag("BIASED", "detach")})
+    check_strict(tags)
+    return tags
 
 
 def order_tags(loss: Tensor, routes: Iterable[Route] = ()) -> frozenset[Tag]:

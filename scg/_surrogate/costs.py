@@ -13,7 +13,8 @@ import numpy as np
 
 from scg._partial import Partial
 from scg._smoothness import Linear, Passage
-from scg.tape import REQUIRES, ROUTED, Node, unbroadcast
+from scg._sweep import unbroadcast
+from scg.tape import REQUIRES, ROUTED, Node
 
 __all__ = ["NEVER", "Cost", "Costs", "take_apart"]
 

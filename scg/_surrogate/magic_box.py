@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from scg._op import OPS
+from scg._plan import Plan, value_plan
 from scg._run import current_run, order
 from scg._surrogate.analysis import Route
 from scg._surrogate.baselines import Baselined
-from scg._surrogate.boxed import check_boxed, check_order, order_tags
+from scg._surrogate.boxed import check_boxed, check_order, order_tags, stopped_tags
 from scg._surrogate.costs import Cost
 from scg._surrogate.plan import Surrogate, analyse, first_order
 from scg._surrogate.reach import bits
@@ -25,7 +26,6 @@ from scg._surrogate.rewire import Rewiring
 from scg._surrogate.weights import aligned_index
 from scg._tensor import Tensor
 from scg._typing import Shape
-from scg.autodiff import Plan, value_plan
 from scg.errors import OptionError
 from scg.tape import BOXED, INHERITED, Node, recording
 
@@ -45,7 +45,7 @@ def expectation_plan(
     if loss._node is not None and check_boxed(loss._node):
         return value_plan(loss, weight)
     decided = analyse(loss, _array(weight), targets)
-    tags = frozenset() if decided is None else decided.tags
+    tags = stopped_tags(loss) if decided is None else decided.tags | stopped_tags(loss)
     if decided is None or decided.plain:
         return Plan(value_plan(loss, weight).passes, tags | order_tags(loss) if traced else tags)
     if not traced:

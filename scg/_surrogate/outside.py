@@ -22,7 +22,14 @@ __all__ = ["external", "stateless"]
 
 
 class _Stateless:
-    """Says that a call remembers nothing of earlier ones."""
+    """Says that a call of the outside world remembers nothing of earlier ones.
+
+    Examples
+    --------
+    >>> import scg
+    >>> x = scg.Normal(scg.parameter(0.0), 1.0).sample()
+    >>> y = scg.external(abs, x, world=scg.stateless)
+    """
 
     def __repr__(self) -> str:
         return "scg.stateless"

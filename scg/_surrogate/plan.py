@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from scg._plan import Plan
 from scg._run import current_run
 from scg._surrogate import control
 from scg._surrogate.analysis import Analysis, Route
@@ -24,7 +25,6 @@ from scg._surrogate.tags import Tag, check_strict
 from scg._surrogate.weights import Weights
 from scg._tensor import Tensor
 from scg._typing import Array
-from scg.autodiff import Plan
 from scg.tape import HANDMADE, NOISE, ROUTED, Node
 
 __all__ = ["Group", "Surrogate", "analyse", "first_order"]

@@ -24,6 +24,15 @@ class Tag:
         What made it so.
     where : str
         The user's line.
+
+    Examples
+    --------
+    >>> import scg
+    >>> a = scg.parameter(0.3)
+    >>> z = scg.Normal(a, 1.0).sample()
+    >>> (z * a.detach()).backward()
+    >>> [tag.reason for tag in a.tags]
+    ['detach']
     """
 
     kind: str

@@ -1,0 +1,58 @@
+"""How backward sweeps: once for an ordinary derivative, or as the surrogate's plan says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from scg._sweep import reachable, sweep
+from scg._tensor import Tensor
+from scg.tape import Node
+
+__all__ = ["Plan", "planner", "swept", "value_plan"]
+
+Roots = list[tuple[Node, Any]]
+
+
+class Plan(NamedTuple):
+    """How to sweep back from a loss.
+
+    Attributes
+    ----------
+    passes : list of (roots, cut)
+        Where each sweep starts and the draws it does not go through; their results add up.
+    tags : frozenset of Tag
+        What is to be known of the gradient.
+    """
+
+    passes: list[tuple[Roots, frozenset[Node]]]
+    tags: frozenset[Any] = frozenset()
+
+
+def value_plan(loss: Tensor, weight: Any) -> Plan:
+    """Return the one sweep of the ordinary derivative of a recorded value."""
+    return Plan([] if loss._node is None else [([(loss._node, weight)], frozenset())])
+
+
+def _only_value(
+    loss: Tensor, weight: Any, *, of: str, traced: bool, targets: set[Node] | None
+) -> Plan:
+    return value_plan(loss, weight)
+
+
+# `scg._surrogate` replaces this by the plan of the surrogate loss.
+planner: list[Callable[..., Plan]] = [_only_value]
+
+
+def swept(plan: Plan, targets: set[Node] | None, *, traced: bool, retain: bool) -> dict[Node, Any]:
+    """Make every sweep of a plan and add up what they find."""
+    total: dict[Node, Any] = {}
+    for roots, cut in plan.passes:
+        keep = retain or len(plan.passes) > 1
+        found = sweep(roots, targets=targets, traced=traced, retain=keep, cut=cut)
+        for node, g in found.items():
+            total[node] = total[node] + g if node in total else g
+    if len(plan.passes) > 1 and not retain:
+        for node in reachable([node for roots, _ in plan.passes for node, _ in roots]):
+            node.saved = None
+    return total

@@ -1,0 +1,205 @@
+"""The sweep that carries cotangents back: a loop over nodes from the newest to the oldest.
+
+No recursion and no search: the creation counter of the nodes is the topological order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from scg._partial import Partial
+from scg._typing import Shape
+from scg.errors import GradientError
+from scg.tape import REQUIRES, Leaf, Node
+
+if TYPE_CHECKING:
+    from scg._op import Op
+
+__all__ = ["reachable", "sweep", "unbroadcast"]
+
+
+def reachable(roots: Sequence[Node]) -> list[Node]:
+    """Return the nodes that a cotangent from `roots` can reach, newest first."""
+    seen = {node for node in roots if node.flags & REQUIRES}
+    stack = list(seen)
+    for node in stack:  # grows while it is read
+        for parent in node.parents:
+            if parent is not None and parent not in seen and parent.flags & REQUIRES:
+                seen.add(parent)
+                stack.append(parent)
+    return sorted(seen, key=attrgetter("order"), reverse=True)
+
+
+def needed(nodes: Sequence[Node], targets: set[Node]) -> set[Node]:
+    """Return those of `nodes` (newest first) from which some target is reached."""
+    useful = set(targets)
+    for node in reversed(nodes):
+        if node not in useful and any(parent in useful for parent in node.parents):
+            useful.add(node)
+    return useful
+
+
+def sweep(
+    roots: Sequence[tuple[Node, Any]], *, targets: set[Node] | None = None,
+    traced: bool = False, retain: bool = False, cut: frozenset[Node] = frozenset(),
+) -> dict[Node, Any]:  # fmt: skip
+    """Carry cotangents from `roots` back and return those of the leaves, or of `targets`.
+
+    Parameters
+    ----------
+    roots : sequence of (Node, cotangent)
+        Where to start; cotangents have the node's shape.
+    targets : set of Node, optional
+        Stop at these and return their cotangents. None means every leaf.
+    traced : bool
+        Cotangents are Tensors and every vjp is itself recorded, for higher derivatives.
+    retain : bool
+        Keep the residuals for another backward.
+    cut : set of Node
+        Draws through which no cotangent passes, because their scores are used instead.
+    """
+    nodes = reachable([node for node, _ in roots])
+    useful = None if targets is None else needed(nodes, targets)
+    grads: dict[Node, Any] = {}
+    owned: set[Node] = set()
+    for node, g in roots:
+        _accumulate(grads, owned, node, g, traced)
+    found: dict[Node, Any] = {}
+    with np.errstate(all="ignore"):  # an infinite slope is an answer, not a reason to warn
+        for node in nodes:
+            g = grads.pop(node, None)
+            if g is None:
+                continue
+            if node.op is None or (targets is not None and node in targets):
+                found[node] = g
+            op = node.op
+            if op is None or node in cut:
+                continue
+            if op.rules is None or traced:
+                _pull(op, node, g, grads, owned, useful, traced)
+            else:
+                _pull_elementwise(op.rules, node, g, grads, owned, useful)
+            if not retain:
+                node.saved = None
+    return found
+
+
+SMALL = 256  # no kernel pays below this many elements (benchmarks/elementwise.py)
+
+
+def _pull_elementwise(
+    rules: Sequence[Any], node: Node, g: Any, grads: dict[Node, Any], owned: set[Node],
+    useful: set[Node] | None,
+) -> None:  # fmt: skip
+    """Do what `_pull` does, input by input: the hot path of small graphs."""
+    saved, statics = node.saved, node.statics
+    if saved is None:
+        _refuse(node)
+    stamp = 0
+    for rule, parent in zip(rules, node.parents, strict=True):
+        if parent is None:
+            continue
+        stamp += parent.version
+        if rule is None or not parent.flags & REQUIRES:
+            continue
+        if useful is not None and parent not in useful:
+            continue
+        if rule.is_identity:
+            cotangent = g
+        elif g.size < SMALL and not statics:
+            cotangent = rule.by_ufuncs(g, *saved)
+        else:
+            cotangent = rule.on_arrays(g, *saved, **statics)
+        if cotangent.shape != parent.shape or cotangent.dtype is not parent.dtype:
+            cotangent = _fit(cotangent, parent, False)
+        if parent in grads:
+            _accumulate(grads, owned, parent, cotangent, False)
+        else:
+            grads[parent] = cotangent
+    if stamp != node.stamp:
+        _refuse(node)
+
+
+def _pull(
+    op: Op, node: Node, g: Any, grads: dict[Node, Any], owned: set[Node],
+    useful: set[Node] | None, traced: bool,
+) -> None:  # fmt: skip
+    """Run one vjp and hand its results to the parents."""
+    needs, stamp = [], 0
+    for parent in node.parents:
+        if parent is None:
+            needs.append(False)
+        else:
+            wanted = useful is None or parent in useful
+            needs.append(wanted and bool(parent.flags & REQUIRES))
+            stamp += parent.version
+    if node.saved is None or stamp != node.stamp:
+        _refuse(node)
+    cotangents = op.traced_vjp(node, g, needs) if traced else op.raw_vjp(node, g, needs)
+    for parent, needed_here, cotangent in zip(node.parents, needs, cotangents, strict=True):
+        if needed_here and cotangent is not None:
+            assert parent is not None
+            if cotangent.shape != parent.shape or cotangent.dtype != parent.dtype:
+                cotangent = _fit(cotangent, parent, traced)
+            _accumulate(grads, owned, parent, cotangent, traced)
+
+
+def _accumulate(grads: dict[Node, Any], owned: set[Node], node: Node, g: Any, traced: bool) -> None:
+    """Add `g` to a node's cotangent: in place only into a buffer this sweep made itself.
+
+    A vjp may return its own argument or a view of a residual, so the first contribution is never
+    written to; the second makes a new buffer, which later ones may.
+    """
+    before = grads.get(node)
+    if type(g) is Partial:
+        grads[node] = g.added_to(before, in_place=node in owned)
+        owned.add(node)
+    elif before is None:
+        grads[node] = g
+    elif traced or type(before) is not np.ndarray:
+        grads[node] = before + g
+    elif node in owned:
+        np.add(before, g, out=before)
+    else:
+        grads[node] = np.add(before, g)
+        owned.add(node)
+
+
+def _fit(g: Any, parent: Node, traced: bool) -> Any:
+    """Undo broadcasting and dtype promotion, in one place for every op."""
+    if g.shape != parent.shape:
+        g = unbroadcast(g, parent.shape, traced)
+    if g.dtype != parent.dtype:
+        g = g.astype(parent.dtype)
+    return g
+
+
+def unbroadcast(g: Any, shape: Shape, traced: bool) -> Any:
+    """Sum a cotangent over the axes along which an input was repeated."""
+    extra = g.ndim - len(shape)
+    if extra < 0:
+        raise GradientError(f"a vjp returned shape {g.shape} for an input of shape {shape}")
+    repeated = tuple(
+        axis for axis in range(g.ndim)
+        if axis < extra or (shape[axis - extra] == 1 and g.shape[axis] != 1)
+    )  # fmt: skip
+    summed = g.sum(axis=repeated) if traced else np.sum(g, axis=repeated)
+    return summed.reshape(shape)
+
+
+def _refuse(node: Node) -> NoReturn:
+    """Say why the residuals of a node cannot be used."""
+    if node.saved is None:
+        raise GradientError(
+            f"backward reached '{node.name}' ({node.place}) whose residuals an earlier backward "
+            "already freed; pass retain=True to the first backward if you need two"
+        )
+    names = " or ".join(p.name for p in node.parents if isinstance(p, Leaf))
+    raise GradientError(
+        f"backward through '{node.name}' ({node.place}): {names} was updated after this operation "
+        "used it; run the forward pass again before backward"
+    )
