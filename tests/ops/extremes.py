@@ -22,17 +22,16 @@ def check_rank_0(op: Op) -> None:
             slot = min(i, len(op.inputs) - 1)  # all of `*xs` is one
             if np.ndim(x) == 0:
                 seen.add(slot)
-            elif _permits(op, _with_number(inputs, i), statics):
+            elif any(_permits(op, numbers, statics) for numbers in _with_numbers(inputs, i)):
                 allowed[slot] = f"input {i} of {[np.shape(x) for x in inputs]} {statics}"
     missing = {i: case for i, case in allowed.items() if i not in seen}
     assert not missing, f"{op.name} permits a number but has no such case: {missing}"
 
 
-def _with_number(inputs, which):
-    return [
-        np.asarray(x).reshape(-1)[:1].sum(dtype=np.asarray(x).dtype) if i == which else x
-        for i, x in enumerate(inputs)
-    ]
+def _with_numbers(inputs, which):
+    """Put a number into the place of one input, and into those of all."""
+    numbers = [np.asarray(x).reshape(-1)[:1].sum(dtype=np.asarray(x).dtype) for x in inputs]
+    return [*inputs[:which], numbers[which], *inputs[which + 1 :]], numbers
 
 
 def _permits(op: Op, inputs, statics):
