@@ -33,7 +33,7 @@ from scg.tape import (
 )  # fmt: skip
 
 __all__ = [
-    "ROUTES", "Coupling", "Distribution", "Site", "check_route", "coupling_of",
+    "ROUTES", "Coupling", "Distribution", "Site", "check_estimator", "check_route", "coupling_of",
     "note_own_score", "pathwise_site",
     "score_site", "with_noise",
 ]  # fmt: skip
@@ -145,6 +145,8 @@ def pathwise_site(
         node.parents = (inner,)
         node.saved = (None, None)
     live = bool(flags & (TRAINABLE | ROUTED))
+    if live and getattr(estimator, "biased", None):
+        node.flags |= ROUTED  # or backward would take it for an ordinary tensor, and not tag it
     _note_draw(node, distribution, value._data, name, estimator, coupling, pathwise=True, live=live)
     return Tensor(value._data, node)
 
@@ -235,3 +237,14 @@ def check_route(route: str) -> str:
     if route not in ROUTES:
         raise OptionError(f"estimator={route!r} is not one of {', '.join(ROUTES)}")
     return route
+
+
+def check_estimator(estimator: Any) -> Any:
+    """Return `estimator` if it is an object that draws."""
+    if isinstance(estimator, type) or not hasattr(estimator, "draw"):
+        raise OptionError(
+            f"estimator={estimator!r} is neither one of {', '.join(ROUTES)} nor an instance of an "
+            "estimator, such as scg.estimators.LeaveOneOut(4); a baseline goes into "
+            "scg.estimators.Score(baseline=...)"
+        )
+    return estimator
