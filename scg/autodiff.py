@@ -14,7 +14,7 @@ from scg._plan import Plan, planner, swept
 from scg._run import order
 from scg._sweep import reachable
 from scg._tensor import Tensor, as_tensor
-from scg.errors import GradientError, ShapeError
+from scg.errors import DTypeError, GradientError, ShapeError
 from scg.ops import _samples
 from scg.tape import (
     BOXED,
@@ -129,6 +129,11 @@ def grad(
     >>> dx, scg.grad(dx, x)
     (Tensor(12.), Tensor(12.))
     """
+    if not isinstance(loss, Tensor):
+        raise DTypeError(
+            f"scg.grad takes a loss that was computed already, not {type(loss).__name__}: "
+            "scg.grad(f(x), x); of functions there are scg.vjp, scg.jacobian and scg.hessian"
+        )
     flat = _flatten(params)
     for index, p in enumerate(flat):
         if not isinstance(p, Tensor) or not p.requires_grad:

@@ -34,7 +34,7 @@ from scg.tape import (
 )  # fmt: skip
 
 __all__ = [
-    "ROUTES", "Coupling", "Distribution", "Site", "check_route", "coupling_of",
+    "ROUTES", "Coupling", "Distribution", "Site", "check_estimator", "check_route", "coupling_of",
     "note_own_score", "pathwise_site",
     "score_site", "with_noise",
 ]  # fmt: skip
@@ -147,20 +147,25 @@ def pathwise_site(
         node.saved = (None, None)
         note_sign(_DRAW, node, (None,), (inner,))
     live = bool(flags & (TRAINABLE | ROUTED))
+    if live and getattr(estimator, "biased", None):
+        node.flags |= ROUTED  # or backward would take it for an ordinary tensor, and not tag it
     _note_draw(node, distribution, value._data, name, estimator, coupling, pathwise=True, live=live)
     return Tensor(value._data, node)
 
 
 def score_site(
     distribution: Distribution, value: Any, name: str | None, *, continuous: bool,
-    estimator: Any = "score", coupling: Any = None,
+    estimator: Any = "score", coupling: Any = None, live: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Record a draw whose gradient is its score times the loss."""
+    """Record a draw whose gradient is its score times the loss.
+
+    It is live if a trainable parameter reaches its parameters, or if it has to be weighted anyway.
+    """
     value = np.asarray(value)
     inherited = 0
     for p in distribution.parameters.values():
         inherited |= p._node.flags & INHERITED if p._node is not None else 0
-    live = bool(inherited & (REQUIRES | TRAINABLE | ROUTED))
+    live = live or bool(inherited & (REQUIRES | TRAINABLE | ROUTED))
     flags = (NOISE if continuous else 0) | (ROUTED if live else 0)
     node = DrawNode(_DRAW, (), (), {}, flags, 0, value.shape, value.dtype, sys._getframe(1))
     _note_draw(node, distribution, value, name, estimator, coupling, pathwise=False, live=live)
@@ -237,3 +242,14 @@ def check_route(route: str) -> str:
     if route not in ROUTES:
         raise OptionError(f"estimator={route!r} is not one of {', '.join(ROUTES)}")
     return route
+
+
+def check_estimator(estimator: Any) -> Any:
+    """Return `estimator` if it is an object that draws."""
+    if isinstance(estimator, type) or not hasattr(estimator, "draw"):
+        raise OptionError(
+            f"estimator={estimator!r} is neither one of {', '.join(ROUTES)} nor an instance of an "
+            "estimator, such as scg.estimators.LeaveOneOut(4); a baseline goes into "
+            "scg.estimators.Score(baseline=...)"
+        )
+    return estimator

@@ -135,7 +135,9 @@ class Analysis:
             heapq.heappush(self._heap, (-node.order, node))
         reach.add(way, costs)
         if cause is not None:
-            self._cause.setdefault(node, cause)
+            known = self._cause.get(node)
+            if known is None or cause.passage > known.passage:
+                self._cause[node] = cause
 
     # --- nodes -----------------------------------------------------------------------------
 

@@ -48,12 +48,16 @@ def expectation_plan(
     tags = stopped_tags(loss) if decided is None else decided.tags | stopped_tags(loss)
     if decided is None or decided.plain:
         return Plan(value_plan(loss, weight).passes, tags | order_tags(loss) if traced else tags)
-    if not traced:
+    if not traced and not decided.enumerated:
         return first_order(decided)
     with recording(True):
         boxed, terms = _boxed(loss, decided)
+    ones = [np.ones((), term.dtype) for term in terms]
     roots = [(_node(boxed), weight)]
-    roots.extend((_node(term), Tensor(np.ones((), term.dtype))) for term in terms)
+    roots.extend(
+        (_node(term), Tensor(one) if traced else one)
+        for term, one in zip(terms, ones, strict=True)
+    )
     return Plan([(roots, frozenset())], tags | order_tags(loss, decided.routes))
 
 
@@ -131,13 +135,15 @@ class _Builder:
                 self._boxes[parts.costs[index]] = self._cost(index, rewiring)
         if not parts.linear:
             return self._boxes[parts.costs[0]]
+        if self._decided.enumerated:
+            return self._recomputed()
         clones: dict[Node, Node] = {}
         for node, operands in reversed(parts.linear):
             clones[node] = self._joined(node, operands, clones)
         return Tensor(loss._data, clones[parts.linear[0][0]])
 
     def _joined(self, node: Node, operands: Sequence[Any], clones: Mapping[Node, Node]) -> Node:
-        """Return a linear operation on boxed costs."""
+        """Return a linear operation on boxed costs, whose values are those it had."""
         parents = [
             self._boxes[found]._node if isinstance(found, Cost)
             else clones[parent] if found and parent is not None
@@ -150,6 +156,25 @@ class _Builder:
         for parent in parents:
             clone.flags |= 0 if parent is None else parent.flags & INHERITED
         return clone
+
+    def _recomputed(self) -> Tensor:
+        """Put the costs together again with the values that enumeration gave them."""
+        linear = self._decided.parts.linear
+        results: dict[Node, Tensor] = {}
+        for node, operands in reversed(linear):
+            assert node.op is not None
+            assert node.more.inputs is not None
+            tensors = tuple(
+                self._boxes[found] if isinstance(found, Cost)
+                else results[parent] if found and parent is not None
+                else Tensor(np.asarray(value), parent)
+                for parent, value, found in zip(
+                    node.parents, node.more.inputs, operands, strict=True
+                )
+            )  # fmt: skip
+            again = node.op.name != "cost"  # a mark has done its work
+            results[node] = node.op.apply(tensors, node.statics) if again else tensors[0]
+        return results[linear[0][0]]
 
     def _cost(self, index: int, rewiring: Rewiring) -> Tensor:
         cost, factor = self._decided.parts.costs[index], self._decided.factors[index]

@@ -75,7 +75,9 @@ def cost(x: Any) -> Tensor:
             "or make the call inside scg.episode() if the draw was"
         )
     result = _COST.record(t._data, (t._data,), (t._node,), {})
-    node = result._node if isinstance(result._node, NoisyNode) else _random(result)
+    node = result._node
+    if not isinstance(node, NoisyNode) or not node.parents:  # a number, or a fixed draw
+        node = _random(result)
     node.flags, node.runs = node.flags | ROUTED, merge((run, *node.runs))
     node.notes().inputs = (t._data,)
     run.marks[node] = place_of_caller()
@@ -87,7 +89,7 @@ def _random(result: Tensor) -> NoisyNode:
     """Return a node for a cost that depends on draws by what was read alone."""
     old = result._node
     flags = (old.flags if old is not None else 0) | ROUTED
-    parents = old.parents if old is not None else (None,)
+    parents = (old.parents if old is not None else ()) or (None,)
     node = NoisyNode(_COST, parents, (None, None), {}, flags,
                      old.stamp if old is not None else 0, result.shape, result.dtype,
                      sys._getframe(2))  # fmt: skip

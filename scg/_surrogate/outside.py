@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
@@ -86,6 +86,8 @@ def external(
 
     Raises
     ------
+    OptionError
+        If the world cannot be remembered (a dict or a number).
     ShapeError
         If an array in the answer does not have the aligned axis.
 
@@ -102,7 +104,7 @@ def external(
     >>> reward.shape
     (3,)
     """
-    world = _shared if world is None else world
+    world = _shared if world is None else _checked(world)
     if reset:
         _memory.pop(world, None)
     raw = [t._data if isinstance(t, Tensor) else np.asarray(t) for t in tensors]
@@ -117,7 +119,7 @@ def external(
     promises = {"aligned": aligned, "stateless": world is stateless}
     state = _state(sources, promises)
     if world is not stateless and state is not None:
-        _remember(world, state)
+        _memory[world] = state
     return answer if state is None else _tracked(answer, state, promises)
 
 
@@ -128,14 +130,16 @@ def _remembered(world: Any) -> Node | None:
     return None if past else node
 
 
-def _remember(world: Any, state: Node) -> None:
+def _checked(world: Any) -> Any:
+    """Return a world if it can be remembered without keeping it alive."""
     try:
-        _memory[world] = state
+        hash(world), ref(world)
     except TypeError:
         raise OptionError(
             f"scg.external: world={world!r} cannot be remembered; pass the environment object, or "
             "scg.stateless if it has no memory"
         ) from None
+    return world
 
 
 def _state(sources: Sequence[Node], promises: dict[str, Any]) -> NoisyNode | None:

@@ -75,6 +75,11 @@ class Surrogate:
         """Whether the ordinary derivative is the gradient, because no score is used."""
         return not any(route.scored for route in self.routes)
 
+    @property
+    def enumerated(self) -> bool:
+        """Whether some outcomes count by their probabilities."""
+        return any(factor is not None for factor in self.factors)
+
     def weights(self) -> Weights:
         """Return the score weights."""
         terms = [

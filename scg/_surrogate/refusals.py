@@ -95,7 +95,8 @@ class Refusals:
             f"the gradient of this loss would be biased: {_step(cause)} {_WHY[worst]}, and it "
             f"depends on {name}{noise}. Draw the value that depends on the parameter with "
             'estimator="score", replace the step by a smooth one, look with scg.peek(x) instead '
-            "of deciding, or do not differentiate in that parameter"
+            "of deciding, or do not differentiate in that parameter. What was read counts until "
+            "the next optimizer.step() or zero_grad()"
         )
 
     def of_draw(self, route: Route, scored: Reach) -> None:
@@ -151,8 +152,8 @@ def check_evaluations(run: Run) -> None:
         raise BiasedGradientError(
             f"the gradient of this loss would be biased: {escape.kind}() at {escape.place} read a "
             f"value that depends on draw {escape.node.draw}, made under no_grad{more}, and what "
-            "Python did with it cannot be followed. Use scg.peek(x) to look without deciding, or "
-            "evaluate after optimizer.step() and before zero_grad()"
+            "Python did with it cannot be followed. Evaluate inside scg.episode(), or before "
+            "zero_grad(), or use scg.peek(x) to look without deciding"
         )
 
 

@@ -13,7 +13,14 @@ from scg._typing import Array, DType, Shape
 from scg.distributions._support import Support, check_parameter, check_value
 from scg.errors import BiasedGradientError, DTypeError, OptionError, ShapeError
 from scg.noise import Source, as_source
-from scg.site import check_route, coupling_of, note_own_score, pathwise_site, score_site
+from scg.site import (
+    check_estimator,
+    check_route,
+    coupling_of,
+    note_own_score,
+    pathwise_site,
+    score_site,
+)  # fmt: skip
 
 __all__ = ["Distribution", "float_parameters"]
 
@@ -146,7 +153,8 @@ class Distribution:
         source, sizes = as_source(rng), self._sample_shape(shape)
         options = {"name": name, "coupling": coupling_of(rng, source)}
         if not isinstance(estimator, str):
-            return estimator.draw(self, source, sizes, options)  # type: ignore[no-any-return]
+            drawn: Tensor = check_estimator(estimator).draw(self, source, sizes, options)
+            return drawn
         return self._draw(source, sizes, check_route(estimator), estimator, options)
 
     def _draw(

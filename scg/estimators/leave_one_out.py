@@ -58,10 +58,13 @@ class BatchMean:
         axis = self.axis % weight.ndim
         coupled = weighted.site.coupling is not None and weighted.site.coupling.within
         if coupled or not weighted.independent_along(axis):
+            why = "a cost (or what Python read) depends on several of its elements"
+            remedy = "keep that axis until the final mean, or use RunningMean"
+            if coupled:
+                why, remedy = "its elements have coupled noise", "draw independent noise"
             raise BiasedGradientError(
                 f"draw {weighted.site.draw}: leave-one-out along axis {axis} would see the draw "
-                "itself, because a cost (or what Python read) depends on several of its elements; "
-                "keep that axis until the final mean, or use RunningMean"
+                f"itself, because {why}; {remedy}"
             )
         return (weight.sum(axis=axis, keepdims=True) - weight) / (weight.shape[axis] - 1)
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+import copy
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
 from scg._surrogate.baselines import Weighted, refuse_baseline
 from scg._tensor import Tensor
+from scg._typing import Shape
+from scg._typing import Shape
+from scg.errors import OptionError
 from scg.estimators._base import Estimator
+from scg.noise import Source
+from scg.noise import Source
 
 __all__ = ["Score"]
 
@@ -20,12 +28,14 @@ class Score(Estimator):
     ----------
     baseline : float, array_like, Tensor, callable or baseline, optional
         Subtracted from each element's weight, which is the part of the loss that the element can
-        reach, coefficients included. A tensor must not depend on the draw; a callable is called at
-        backward and must return such a tensor; `RunningMean()` and `BatchMean()` are computed from
-        the weights.
+        reach, coefficients included. An array is copied when the draw is made. A tensor must not
+        depend on the draw; a callable is called at backward and must return such a tensor;
+        `RunningMean()` and `BatchMean()` are computed from the weights.
 
     Raises
     ------
+    OptionError
+        If the baseline is a class instead of an instance.
     BiasedGradientError
         At backward, if the baseline depends on its own draw.
 
@@ -45,7 +55,30 @@ class Score(Estimator):
     route: ClassVar[str] = "score"
 
     def __init__(self, baseline: Any = None) -> None:
+        if isinstance(baseline, type):
+            raise OptionError(
+                f"scg.estimators.Score: baseline={baseline!r} is a class; pass an instance, such "
+                f"as {baseline.__name__}()"
+            )
         self.baseline = baseline
+
+    def draw(
+        self, distribution: Any, source: Source, sizes: Shape, options: Mapping[str, Any]
+    ) -> Tensor:
+        """Draw with the baseline as it is now, should the array be changed by what is drawn."""
+        if isinstance(self.baseline, np.ndarray | list):
+            fixed = Score(np.array(self.baseline))
+            return super(Score, fixed).draw(distribution, source, sizes, options)
+        return super().draw(distribution, source, sizes, options)
+
+    def draw(
+        self, distribution: Any, source: Source, sizes: Shape, options: Mapping[str, Any]
+    ) -> Tensor:
+        """Draw, and keep the baseline as it is now: what changes later may have seen the draw."""
+        fixed = copy.copy(self)
+        if isinstance(self.baseline, np.ndarray):
+            fixed.baseline = self.baseline.copy()
+        return super(Score, fixed).draw(distribution, source, sizes, options)
 
     def baseline_of(self, weighted: Weighted) -> Any:
         """Return what to subtract from the weight."""
