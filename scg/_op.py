@@ -26,17 +26,15 @@ from scg._tensor import Tensor, as_array
 from scg._watch import watcher
 from scg.errors import GradientError, ScgError
 from scg.tape import (
-    HELD,
     INHERITED,
     NOISE,
     POSITIVE,
     RANDOM,
     REQUIRES,
-    STOPPED,
-    TRAINABLE,
     Node,
     NoisyNode,
     _grad_enabled,
+    stopped,
 )
 
 __all__ = [
@@ -278,7 +276,7 @@ class Op:
     def _without_cut_paths(self, flags: int, nodes: Sequence[Node | None], statics: Any) -> int:
         """Drop REQUIRES unless some input passes a cotangent on."""
         if not _grad_enabled.get() or self.name == "detach":
-            return _stopped(flags)
+            return stopped(flags)
         classes = self.smoothness(len(nodes), statics)
         for node, smooth in zip(nodes, classes, strict=True):
             if node is not None and node.flags & REQUIRES and self._passes(smooth):
@@ -323,15 +321,6 @@ class Op:
         else:
             result = self.vjp(F, g, *saved, **statics)
         return result if type(result) is tuple else (result,)
-
-
-def _stopped(flags: int) -> int:
-    """Return the flags of a value whose derivative the user cut off, or did not record."""
-    if flags & TRAINABLE and not flags & RANDOM:
-        flags |= STOPPED
-    if flags & TRAINABLE and not _grad_enabled.get():
-        flags |= HELD
-    return flags & ~REQUIRES
 
 
 UNLIMITED = 99

@@ -269,3 +269,12 @@ def no_grad() -> Any:
 def recording(enabled: bool) -> Any:
     """Switch recording on or off inside a `with` block."""
     return _recording(enabled)
+
+
+def stopped(flags: int) -> int:
+    """Return the flags of a value whose derivative the user cut off, or did not record."""
+    if flags & TRAINABLE and not flags & RANDOM:
+        flags |= STOPPED
+    if flags & TRAINABLE and not _grad_enabled.get():
+        flags |= HELD
+    return flags & ~REQUIRES

@@ -55,8 +55,7 @@ def expectation_plan(
     ones = [np.ones((), term.dtype) for term in terms]
     roots = [(_node(boxed), weight)]
     roots.extend(
-        (_node(term), Tensor(one) if traced else one)
-        for term, one in zip(terms, ones, strict=True)
+        (_node(term), Tensor(one) if traced else one) for term, one in zip(terms, ones, strict=True)
     )
     return Plan([(roots, frozenset())], tags | order_tags(loss, decided.routes))
 

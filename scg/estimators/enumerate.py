@@ -59,7 +59,9 @@ class Enumerate(Estimator):
         )
         full = (count, *sizes, *distribution.batch_shape, *event)
         value = np.array(np.broadcast_to(padded, full))
-        return score_site(distribution, value, continuous=False, estimator=self, live=True, **options)
+        return score_site(
+            distribution, value, continuous=False, estimator=self, live=True, **options
+        )
 
     def importance(self, log_prob: Array) -> Array:
         """Return the probability of each outcome over 1 / K."""

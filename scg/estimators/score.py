@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 import copy
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -12,10 +11,8 @@ import numpy as np
 from scg._surrogate.baselines import Weighted, refuse_baseline
 from scg._tensor import Tensor
 from scg._typing import Shape
-from scg._typing import Shape
 from scg.errors import OptionError
 from scg.estimators._base import Estimator
-from scg.noise import Source
 from scg.noise import Source
 
 __all__ = ["Score"]
