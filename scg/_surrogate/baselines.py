@@ -10,7 +10,7 @@ import numpy as np
 
 from scg._run import Run, current_run
 from scg._surrogate.analysis import Route
-from scg._surrogate.control import sources
+from scg._surrogate.origins import sources
 from scg._surrogate.weights import Weights
 from scg._tensor import Tensor
 from scg._typing import Array

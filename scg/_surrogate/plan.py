@@ -100,7 +100,7 @@ def analyse(loss: Tensor, weight: Any, targets: set[Node] | None) -> Surrogate |
     if not (node is not None and node.flags & ROUTED) and not _reads_matter(node, random):
         return None
     parts = take_apart(node, loss._data, weight)
-    escapes = control.reads(parts.costs, random=random)
+    escapes = control.reads(parts, random=random)
     analysis = Analysis(parts.costs, escapes, targets)
     routes = list(analysis.routes.values())
     for route in routes:

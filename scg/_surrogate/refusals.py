@@ -84,6 +84,8 @@ class Refusals:
         draw = cause.node.draw if cause is not None else None
         noise = f" together with draw {draw}" if draw is not None else ""
         name = f"parameter '{node.name}'" if isinstance(node, Leaf) else "a trainable parameter"
+        read = cause is not None and cause.escape is not None
+        old = ", or, if that read belongs to an earlier run, call zero_grad() first" if read else ""
         if worst is Passage.SUPPORT:
             raise SupportError(
                 f"{name} moves the support of draw {draw}, whose score function is used because "
@@ -95,8 +97,7 @@ class Refusals:
             f"the gradient of this loss would be biased: {_step(cause)} {_WHY[worst]}, and it "
             f"depends on {name}{noise}. Draw the value that depends on the parameter with "
             'estimator="score", replace the step by a smooth one, look with scg.peek(x) instead '
-            "of deciding, or do not differentiate in that parameter. What was read counts until "
-            "the next optimizer.step() or zero_grad()"
+            f"of deciding, or do not differentiate in that parameter{old}"
         )
 
     def of_draw(self, route: Route, scored: Reach) -> None:
@@ -152,8 +153,8 @@ def check_evaluations(run: Run) -> None:
         raise BiasedGradientError(
             f"the gradient of this loss would be biased: {escape.kind}() at {escape.place} read a "
             f"value that depends on draw {escape.node.draw}, made under no_grad{more}, and what "
-            "Python did with it cannot be followed. Evaluate inside scg.episode(), or before "
-            "zero_grad(), or use scg.peek(x) to look without deciding"
+            "Python did with it cannot be followed. Use scg.peek(x) to look without deciding, or "
+            "evaluate inside scg.episode(), or after optimizer.step() and before zero_grad()"
         )
 
 
@@ -190,8 +191,8 @@ def warn_reroute(route: Route, escape: Escape) -> None:
     _warn(
         f"{escape.kind}() read a raw value that depends on draw {route.site.draw}, so that draw "
         f"{what}: all that is not marked with scg.cost may depend on it. Unbiased, but noisier; "
-        "look with scg.peek(x), mark costs with scg.cost(x), or call the outside world through "
-        "scg.external",
+        "look with scg.peek(x), or after backward(); mark costs with scg.cost(x); or call the "
+        "outside world through scg.external",
         EscapeWarning, escape.place,
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ from scg.distributions.categorical import Categorical
 from scg.distributions.exponential import Exponential
 from scg.distributions.gamma import Gamma
 from scg.distributions.geometric import Geometric
+from scg.distributions.mixture import Mixture
 from scg.distributions.multivariate_normal import MultivariateNormal
 from scg.distributions.normal import Normal
 from scg.distributions.one_hot_categorical import OneHotCategorical
@@ -16,6 +17,6 @@ from scg.distributions.uniform import Uniform
 
 __all__ = [
     "Bernoulli", "Binomial", "Categorical", "Distribution", "Exponential", "Gamma", "Geometric",
-    "MultivariateNormal", "Normal", "OneHotCategorical", "Poisson", "Uniform",
+    "Mixture", "MultivariateNormal", "Normal", "OneHotCategorical", "Poisson", "Uniform",
     "kl_divergence",
 ]  # fmt: skip

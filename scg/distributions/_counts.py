@@ -37,11 +37,10 @@ class Trials(Distribution):
         """Return `count * log(p)`, 0 where the count is."""
         if "probs" in self.parameters:
             return ops.xlogy(count, self.parameters["probs"])
-        return ops.log_sigmoid(self.parameters["logits"]) * count
+        return ops.multiply(count, ops.log_sigmoid(self.parameters["logits"]))
 
     def _log_failures(self, count: Any) -> Tensor:
         """Return `count * log(1 - p)`, 0 where the count is."""
         if "probs" in self.parameters:
             return xlog1my(count, self.parameters["probs"])
-        odds_against: Tensor = -self.parameters["logits"]
-        return ops.log_sigmoid(odds_against) * count
+        return ops.multiply(count, ops.log_sigmoid(-self.parameters["logits"]))

@@ -42,13 +42,13 @@ class Categories(Distribution):
             )
         self.batch_shape, self.categories = weights.shape[:-1], weights.shape[-1]
         if given == "probs":
-            self._normalised = self._check_total(weights)
+            self._total = self._check_total(weights)
+            self._normalised = weights / self._total
 
     def _check_total(self, weights: Tensor) -> Tensor:
         with np.errstate(over="ignore"):
             total = ops.sum(weights, axis=-1, keepdims=True)
-        check_parameter(self.name, "probs, summed over its last axis,", total, POSITIVE)
-        return weights / total
+        return check_parameter(self.name, "probs, summed over its last axis,", total, POSITIVE)
 
     @property
     def probs(self) -> Tensor:
@@ -65,7 +65,8 @@ class Categories(Distribution):
         if "logits" in self.parameters:
             terms = weights * ops.log_softmax(self.parameters["logits"], axis=-1)
         else:
-            terms = ops.xlogy(weights, self._normalised)
+            # Not of the quotient: where it is 0 its infinite slope would reach all categories.
+            terms = ops.xlogy(weights, self.parameters["probs"]) - weights * ops.log(self._total)
         return ops.sum(terms, axis=-1)
 
     def entropy(self) -> Tensor:
@@ -123,8 +124,9 @@ class Categorical(Categories):
         if "logits" in self.parameters:
             table = ops.log_softmax(self.parameters["logits"], axis=-1)
             return ops.take_along_axis(ops.broadcast_to(table, shape), index, axis=-1)
-        chosen = ops.take_along_axis(ops.broadcast_to(self._normalised, shape), index, axis=-1)
-        return ops.xlogy(1.0, chosen)
+        table = ops.broadcast_to(self.parameters["probs"], shape)
+        chosen = ops.take_along_axis(table, index, axis=-1)
+        return ops.xlogy(1.0, chosen) - ops.log(self._total)
 
     def _broadcast_value(self, shape: Shape) -> Shape:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -67,15 +66,6 @@ class Score(Estimator):
             fixed = Score(np.array(self.baseline))
             return super(Score, fixed).draw(distribution, source, sizes, options)
         return super().draw(distribution, source, sizes, options)
-
-    def draw(
-        self, distribution: Any, source: Source, sizes: Shape, options: Mapping[str, Any]
-    ) -> Tensor:
-        """Draw, and keep the baseline as it is now: what changes later may have seen the draw."""
-        fixed = copy.copy(self)
-        if isinstance(self.baseline, np.ndarray):
-            fixed.baseline = self.baseline.copy()
-        return super(Score, fixed).draw(distribution, source, sizes, options)
 
     def baseline_of(self, weighted: Weighted) -> Any:
         """Return what to subtract from the weight."""

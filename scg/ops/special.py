@@ -111,7 +111,7 @@ def _ratio_to_rest(x: Any, p: Any) -> Any:
 @elementwise(
     y="where(x == 0, where(p == p, 0, p), x * log1p(-p))", dx="xlog1my(1, p)",
     dp="-ratio_to_rest(x, p)", library=_xlog1my, smooth=(SMOOTH, POLE), pole_safe=BELOW_ONE,
-    samples=_samples.elementwise((-3, 3), (0.1, 0.8), edges=(0.0, 1.0, 0.5, np.nan)),
+    samples=_samples.elementwise((-3, 3), (0.1, 0.8)),
 )  # fmt: skip
 def xlog1my(x: Any, p: Any, /) -> Tensor:
     """Compute `x * log(1 - p)`, which is 0 where `x = 0`: what a probability leaves to the rest.
@@ -127,7 +127,7 @@ def xlog1my(x: Any, p: Any, /) -> Tensor:
     y="where(p == 1, where(x == 0, 0, x / (1 - p)), x / (1 - p))", dx="ratio_to_rest(1, p)",
     dp="ratio_to_rest(y, p)", smooth=(SMOOTH, POLE), pole_safe=BELOW_ONE,
     reference=_ratio_to_rest,
-    samples=_samples.elementwise((-3, 3), (0.1, 0.8), edges=(0.0, 1.0, 0.5, np.nan)),
+    samples=_samples.elementwise((-3, 3), (0.1, 0.8)),
 )  # fmt: skip
 def ratio_to_rest(x: Any, p: Any, /) -> Tensor:
     """Divide by `1 - p`, with 0 / 0 = 0: minus the slope of `xlog1my`."""

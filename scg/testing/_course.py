@@ -123,7 +123,7 @@ def _slope(op: Op, y: Array, arrays: Sequence[Any], statics: Mapping[str, Any]) 
     """Return the piece of a kinked op that its inputs lie in, read off its own derivative.
 
     With whole cotangents, all different, what selects, sorts, clips or reflects returns whole
-    numbers that show how; of any other slope the sign is enough.
+    numbers that show how; of any other slope half the sign, which is no whole number, is enough.
     """
     given = SimpleNamespace(saved=op._residuals(y, arrays), statics=statics)
     needs = [_kind_of(a) == "f" for a in arrays]
@@ -131,7 +131,7 @@ def _slope(op: Op, y: Array, arrays: Sequence[Any], statics: Mapping[str, Any]) 
     with np.errstate(all="ignore"):
         slopes = op.raw_vjp(given, g, needs)  # type: ignore[arg-type]
     known = [np.asarray(s) for s, need in zip(slopes, needs, strict=True) if need and s is not None]
-    return b"".join((np.where(s == np.rint(s), s, np.sign(s)) + 0.0).tobytes() for s in known)
+    return b"".join((np.where(s == np.rint(s), s, 0.5 * np.sign(s)) + 0.0).tobytes() for s in known)
 
 
 def _kind_of(value: Any) -> str:

@@ -56,8 +56,8 @@ def slope(fn: Callable[[float], float]) -> float:
     best, doubt = row[0], np.inf
     for _ in range(LEVELS):
         step *= 0.5
-        row = _extrapolated((fn(step) - fn(-step)) / (2 * step), row)
-        error = abs(row[-1] - row[-2])
+        previous, row = row, _extrapolated((fn(step) - fn(-step)) / (2 * step), row)
+        error = max(abs(row[-1] - row[-2]), abs(row[-1] - previous[-1]))
         if error < doubt:
             best, doubt = row[-1], error
         if doubt <= ENOUGH * size:

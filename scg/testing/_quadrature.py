@@ -22,7 +22,7 @@ from scg.testing._crossing import Bracket, crossings
 
 __all__ = ["Integral", "Outcome", "integral"]
 
-HALVINGS = 6
+HALVINGS = 5
 NEGLIGIBLE = 1e-13  # of a term, against the whole sum
 THIN = 1e-12  # of a density that only a growing integrand keeps worth following
 FLOOR = 1e-3  # below this part of the largest component, one is judged against the largest
@@ -109,16 +109,18 @@ class _Piece:
             return np.zeros(1)
         self.first = self.nodes[0].outcome
         self.sides = [(self.first.course, self.first.inner)]
-        for halvings in range(HALVINGS):
+        slow = False
+        for halvings in range(HALVINGS + 1):
+            if halvings:
+                yield from self._halve()
             if self._changes("course"):
                 return (yield from self._split_at_crossings("course"))
             if halvings:
                 value, slow = self._trapezoid()
                 if value is not None:
                     return value
-                if slow:
-                    break
-            yield from self._halve()
+            if slow:
+                break
         if self._changes("inner"):
             return (yield from self._split_at_crossings("inner"))
         return (yield from self._split_where_it_bends())
@@ -151,7 +153,10 @@ class _Piece:
         self.scale = self.scale + self.step * node.weight * np.abs(node.outcome.value)
 
     def _scale(self) -> Array:
-        return np.asarray(np.maximum(self.scale, FLOOR * np.max(self.scale)))
+        largest = np.max(self.scale)
+        if largest == 0.0:  # 0 at every node, but perhaps not in between
+            return np.ones_like(self.scale)
+        return np.asarray(np.maximum(self.scale, FLOOR * largest))
 
     def _halve(self) -> Generator[tuple[float, float], Outcome, None]:
         """Put a node between any two."""
@@ -200,8 +205,8 @@ class _Piece:
     def _split_where_it_bends(self) -> Generator[tuple[float, float], Outcome, Array]:
         """Split where the terms bend most, for there is something that the course did not show."""
         terms = np.array([n.weight * n.outcome.value for n in self.nodes]) / self._scale()
-        bend = np.abs(terms[:-2] - 2 * terms[1:-1] + terms[2:]).max(axis=1)
-        middle = self.nodes[1 + int(np.argmax(bend))]
+        bend = np.abs(np.diff(np.pad(terms, ((1, 1), (0, 0))), n=2, axis=0)).max(axis=1)
+        middle = self.nodes[int(np.argmax(bend))]
         return (yield from self._pieces([(middle, middle)]))
 
     def _pieces(self, brackets: list[Bracket]) -> Generator[tuple[float, float], Outcome, Array]:

@@ -103,7 +103,7 @@ class Replay:
         try:
             value = np.asarray(run(), dtype=np.float64)
         except _TooRare:
-            return Outcome(np.zeros(1), self._course.entries)
+            return Outcome(np.zeros(math.prod(self._shape)), self._course.entries)
         if self._course.depth != len(self._levels):
             raise ExactnessError(_NOT_A_FUNCTION)
         if not np.all(np.isfinite(value)):

@@ -56,6 +56,15 @@ def tables(low, high):
     return shapes.flatmap(lambda s: hnp.arrays(np.float64, s, elements=numbers(low, high)))
 
 
+def rebuild(d, parameters):
+    """Make a distribution of the family of `d` from what its `parameters` are called."""
+    if not isinstance(d, scg.Mixture):
+        return type(d)(**parameters)
+    inner = {name.partition(".")[2]: value for name, value in parameters.items() if "." in name}
+    own = {name: value for name, value in parameters.items() if "." not in name}
+    return scg.Mixture(type(d.components)(**inner), **own)
+
+
 def raw(x):
     return np.asarray(scg.peek(x))
 
@@ -82,9 +91,13 @@ def assert_frequencies(counts, probs):
 FINITE = {
     "Bernoulli probs", "Bernoulli logits", "Categorical probs", "Categorical logits",
     "OneHotCategorical probs", "OneHotCategorical logits", "Binomial probs", "Binomial logits",
+    "Mixture logits",
 }  # fmt: skip
 
-NO_ENTROPY = {"Binomial probs", "Binomial logits", "Poisson"}
+NO_ENTROPY = {
+    "Binomial probs", "Binomial logits", "Poisson", "Mixture probs", "Mixture logits",
+    "Mixture of vectors",
+}  # fmt: skip
 
 
 def simple(dtype=np.float64):
@@ -92,6 +105,7 @@ def simple(dtype=np.float64):
     x = np.array([[0.2, -0.5, 1.0], [0.7, 0.1, -1.5]], dtype)
     p = np.array([[0.2, 0.5, 0.9], [0.7, 0.1, 0.4]], dtype)
     factor = np.array([[[1.0, 0.0], [0.5, 2.0]], [[0.3, -1.0], [1.5, 0.2]]], dtype)
+    two = np.stack([x[:, :2], -x[:, :2]], axis=1)
     square = factor @ factor.swapaxes(-1, -2)
     return {
         "Normal": scg.Normal(x, p),
@@ -113,4 +127,9 @@ def simple(dtype=np.float64):
         "Binomial logits": scg.Binomial(dtype(4), logits=x),
         "Geometric probs": scg.Geometric(p),
         "Geometric logits": scg.Geometric(logits=x),
+        "Mixture probs": scg.Mixture(scg.Normal(x, p), p),
+        "Mixture logits": scg.Mixture(scg.Bernoulli(p), logits=x),
+        "Mixture of vectors": scg.Mixture(
+            scg.MultivariateNormal(two, factor=factor[:, None]), p[:, :2]
+        ),
     }

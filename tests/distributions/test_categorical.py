@@ -157,3 +157,16 @@ def test_values_that_are_no_index_are_refused(bad):
 def test_a_value_that_does_not_broadcast_is_refused():
     with pytest.raises(scg.ShapeError, match=r"\(3,\) does not broadcast.*\(2,\)"):
         scg.Categorical(np.ones((2, 4))).log_prob([0, 1, 2])
+
+
+@pytest.mark.parametrize("family", [scg.Categorical, scg.OneHotCategorical])
+def test_a_softmax_of_noise_is_away_from_zero(family):
+    """A likelihood of probs=softmax(z) is pathwise in z, as that of logits=z."""
+    slopes = []
+    for probs in (True, False):
+        mu = scg.parameter([0.3, -0.2])
+        z = scg.Normal(mu, 1.0).sample(rng=0, estimator="pathwise")
+        d = family(scg.softmax(z)) if probs else family(logits=z)
+        (d.log_prob(1 if family is scg.Categorical else [0.0, 1.0]) + d.entropy()).backward()
+        slopes.append(mu.grad)
+    np.testing.assert_allclose(*slopes, rtol=1e-12)

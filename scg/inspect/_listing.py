@@ -1,0 +1,103 @@
+"""From decisions about a loss to the records that are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from scg._run import Draw, Escape
+from scg._surrogate.analysis import Route
+from scg._surrogate.costs import NEVER, Cost
+from scg._surrogate.reach import bits
+from scg.inspect._graph import draws_of, sites_of
+from scg.inspect._records import CostRecord, DrawRecord, EscapeRecord
+from scg.inspect._words import (
+    axes_in_words,
+    baseline_in_words,
+    cause_in_words,
+    coefficient_in_words,
+)  # fmt: skip
+from scg.tape import Node
+
+__all__ = ["list_costs", "list_draws", "list_escapes"]
+
+
+def list_costs(costs: Sequence[Cost]) -> Iterator[CostRecord]:
+    """Yield a record for each elementary cost."""
+    for cost in costs:
+        node = cost.node or cost.origin
+        yield CostRecord(
+            "constant" if cost.node is None else cost.node.name,
+            "" if node is None else str(node.place),
+            cost.time != NEVER,
+            cost.value.shape,
+            coefficient_in_words(cost.coefficient),
+        )
+
+
+def list_escapes(escapes: Iterable[tuple[Escape, int]]) -> Iterator[EscapeRecord]:
+    """Yield a record for each raw read."""
+    for escape, costs in escapes:
+        draw = escape.node.draw
+        yield EscapeRecord(
+            escape.kind, str(escape.place), "" if draw is None else _own_name(draw),
+            costs.bit_count(),
+        )  # fmt: skip
+
+
+def _own_name(draw: Draw) -> str:
+    return draw.name or draw.distribution
+
+
+def list_draws(routes: Iterable[Route], nodes: Sequence[Node]) -> Iterator[DrawRecord]:
+    """Yield a record for each draw that a loss depends on, in the order in which they were drawn.
+
+    Those without a name are numbered.
+    """
+    by_draw = {route.site.draw: route for route in routes}
+    sites = {node.site.draw: node.site for node in sites_of(nodes)}
+    sites.update((draw, route.site) for draw, route in by_draw.items() if draw not in sites)
+    remembered = [draw for draw in draws_of(nodes) if draw not in sites]
+    taken: dict[str, int] = {}
+    for draw in (*remembered, *sites):
+        name = draw.name or _numbered(draw, taken)
+        if draw in by_draw:
+            yield _live(name, by_draw[draw])
+        else:
+            live = draw in sites and sites[draw].live
+            yield _idle(name, draw, "not reached" if live else "fixed")
+
+
+def _numbered(draw: Draw, taken: dict[str, int]) -> str:
+    family = draw.distribution.partition("(")[0]
+    taken[family] = taken.get(family, 0) + 1
+    return f"{family} {taken[family]}"
+
+
+def _idle(name: str, draw: Draw, route: str) -> DrawRecord:
+    return DrawRecord(name, draw.distribution, _place(draw), {route: ()})
+
+
+def _place(draw: Draw) -> str:
+    return "" if draw.place is None else str(draw.place)
+
+
+def _live(name: str, route: Route) -> DrawRecord:
+    estimator = route.site.estimator
+    routes = {}
+    if route.open:
+        routes["pathwise"] = tuple(bits(route.open))
+    if route.scored:
+        routes[_scored_by(estimator)] = tuple(bits(route.cut))
+    return DrawRecord(
+        name, route.site.draw.distribution, _place(route.site.draw), routes,
+        axes=tuple(dict.fromkeys(axes_in_words(axes) for axes in route.scored)),
+        baseline=baseline_in_words(estimator) if route.scored else "",
+        cause=cause_in_words(route.cause) if route.site.pathwise and route.scored else "",
+        estimator=estimator if isinstance(estimator, str) else repr(estimator),
+        weighting=route.cut.bit_count(), widened=route.widened.bit_count(),
+    )  # fmt: skip
+
+
+def _scored_by(estimator: Any) -> str:
+    return "enumerate" if hasattr(estimator, "importance") else "score"

@@ -1,0 +1,84 @@
+"""Decisions in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from scg._axes import Along, AxisMap
+from scg._smoothness import Passage
+from scg._surrogate.analysis import Cause
+from scg._tensor import Tensor
+
+__all__ = ["axes_in_words", "baseline_in_words", "cause_in_words", "coefficient_in_words",
+    "counted",
+]  # fmt: skip
+
+_STEPS = {
+    Passage.FLAT: "jumps, where only discrete draws move it",
+    Passage.DETACHED: "cuts the derivative",
+    Passage.READ: "took the raw value out of the graph",
+    Passage.JUMP: "jumps",
+    Passage.POLE: "has a pole that noise can cross",
+    Passage.SUPPORT: "moves the support of a draw that is scored",
+    Passage.OPAQUE: "hides how its output depends on its input",
+}
+
+
+def axes_in_words(axes: AxisMap) -> str:
+    """Say which axes of a draw the costs keep: `axis 0 kept, axis 1 mixed`."""
+    if not axes:
+        return "no axes"
+    if not any(axes):
+        return "mixed"
+    return ", ".join(_axis(number, along) for number, along in enumerate(axes))
+
+
+def _axis(number: int, along: Along | None) -> str:
+    if along is None:
+        return f"axis {number} mixed"
+    place = f" as axis {along.axis}" if along.axis != number else ""
+    shifted = (along.start, along.step) != (0, 1)
+    sliced = f" from index {along.start} in steps of {along.step}" if shifted else ""
+    return f"axis {number} kept{place}{sliced}"
+
+
+def baseline_in_words(estimator: Any) -> str:
+    """Say what an estimator subtracts from the weight of a score."""
+    if not hasattr(estimator, "baseline_of"):
+        return "none"
+    given = getattr(estimator, "baseline", estimator)
+    if given is None:
+        return "none"
+    if isinstance(given, Tensor):
+        return f"tensor of shape {given.shape}"
+    if isinstance(given, int | float | np.ndarray | np.generic):
+        return coefficient_in_words(np.asarray(given))
+    return getattr(given, "__name__", type(given).__name__)
+
+
+def cause_in_words(cause: Cause | None) -> str:
+    """Say which operation or raw read stands in the way of derivatives, and where."""
+    if cause is None:
+        return ""
+    if cause.escape is not None:
+        return f"{cause.escape.kind}() at {cause.escape.place} {_STEPS[Passage.READ]}"
+    return f"'{cause.node.name}' at {cause.node.place} {_STEPS.get(cause.passage, 'bends')}"
+
+
+def coefficient_in_words(values: Any) -> str:
+    """Show an array by its one value, or by its range."""
+    array = np.asarray(values)
+    if not array.size:
+        return "none"
+    low, high = float(np.min(array)), float(np.max(array))
+    return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
+
+
+def counted(numbers: Sequence[int], total: int) -> str:
+    """Say how many of some costs."""
+    if total == 1:
+        return "the cost"
+    return "all costs" if len(numbers) == total else f"{len(numbers)} of {total} costs"
