@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from scg._partial import Partial
+from scg._run import order
 from scg._smoothness import Linear, Passage
 from scg._sweep import unbroadcast
 from scg.tape import REQUIRES, ROUTED, Node
@@ -35,15 +36,15 @@ class Cost:
         The derivative of the loss with respect to each.
     time : float
         It depends on what was read before that order.
-    origin : Node or None
-        Where a constant was taken into the graph.
+    made : int
+        Order of its mark, or of what computes it, or of the operation that took in a constant.
     """
 
     node: Node | None
     value: Any
     coefficient: Any
     time: float
-    origin: Node | None = None
+    made: int
 
     @property
     def terms(self) -> Any:
@@ -73,19 +74,20 @@ class Costs:
 
 @dataclass(slots=True)
 class _Visit:
-    """What is known of a node on the way down: value, cotangent, control time."""
+    """What is known of a node on the way down: value, cotangent, control time, the mark above."""
 
     value: Any
     cotangent: Any
     time: float
     above: float = -1.0
+    mark: int | None = None
 
 
 def take_apart(node: Node | None, value: Any, weight: Any) -> Costs:
     """Return the elementary costs of a loss."""
     parts = Costs()
     if node is None:
-        parts.costs.append(Cost(None, value, weight, NEVER))
+        parts.costs.append(Cost(None, value, weight, NEVER, next(order)))
         return parts
     visits: dict[Node, _Visit] = {node: _Visit(value, weight, NEVER)}
     elementary: dict[Node, Cost] = {}
@@ -95,7 +97,7 @@ def take_apart(node: Node | None, value: Any, weight: Any) -> Costs:
         visit = visits.pop(node)
         carrying = _operands(node)
         if carrying is None:
-            cost = elementary[node] = Cost(node, visit.value, visit.cotangent, visit.time)
+            cost = elementary[node] = _elementary(node, visit)
             parts.costs.append(cost)
         else:
             _open(node, carrying, visit, visits, heap, parts)
@@ -104,6 +106,11 @@ def take_apart(node: Node | None, value: Any, weight: Any) -> Costs:
             if operands[number] is True and parent in elementary:
                 operands[number] = elementary[parent]
     return parts
+
+
+def _elementary(node: Node, visit: _Visit) -> Cost:
+    made = node.order if visit.mark is None else visit.mark
+    return Cost(node, visit.value, visit.cotangent, visit.time, made)
 
 
 def _operands(node: Node) -> tuple[bool, ...] | None:
@@ -132,11 +139,12 @@ def _open(
     op, values = node.op, node.more.inputs
     assert op is not None
     assert values is not None
-    time, above = visit.time, visit.above
+    time, above, mark = visit.time, visit.above, visit.mark
     if op.name == "cost":
         for run in node.runs:
             run.marks.pop(node, None)
         time = max(above, node.order) if time == NEVER else time
+        mark = node.order if mark is None else mark
     elif op.linear is not Linear.MOVES:
         above = max(above, node.order)
     needs = [
@@ -155,18 +163,20 @@ def _open(
             if parent is not None:
                 parts.coefficients.append((parent, g))
         elif parent is None:
-            found[number] = Cost(None, value, g, time, node)
+            found[number] = Cost(None, value, g, time, node.order if mark is None else mark)
             parts.costs.append(found[number])
         elif parent in visits:
-            _add(visits[parent], g, time, max(above, node.order))
+            _add(visits[parent], _Visit(value, g, time, max(above, node.order), mark))
         else:
-            visits[parent] = _Visit(value, g, time, max(above, node.order) if repeated else above)
+            above_here = max(above, node.order) if repeated else above
+            visits[parent] = _Visit(value, g, time, above_here, mark)
             heapq.heappush(heap, (-parent.order, parent))
     parts.linear.append((node, found))
 
 
-def _add(visit: _Visit, g: Any, time: float, above: float) -> None:
+def _add(visit: _Visit, other: _Visit) -> None:
     """Note a second path: how often a cost is counted is a coefficient too."""
-    visit.cotangent = visit.cotangent + g
-    visit.time = max(visit.time, time)
-    visit.above = max(visit.above, above)
+    visit.cotangent = visit.cotangent + other.cotangent
+    visit.time = max(visit.time, other.time)
+    visit.above = max(visit.above, other.above)
+    visit.mark = None if visit.mark is None or other.mark is None else max(visit.mark, other.mark)

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 from scg._run import Run
 from scg._smoothness import Linear
-from scg._surrogate.costs import NEVER, Cost, Costs
+from scg._surrogate.costs import Cost, Costs
 from scg._surrogate.refusals import check_forgotten
 from scg.tape import DrawNode, Node
 
@@ -21,12 +20,16 @@ __all__ = ["sources", "touched"]
 def touched(
     parts: Costs, others: Sequence[Run], spans: Sequence[tuple[int, int]]
 ) -> dict[Run, int]:
-    """Return for each ended run or episode the costs with a part that was made in it.
+    """Return for each ended run or closed episode the costs that what was read there may decide.
 
-    A part is what a cost is computed from, the parameters of its draws too, and the linear
-    operations between it and the loss.
+    For an ended run these are the costs with a part that was made in it. For an episode also those
+    made outside of any other episode, whose parts Python may have chosen in it; only siblings do
+    not see each other.
     """
     found = dict.fromkeys(others, 0)
+    for run in others:
+        if run.parent is not None:
+            found[run] = _not_in_siblings(parts, run, others)
     masks: dict[Node, int] = {}
     for index, cost in enumerate(parts.costs):
         if cost.node is not None:
@@ -41,12 +44,25 @@ def touched(
     return found
 
 
+def _not_in_siblings(parts: Costs, run: Run, others: Sequence[Run]) -> int:
+    mask = 0
+    for index, cost in enumerate(parts.costs):
+        homes = [r for r in others if r.parent is not None and _within(r, cost.made)]
+        if all(home in run.chain or run in home.chain for home in homes):
+            mask |= 1 << index
+    return mask
+
+
+def _within(run: Run, order: int) -> bool:
+    return run.span[0] <= order <= run.span[1]
+
+
 def _makers(node: Node, others: Iterable[Run], spans: Sequence[tuple[int, int]]) -> list[Run]:
     """Return the runs in which a node was made, or whose draws it depends on."""
     if node.op is None:
         return []
     check_forgotten(node.order, spans)
-    return [r for r in others if r in node.runs or r.span[0] <= node.order <= r.span[1]]
+    return [r for r in others if r in node.runs or _within(r, node.order)]
 
 
 def _spread(masks: dict[Node, int]) -> list[tuple[Node, int]]:
@@ -74,57 +90,24 @@ def sources(node: Node) -> list[Node]:
     return sources
 
 
-@dataclass(slots=True)
-class _Path:
-    """The runs in which the linear operations above a node were made.
-
-    Attributes
-    ----------
-    unmarked : set of Run or None
-        Of all of them, on paths without a mark; None if there is no such path.
-    scaled : set of Run
-        Of those among them that scale: they count for a marked cost too.
-    marked : set of Run
-        Of what counts on paths with a mark.
-    """
-
-    unmarked: set[Run] | None = None
-    scaled: set[Run] = field(default_factory=set)
-    marked: set[Run] = field(default_factory=set)
-
-    def add(self, other: _Path) -> None:
-        """Add the paths of another child."""
-        if other.unmarked is not None:
-            self.unmarked = (self.unmarked or set()) | other.unmarked
-        self.scaled |= other.scaled
-        self.marked |= other.marked
-
-    def through(self, node: Node, makers: set[Run]) -> _Path:
-        """Return the paths that go on through a linear operation."""
-        marked = self.marked | makers if self.marked else set()
-        if self.unmarked is None:
-            return _Path(None, set(), self.marked | makers)
-        if node.name == "cost":
-            return _Path(None, set(), marked | self.scaled | makers)
-        moves = node.op is not None and node.op.linear is Linear.MOVES
-        scaled = self.scaled if moves else self.scaled | makers
-        return _Path(self.unmarked | makers, scaled, marked)
-
-
 def _above(
     parts: Costs, others: Sequence[Run], spans: Sequence[tuple[int, int]]
 ) -> dict[Cost, set[Run]]:
-    """Return for each cost the runs in which the operations above it were made."""
+    """Return for each cost the runs in which an operation that scales it was made.
+
+    Adding it up does not count: whether it is added shows in an error for a lost mark, or in its
+    own dependence on all that was read.
+    """
     found: dict[Cost, set[Run]] = {}
-    if not parts.linear:
-        return found
-    paths = {parts.linear[0][0]: _Path(set())}
+    runs: dict[Node, set[Run]] = {}
     for node, operands in parts.linear:
-        onward = paths[node].through(node, set(_makers(node, others, spans)))
+        here = runs.get(node, set())
+        makers = _makers(node, others, spans)
+        if node.op is not None and node.op.linear is not Linear.MOVES:
+            here = here.union(makers)
         for parent, operand in zip(node.parents, operands, strict=True):
             if isinstance(operand, Cost):
-                runs = onward.marked if operand.time != NEVER else onward.unmarked or set()
-                found.setdefault(operand, set()).update(runs)
-            elif operand and parent is not None:
-                paths.setdefault(parent, _Path()).add(onward)
+                found.setdefault(operand, set()).update(here)
+            elif operand and parent is not None and here:
+                runs.setdefault(parent, set()).update(here)
     return found
