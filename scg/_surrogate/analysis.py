@@ -246,7 +246,7 @@ class Analysis:
 
 def _after(passage: Passage, step: Passage) -> Passage:
     """Return the worst step of a path that goes on; an assertion vouches for all behind it."""
-    return passage if passage is Passage.ASSERTED else max(passage, step)
+    return Passage.ASSERTED if Passage.ASSERTED in (passage, step) else max(passage, step)
 
 
 def _settled(node: Node) -> bool:

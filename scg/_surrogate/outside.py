@@ -16,7 +16,7 @@ from scg._smoothness import Passage
 from scg._tensor import Tensor
 from scg._typing import Shape
 from scg.errors import OptionError, ShapeError
-from scg.tape import INHERITED, REQUIRES, ROUTED, Node, NoisyNode
+from scg.tape import INHERITED, REQUIRES, ROUTED, TRAINABLE, Node, NoisyNode
 
 __all__ = ["external", "stateless"]
 
@@ -143,11 +143,11 @@ def _checked(world: Any) -> Any:
 
 
 def _state(sources: Sequence[Node], promises: dict[str, Any]) -> NoisyNode | None:
-    """Return a node for all that a world depends on; None if nothing random reaches it."""
+    """Return a node for all that a world depends on; None if no draw and no parameter reaches it."""
     flags = 0
     for node in sources:
         flags |= node.flags & INHERITED
-    if not flags or not any(n.runs or n.flags & ROUTED for n in sources):
+    if not any(n.runs or n.flags & (ROUTED | TRAINABLE) for n in sources):
         return None
     shape = max((n.shape for n in sources), key=len)
     return _node(sources, flags, shape, np.dtype(np.float64), promises)

@@ -1,0 +1,64 @@
+"""Every program: its gradient is right exactly, each draw takes its route, the variance is known."""
+
+import numpy as np
+import pytest
+from conformance.catalogue import PROGRAMS
+from conformance.program import flat, routes, score_everywhere
+from hypothesis import HealthCheck, Phase, given, settings
+
+pytestmark = pytest.mark.filterwarnings("ignore::scg.EscapeWarning")
+
+names = pytest.mark.parametrize("name", PROGRAMS)
+compared = pytest.mark.parametrize("name", [n for n, p in PROGRAMS.items() if p.everywhere])
+misread = pytest.mark.parametrize("name", [n for n, p in PROGRAMS.items() if p.wrong])
+
+
+def exactly(ours, truth, tolerance=1e-8):
+    error = np.abs(ours - truth)
+    assert np.all(error <= tolerance * np.maximum(1.0, np.abs(truth))), (ours, truth)
+
+
+@names
+def test_the_gradient_and_its_variance(name):
+    program = PROGRAMS[name]
+
+    @settings(
+        max_examples=program.examples,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.explicit, Phase.generate],  # an example may take seconds: none is shrunk
+    )
+    @given(program.strategy())
+    def check(values):
+        found = program.estimate(values)
+        exactly(flat(found.mean), flat(program.truth(values)))
+        stated = program.stated_variance(values)
+        if stated is not None:
+            exactly(flat(found.variance), stated, 1e-7)
+
+    check()
+
+
+@names
+def test_routes(name):
+    program = PROGRAMS[name]
+    assert routes(program.fn, program.at) == program.routes
+
+
+@compared
+def test_the_score_function_everywhere_is_right_and_noisier(name):
+    """What a library without routing and pruning would do; the rows that it wins say so."""
+    program = PROGRAMS[name]
+    mean, variance = score_everywhere(program, program.at)
+    exactly(mean, flat(program.truth(program.at)), 1e-7)
+    ours = flat(program.estimate(program.at).variance)
+    assert (ours.sum() > variance.sum() * (1 + 1e-9)) == program.noisier, (ours, variance)
+
+
+@misread
+def test_the_hurried_readings_are_wrong(name):
+    """Were one of them right, a pass above would prove nothing."""
+    program = PROGRAMS[name]
+    truth = flat(program.truth(program.at))
+    for reading, gradient in program.wrong.items():
+        found = flat(gradient(*program.at))
+        assert np.max(np.abs(found - truth[: found.size])) > 1e-3, reading
