@@ -152,6 +152,12 @@ class Node:
         return Place(self.code, self.instruction)
 
     @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """Return the shapes of the operands; those of constants only where a rule asks for them."""
+        known = self.more.shapes
+        return known or tuple([() if p is None else p.shape for p in self.parents])
+
+    @property
     def tags(self) -> frozenset[Any]:
         """Return what is known of it as a gradient."""
         return self.more.tags

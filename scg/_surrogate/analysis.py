@@ -175,10 +175,7 @@ class Analysis:
     def _axes(self, node: Node, number: int, parent: Node, outer: AxisMap) -> AxisMap:
         if not any(outer) or node.flags & HELD or node.op is None:
             return mixed_axes(len(parent.shape))
-        shapes = node.more.shapes
-        if shapes is None:
-            shapes = tuple(() if p is None else p.shape for p in node.parents)
-        maps = node.op.axes(shapes, node.shape, **node.statics)
+        maps = node.op.axes(node.shapes, node.shape, **node.statics)
         return compose_axes(maps[number], outer)
 
     def _at_end(self, node: Node, reach: Reach) -> None:

@@ -143,7 +143,7 @@ def _checked(world: Any) -> Any:
 
 
 def _state(sources: Sequence[Node], promises: dict[str, Any]) -> NoisyNode | None:
-    """Return a node for all that a world depends on; None if no draw and no parameter reaches it."""
+    """Return a node for all that a world depends on; None if no draw or parameter reaches it."""
     flags = 0
     for node in sources:
         flags |= node.flags & INHERITED

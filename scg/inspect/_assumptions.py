@@ -77,8 +77,7 @@ def _is_ours(op: Op) -> bool:
 
 
 def _axis_maps(node: Node) -> Sequence[Sequence[object]]:
-    shapes = node.shapes or tuple(() if p is None else p.shape for p in node.parents)
-    return [] if node.op is None else node.op.axes(shapes, node.shape, **node.statics)
+    return [] if node.op is None else node.op.axes(node.shapes, node.shape, **node.statics)
 
 
 def _of_draws(nodes: Sequence[Node], routes: Sequence[Route]) -> Iterator[Assumption]:

@@ -93,7 +93,7 @@ def _averaged(mean: Node) -> Site | None:
 
 def _through(node: Node, number: int, parent: Node, outer: AxisMap) -> AxisMap:
     shapes = node.shapes
-    if node.op is None or shapes is None or len(shapes) != len(node.parents):
+    if node.op is None or len(shapes) != len(node.parents):
         return mixed_axes(len(parent.shape))
     inner = node.op.axes(shapes, node.shape, **node.statics)[number]
     return compose_axes(inner, outer)

@@ -152,7 +152,7 @@ def _analyse(decided: Decided, node: Node | None) -> None:
     plain = _is_plain(node)
     if not plain:
         with decided.refusing():
-            decided.escapes = control.reads(costs, random=random)
+            decided.escapes = control.reads(decided.parts, random=random)
     analysis = Analysis(costs, decided.escapes, None, Forgiving)
     decided.routes = list(analysis.routes.values())
     decided.tags = analysis.refusals.tags | estimator_tags(decided.routes)

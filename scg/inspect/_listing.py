@@ -25,7 +25,7 @@ __all__ = ["list_costs", "list_draws", "list_escapes"]
 def list_costs(costs: Sequence[Cost]) -> Iterator[CostRecord]:
     """Yield a record for each elementary cost."""
     for cost in costs:
-        node = cost.node or cost.origin
+        node = cost.node
         yield CostRecord(
             "constant" if cost.node is None else cost.node.name,
             "" if node is None else str(node.place),
