@@ -22,7 +22,15 @@ __all__ = ["external", "stateless"]
 
 
 class _Stateless:
-    """Says that a call remembers nothing of earlier ones."""
+    """Says, as `world=` of `scg.external`, that a call remembers nothing of earlier ones.
+
+    Examples
+    --------
+    >>> import scg
+    >>> coin = scg.Bernoulli(logits=scg.parameter([0.0, 0.0])).sample(rng=0)
+    >>> scg.external(lambda x: x + 1.0, coin, aligned=0, world=scg.stateless).shape
+    (2,)
+    """
 
     def __repr__(self) -> str:
         return "scg.stateless"

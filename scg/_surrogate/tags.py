@@ -24,6 +24,15 @@ class Tag:
         What made it so.
     where : str
         The user's line.
+
+    Examples
+    --------
+    >>> import scg
+    >>> theta = scg.parameter(0.5)
+    >>> noise = scg.Normal(0.0, 1.0).sample()
+    >>> (theta * scg.detach(theta + noise)).backward()
+    >>> [(tag.kind, tag.reason) for tag in theta.tags]
+    [('BIASED', 'detach')]
     """
 
     kind: str
