@@ -39,15 +39,6 @@ def rng() -> np.random.Generator:
 
 
 @pytest.fixture(autouse=True)
-def _own_run() -> Iterator[None]:
-    """Keep the draws and escapes of one test out of the next."""
-    from scg._run import end_run  # not above: the compile cache is chosen before scg is imported
-
-    end_run(updated=True)
-    yield
-
-
-@pytest.fixture(autouse=True)
 def _legacy_seed() -> Iterator[None]:
     """Seed NumPy's global state, which third parties read, and give it back as it was."""
     before = np.random.get_state()  # noqa: NPY002

@@ -52,11 +52,11 @@ def cost(x: Any) -> Tensor:
 
     Examples
     --------
-    >>> import scg
-    >>> logits = scg.parameter(0.0)
+    >>> import numpy as np, scg
+    >>> logits, rng = scg.parameter(0.0), np.random.default_rng(0)
     >>> total = 0.0
     >>> for _ in range(3):
-    ...     action = scg.Bernoulli(logits=logits).sample(rng=0)
+    ...     action = scg.Bernoulli(logits=logits).sample(rng=rng)
     ...     total = total + scg.cost(1.0 if action else 0.5)
     >>> total.backward()
     """

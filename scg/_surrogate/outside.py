@@ -22,13 +22,14 @@ __all__ = ["external", "stateless"]
 
 
 class _Stateless:
-    """Says that a call of the outside world remembers nothing of earlier ones.
+    """Says, as `world=` of `scg.external`, that a call remembers nothing of earlier ones.
 
     Examples
     --------
     >>> import scg
-    >>> x = scg.Normal(scg.parameter(0.0), 1.0).sample()
-    >>> y = scg.external(abs, x, world=scg.stateless)
+    >>> coin = scg.Bernoulli(logits=scg.parameter([0.0, 0.0])).sample(rng=0)
+    >>> scg.external(lambda x: x + 1.0, coin, aligned=0, world=scg.stateless).shape
+    (2,)
     """
 
     def __repr__(self) -> str:

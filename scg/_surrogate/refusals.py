@@ -191,8 +191,8 @@ def warn_reroute(route: Route, escape: Escape) -> None:
     _warn(
         f"{escape.kind}() read a raw value that depends on draw {route.site.draw}, so that draw "
         f"{what}: all that is not marked with scg.cost may depend on it. Unbiased, but noisier; "
-        "look with scg.peek(x), or after backward(); mark costs with scg.cost(x); or call the "
-        "outside world through scg.external",
+        "look with scg.peek(x), or after the last backward(); mark costs with scg.cost(x); repeat "
+        "inside scg.episode(); or call the outside world through scg.external",
         EscapeWarning, escape.place,
     )  # fmt: skip
 

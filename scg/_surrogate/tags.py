@@ -28,11 +28,11 @@ class Tag:
     Examples
     --------
     >>> import scg
-    >>> a = scg.parameter(0.3)
-    >>> z = scg.Normal(a, 1.0).sample()
-    >>> (z * a.detach()).backward()
-    >>> [tag.reason for tag in a.tags]
-    ['detach']
+    >>> theta = scg.parameter(0.5)
+    >>> noise = scg.Normal(0.0, 1.0).sample()
+    >>> (theta * scg.detach(theta + noise)).backward()
+    >>> [(tag.kind, tag.reason) for tag in theta.tags]
+    [('BIASED', 'detach')]
     """
 
     kind: str
