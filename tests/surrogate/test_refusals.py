@@ -46,7 +46,7 @@ def test_pathwise_through_a_jump_a_pole_or_an_opaque_step_is_refused(mu, name):
     assert mu.grad is None
 
 
-@pytest.mark.parametrize("name", JUMPS.keys() - {"floor"})
+@pytest.mark.parametrize("name", [name for name in JUMPS if name != "floor"])
 def test_auto_takes_the_score_function_where_pathwise_is_refused(mu, name):
     JUMPS[name](draw(mu, estimator="score")).backward()
     score = float(mu.grad)
