@@ -11,6 +11,9 @@ WHOLE = np.arange(-20.0, 21.0)
 TABLE = np.array([3.5, 5.2, 8.4])
 
 
+EXAMPLES_OF_MANY_JUMPS = 2
+
+
 def scored(name, fn, f, breaks, **known):
     """Enter a program that a Gaussian draw must take by its score: `f` in NumPy, its breaks."""
 
@@ -27,6 +30,8 @@ def scored(name, fn, f, breaks, **known):
         return gauss(lambda x: f(x) * slope((x - mu) / sigma) / sigma, mu, sigma, breaks)
 
     slopes = [lambda z: z, lambda z: z * z - 1]
+    if len(breaks) > 2:
+        known = {"examples": EXAMPLES_OF_MANY_JUMPS} | known
     program(
         "B", name, expected=expected, routes={"x": "score"},
         variance=lambda m, s: [second(m, s, k) - mean(m, s, k) ** 2 for k in slopes],
@@ -107,10 +112,14 @@ scored(
     "where(x > 0, x, 0)", lambda x: scg.where(x > 0, x, 0.0), lambda x: np.where(x > 0, x, 0), [0.0]
 )
 
+def at_zero(mu, sigma):
+    return [-mu / sigma]
+
+
 # --- poles ----------------------------------------------------------------------------------------
 
 scored(
-    "x / abs(x)", lambda x: x / abs(x), np.sign, [0.0],
+    "x / abs(x)", lambda x: x / abs(x), np.sign, [0.0], cuts=at_zero,
     wrong={
         "the derivative of the recorded value": lambda m, s: [0.0, 0.0],
         "half the jump": lambda m, s: density(m / s) / s * np.array([1.0, -m / s]),
@@ -120,6 +129,7 @@ scored(
 )  # fmt: skip
 scored(
     "arctan(1 / x)", lambda x: scg.arctan(1.0 / x), lambda x: np.arctan(1 / x), [0.0],
+    cuts=at_zero,
     wrong={
         "the derivative of the recorded value": lambda m, s: smooth_part(m, s),
         "the jump alone": lambda m, s: np.pi * density(m / s) / s * np.array([1.0, -m / s]),
@@ -135,7 +145,7 @@ NEAR_ZERO = [0.0, *(sign * 0.5**k for k in range(50) for sign in (-1, 1))]
 scored("log(x * x)", lambda x: scg.log(x * x), lambda x: np.log(x * x), NEAR_ZERO)
 scored(
     "arctan2 across its cut", lambda x: scg.arctan2(x, scg.tensor(-1.0)),
-    lambda x: np.arctan2(x, -1.0), [0.0],
+    lambda x: np.arctan2(x, -1.0), [0.0], cuts=at_zero,
 )  # fmt: skip
 
 
@@ -352,7 +362,7 @@ def _(mu, sigma):
 @program(
     "B", "a reward from an environment",
     expected=lambda m, s: gauss(lambda x: np.where(x > 0.5, 2.0, x), m, s, [0.5]),
-    routes={"x": "score"}, everywhere=False, **GAUSS,
+    routes={"x": "score"}, everywhere=False, cuts=lambda m, s: [(0.5 - m) / s], **GAUSS,
 )  # fmt: skip
 def _(mu, sigma):
     x = scg.Normal(mu, sigma).sample(name="x")
