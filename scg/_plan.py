@@ -23,10 +23,14 @@ class Plan(NamedTuple):
         Where each sweep starts and the draws it does not go through; their results add up.
     tags : frozenset of Tag
         What is to be known of the gradient.
+    keep : tuple of Node
+        Parameters of draws that were read raw: a later loss of the run may depend on them, so what
+        is upstream of them keeps its residuals.
     """
 
     passes: list[tuple[Roots, frozenset[Node]]]
     tags: frozenset[Any] = frozenset()
+    keep: tuple[Node, ...] = ()
 
 
 def value_plan(loss: Tensor, weight: Any) -> Plan:
@@ -47,12 +51,19 @@ planner: list[Callable[..., Plan]] = [_only_value]
 def swept(plan: Plan, targets: set[Node] | None, *, traced: bool, retain: bool) -> dict[Node, Any]:
     """Make every sweep of a plan and add up what they find."""
     total: dict[Node, Any] = {}
+    later = len(plan.passes) > 1 or bool(plan.keep)
     for roots, cut in plan.passes:
-        keep = retain or len(plan.passes) > 1
-        found = sweep(roots, targets=targets, traced=traced, retain=keep, cut=cut)
+        found = sweep(roots, targets=targets, traced=traced, retain=retain or later, cut=cut)
         for node, g in found.items():
             total[node] = total[node] + g if node in total else g
-    if len(plan.passes) > 1 and not retain:
-        for node in reachable([node for roots, _ in plan.passes for node, _ in roots]):
-            node.saved = None
+    if later and not retain:
+        _free(plan)
     return total
+
+
+def _free(plan: Plan) -> None:
+    """Let go of the residuals, but for those that a later loss of the run will need."""
+    kept = set(reachable(plan.keep))
+    for node in reachable([node for roots, _ in plan.passes for node, _ in roots]):
+        if node not in kept:
+            node.saved = None

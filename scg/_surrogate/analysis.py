@@ -198,6 +198,8 @@ class Analysis:
     # --- draws -----------------------------------------------------------------------------
 
     def _at_draw(self, node: DrawNode, reach: Reach) -> None:
+        if self.targets is not None and node in self.targets:
+            self._at_parameter(node, reach)
         route = self.routes[node] = Route(node)
         differentiable = self._differentiable(route.site)
         scored = Reach()

@@ -76,6 +76,17 @@ class Surrogate:
         return not any(route.scored for route in self.routes)
 
     @property
+    def read(self) -> tuple[Node, ...]:
+        """The parameters of draws whose values were read raw."""
+        parameters = [
+            p._node
+            for route in self.routes
+            if route.widened
+            for p in route.site.distribution.parameters.values()
+        ]
+        return tuple([node for node in parameters if node is not None])
+
+    @property
     def enumerated(self) -> bool:
         """Whether some outcomes count by their probabilities."""
         return any(factor is not None for factor in self.factors)
@@ -150,7 +161,7 @@ def first_order(surrogate: Surrogate) -> Plan:
             if root is not None:
                 roots.append(root)
         passes.append((roots, group.cut))
-    return Plan(passes, surrogate.tags)
+    return Plan(passes, surrogate.tags, surrogate.read)
 
 
 def _cost_roots(surrogate: Surrogate, group: Group) -> list[tuple[Node, Any]]:
