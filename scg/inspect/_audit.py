@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from scg._surrogate.tags import Tag
 from scg._tensor import Tensor
 from scg.errors import OptionError
 from scg.inspect._assumptions import assumptions
+from scg.inspect._checks import checks_of, undisturbed
 from scg.inspect._decisions import decide
 from scg.inspect._graph import upstream
 from scg.inspect._listing import list_costs, list_draws, list_escapes
+from scg.inspect._program import Program
 from scg.inspect._records import Assumption, Check, CostRecord, DrawRecord, EscapeRecord
 from scg.inspect._table import as_text
 
@@ -148,7 +150,17 @@ def audit(
         return of_loss(target)
     if not callable(target):
         raise OptionError(f"scg.audit takes a loss or a function, not {type(target).__name__}")
-    return of_loss(target(*params))
+    return of_program(Program(target, params, seed), runs, alpha)
+
+
+def of_program(program: Program, runs: int, alpha: float) -> Audit:
+    """Audit a program: its loss in one run, and the checks."""
+    with undisturbed():
+        loss = program.call()
+        once = of_loss(loss)
+        program.enumerated = any("enumerate" in draw.routes for draw in once.draws)
+        found = checks_of(program, refused=bool(once.refusals), runs=runs, alpha=alpha)
+        return replace(once, checks=tuple(found))
 
 
 def of_loss(loss: Tensor) -> Audit:

@@ -1,0 +1,88 @@
+"""The checks of a program, in order; each block of runs is looked at before the next."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from scg._run import episode, fresh_run
+from scg.errors import EscapeWarning, HandmadeSurrogateWarning, OptionError, ScgError
+from scg.inspect._exact import exact_expectation
+from scg.inspect._gradients import STEP, Estimates
+from scg.inspect._jumps import asserted_continuity, missed_jumps
+from scg.inspect._program import Program
+from scg.inspect._records import Check
+from scg.inspect._samplers import Samplers
+from scg.noise import default_rng
+
+__all__ = ["checks_of", "undisturbed"]
+
+FIRST_BLOCK = 125
+FEWER = 500  # runs are enough for what is not about gradients
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Leave the default generator and the warnings of the user as they were."""
+    generator = default_rng().bit_generator
+    before = generator.state
+    with warnings.catch_warnings(), episode(fresh=True):
+        warnings.simplefilter("ignore", EscapeWarning)
+        warnings.simplefilter("ignore", HandmadeSurrogateWarning)
+        fresh_run()
+        try:
+            yield
+        finally:
+            generator.state = before
+
+
+def checks_of(program: Program, *, refused: bool, runs: int, alpha: float) -> Iterator[Check]:
+    """Yield what each check of a program finds."""
+    repeated = _repeatable(program)
+    yield repeated
+    if repeated.verdict == "failed" or refused:
+        return
+    try:
+        yield exact_expectation(program)
+        yield from _by_runs(program, runs, alpha)
+        yield missed_jumps(program, runs)
+        yield asserted_continuity(program, min(runs, FEWER))
+    except ScgError as error:
+        yield Check("runs", "failed", f"a run raised {type(error).__name__}: {error}")
+
+
+def _repeatable(program: Program) -> Check:
+    """Run twice with the same noise: a program may use no other."""
+    name = "repeatable"
+    try:
+        first, second = (program.value(program.source(0)) for _ in range(2))
+    except OptionError as error:
+        return Check(name, "failed", str(error))
+    if first == second or (first != first and second != second):
+        return Check(name, "passed", "the same noise gives the same loss")
+    return Check(name, "failed", f"the same noise gives the losses {first:.6g} and {second:.6g}: "
+                 "the program uses random numbers of its own, or keeps state between "
+                 "runs; no rule sees what depends on those")  # fmt: skip
+
+
+def _by_runs(program: Program, runs: int, alpha: float) -> Sequence[Check]:
+    """Return the checks that look at averages over runs; a failure ends the runs early."""
+    estimates = Estimates(program, runs, program.steps(STEP))
+    samplers = Samplers()
+    done, block = 0, FIRST_BLOCK
+    found: list[Check] = []
+    while done < runs and not any(check.verdict == "failed" for check in found):
+        for run in range(done, min(done + block, runs)):
+            _one_run(program, run, estimates, samplers)
+        done, block = min(done + block, runs), done + block
+        found = [*estimates.checks(alpha), *samplers.checks(min(runs, FEWER), alpha)]
+    return found
+
+
+def _one_run(program: Program, run: int, estimates: Estimates, samplers: Samplers) -> None:
+    with program.run(program.source(run)) as loss:
+        if run < FEWER:
+            samplers.add(loss)
+        estimates.add(run, loss)
+    estimates.add_differences(run)

@@ -1,0 +1,87 @@
+"""Evidence that a mean is not zero, valid at whatever number of runs it is looked at."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import scipy.special as sp
+
+from scg._typing import Array
+
+__all__ = ["FEWEST", "evidence", "heavy_tails", "tail_index"]
+
+FEWEST = 64  # no verdict before so many runs
+_PILOT = 32  # runs that only set the scale
+
+
+def evidence(samples: Array, tolerance: Array | float, planned: int) -> tuple[float, int]:
+    """Return the largest log e-value against means of size at most `tolerance`, and its column.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (n, k)
+        One row for each run.
+    tolerance : ndarray, shape (k,), or float
+        Means up to that size are no evidence.
+    planned : int
+        At how many runs the test is to be sharpest.
+
+    Notes
+    -----
+    With S the sum and Q the sum of squares, E = (1 + r Q)**-0.5 exp(r S**2 / (2 (1 + r Q))) is a
+    supermartingale for every distribution that is symmetric about zero, however heavy its tails:
+    the normal mixture (Robbins 1970) of exp(u S - u**2 Q / 2) (de la Pena 1999, Ann. Probab. 27).
+    So the chance that it ever exceeds 1 / alpha is at most alpha (Ville). For other distributions
+    this holds asymptotically; the leading term of the error, z**3 skewness / (3 sqrt(n)) with
+    z = -S / sqrt(Q) (Jing, Shao and Wang 2003, Ann. Probab. 31), is taken off where it is
+    positive, up to half of log E.
+    """
+    n = len(samples)
+    if n <= FEWEST or samples.shape[1] == 0:
+        return 0.0, 0
+    scale = np.mean(samples[:_PILOT] ** 2, axis=0)
+    x = samples[_PILOT:]
+    count = np.arange(1, len(x) + 1)[:, None]
+    total, squares = np.cumsum(x, axis=0), np.cumsum(x * x, axis=0)
+    with np.errstate(all="ignore"):
+        r = 30.0 / (planned * np.where(scale > 0, scale, 1e-300))
+        excess = np.maximum(np.abs(total) - count * tolerance, 0.0)
+        widened = 1.0 / r + squares
+        log_e = 0.5 * (np.log(1.0 / r) - np.log(widened)) + excess**2 / (2 * widened)
+        log_e -= np.minimum(
+            _skew_term(x, total, excess, squares, count), 0.5 * np.maximum(log_e, 0.0)
+        )
+    late = np.nan_to_num(log_e[FEWEST - _PILOT - 1 :], nan=0.0)
+    best = np.unravel_index(int(np.argmax(late)), late.shape)
+    return max(float(late[best]), 0.0), int(best[1])
+
+
+def _skew_term(x: Array, total: Array, excess: Array, squares: Array, count: Array) -> Array:
+    mean, second = np.cumsum(x, axis=0) / count, squares / count
+    third = np.cumsum(x**3, axis=0) / count - 3 * mean * second + 2 * mean**3
+    variance = np.maximum(second - mean**2, 0.0)
+    skewness = -np.sign(total) * third / np.where(variance > 0, variance, np.inf) ** 1.5
+    z = excess / np.sqrt(np.where(squares > 0, squares, np.inf))
+    return np.asarray(np.maximum(z**3 * skewness / (3 * np.sqrt(count)), 0.0))
+
+
+def tail_index(values: Array) -> tuple[float, int]:
+    """Return Hill's estimate of the tail index of |values|, and of how many it was made.
+
+    The variance is infinite if the index is below 2. Source: Hill (1975), Ann. Statist. 3.
+    """
+    sizes = np.sort(np.abs(values[values != 0]))[::-1]
+    k = int(2 * math.sqrt(len(sizes)))
+    if k < 10 or len(sizes) <= k:
+        return math.inf, k
+    spread = float(np.mean(np.log(sizes[:k] / sizes[k])))
+    return (1.0 / spread if spread > 0 else math.inf), k
+
+
+def heavy_tails(k: int, level: float) -> float:
+    """Return the index below which Hill's estimate falls with that chance if the index is 2.
+
+    Exact for a Pareto tail: k times 2 over the estimate has a gamma distribution of shape k.
+    """
+    return 2.0 * k / float(sp.gammainccinv(k, level))

@@ -1,0 +1,129 @@
+"""The gradient estimates of many runs, against scores and against differences of the loss."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from scg._tensor import Tensor
+from scg._typing import Array
+from scg.inspect._evidence import evidence, heavy_tails, tail_index
+from scg.inspect._forced import scored_gradient
+from scg.inspect._program import Program
+from scg.inspect._records import Check
+
+__all__ = ["Estimates"]
+
+STEP = 0.05
+ROUNDING = 1e-7
+TRUNCATION = 1e-3  # relative; smaller biases are not looked for
+
+
+@dataclass
+class Estimates:
+    """What the runs of a program gave along each direction.
+
+    Attributes
+    ----------
+    planned : int
+        How many runs there will be at most.
+    step : float
+        Of the differences; 0 if the program is not defined around its parameters.
+    gradients, scored, near, far : list of ndarray
+        One entry for each run: the estimate, the one by scores alone, and the difference quotients
+        over one step and two to each side, with the same noise.
+    """
+
+    program: Program
+    planned: int
+    step: float
+    gradients: list[Array] = field(default_factory=list)
+    scored: list[Array] = field(default_factory=list)
+    near: list[Array] = field(default_factory=list)
+    far: list[Array] = field(default_factory=list)
+
+    def add(self, run: int, loss: Tensor) -> None:
+        """Take in the estimates of a run; its graph is used up."""
+        program = self.program
+        self.gradients.append(program.directions @ program.gradient(loss, retain=True))
+        scored = scored_gradient(loss, program.leaves)
+        if scored is not None:
+            self.scored.append(program.directions @ scored)
+
+    def add_differences(self, run: int) -> None:
+        """Take in the difference quotients of a run."""
+        if self.step:
+            for kept, width in ((self.near, self.step), (self.far, 2 * self.step)):
+                kept.append(np.array([self._slope(run, v, width) for v in self.program.directions]))
+
+    def _slope(self, run: int, direction: Array, width: float) -> float:
+        up, down = (
+            self.program.value(self.program.source(run), sign * width * direction)
+            for sign in (1.0, -1.0)
+        )
+        return (up - down) / (2 * width)
+
+    # --- verdicts --------------------------------------------------------------------------------
+
+    def checks(self, alpha: float) -> list[Check]:
+        """Return what the runs so far say."""
+        tails = self._tails(alpha)
+        means = [self._differences(alpha), self._scores(alpha)]
+        if tails.verdict == "failed":
+            means = [_undecided(check) for check in means]
+        return [*means, tails]
+
+    def _differences(self, alpha: float) -> Check:
+        name = "differences"
+        if not self.step:
+            return Check(name, "skipped", "the program is not defined around its parameters")
+        ours, near, far = (np.array(x) for x in (self.gradients, self.near, self.far))
+        slopes = (4 * near - far) / 3  # the error is O(step**4)
+        first, better = np.mean(near, axis=0), np.mean(slopes, axis=0)
+        curvature = (first - better) ** 2 / (np.abs(first) + np.abs(better) + 1e-300)
+        tolerance = (TRUNCATION * np.mean(np.abs(slopes), axis=0) + 3 * curvature
+                     + ROUNDING * np.mean(np.abs(ours), axis=0))  # fmt: skip
+        return self._compared(name, "differences of the loss give", slopes, ours, tolerance, alpha)
+
+    def _scores(self, alpha: float) -> Check:
+        name = "scores"
+        if len(self.scored) != len(self.gradients):
+            return Check(name, "skipped", "no draw is differentiated through that has a score")
+        ours, scored = np.array(self.gradients), np.array(self.scored)
+        tolerance = ROUNDING * np.mean(np.abs(ours) + np.abs(scored), axis=0)
+        return self._compared(name, "scores alone give", scored, ours, tolerance, alpha)
+
+    def _compared(
+        self, name: str, words: str, theirs: Array, ours: Array, tolerance: Array, alpha: float
+    ) -> Check:
+        found, column = evidence(theirs - ours, tolerance, self.planned)
+        limit = math.log(ours.shape[1] / alpha)
+        failed = found > limit
+        text = (
+            f"along {self.program.name_of(column)} the estimates average "
+            f"{np.mean(ours[:, column]):.4g}, {words} {np.mean(theirs[:, column]):.4g} "
+            f"({len(ours)} runs)"
+        )
+        return Check(name, "failed" if failed else "passed", text, found, limit, alpha)
+
+    def _tails(self, alpha: float) -> Check:
+        ours = np.array(self.gradients)
+        index, k = min(tail_index(column - np.median(column)) for column in ours.T)
+        limit = heavy_tails(k, alpha / ours.shape[1]) if k else 0.0
+        failed = index < limit
+        text = (
+            f"Hill's tail index of the estimates is {index:.3g}; below 2 the variance is infinite, "
+            "and averages say nothing"
+        )
+        # As the others, it fails if the statistic is the larger.
+        return Check("tails", "failed" if failed else "passed", text, 2 / index,
+                     2 / limit if limit else math.inf, alpha)  # fmt: skip
+
+
+def _undecided(check: Check) -> Check:
+    if check.verdict != "passed" and check.verdict != "failed":
+        return check
+    text = f"the estimates have heavy tails (see 'tails'), so: {check.text}"
+    return Check(check.name, "undecided", text, check.statistic, check.threshold)

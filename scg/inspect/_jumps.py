@@ -1,0 +1,175 @@
+"""Jumps of the loss that no score accounts for, and assertions that there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from scg._op import Op
+from scg._run import Place
+from scg._typing import Array
+from scg._watch import watcher
+from scg.errors import ScgError
+from scg.inspect._decisions import decide
+from scg.inspect._program import Program
+from scg.inspect._records import Check
+from scg.tape import place_of_caller
+
+__all__ = ["asserted_continuity", "missed_jumps"]
+
+RUNS, CANDIDATES, HALVINGS = 200, 8, 30
+STEP = 0.01
+
+
+def missed_jumps(program: Program, runs: int) -> Check:
+    """Look for noise at which the loss jumps in a parameter although no draw is scored for it.
+
+    Discrete draws keep their outcomes, so what moves is what derivatives see. An interval in which
+    the loss changes is halved until it is tiny; the change over it shrinks with it, or stays.
+    """
+    name = "jumps"
+    step = program.steps(STEP)
+    if not step:
+        return Check(name, "skipped", "the program is not defined around its parameters")
+    found: list[tuple[float, int, str]] = []
+    places = []
+    for number, direction in enumerate(program.directions):
+        bends = [(_bend(program, run, step * direction), run) for run in range(min(runs, RUNS))]
+        for bend, run in sorted(bends, reverse=True)[:CANDIDATES]:
+            jump = _located(program, run, step * direction) if bend > 0 else None
+            if jump is not None and _is_missed(program, run):
+                found.append((abs(jump[1]), run, program.name_of(number)))
+                places.append(jump[0])
+    if not found:
+        return Check(name, "passed", "no change of the loss stays when the step shrinks")
+    size, where, along = max(found)
+    if len(places) > 1 and np.ptp(places) < 1e-6:
+        return Check(name, "undecided", f"the loss jumps by {size:.3g} along {along} at one place, "
+                     "whatever the noise; an expectation has no derivative there")  # fmt: skip
+    text = (
+        f"in run {where} the loss jumps by {size:.3g} along {along}, and no draw is scored for it: "
+        "derivatives miss it"
+    )
+    return Check(name, "failed", text, size)
+
+
+def _frozen(program: Program, run: int) -> list[Array]:
+    source = program.source(run)
+    program.value(source)
+    return source.outcomes
+
+
+def _bend(program: Program, run: int, shift: Array) -> float:
+    """Return by how much the loss differs in the middle of an interval from its ends' mean."""
+    outcomes = _frozen(program, run)
+    up, here, down = (
+        program.value(program.source(run, outcomes), s * shift) for s in (1.0, 0.0, -1.0)
+    )
+    bend = abs(up + down - 2 * here)
+    rounding = 1e4 * np.finfo(program.leaves[0].dtype).eps * max(abs(up), abs(down), abs(here))
+    return bend if bend > rounding else 0.0
+
+
+def _located(program: Program, run: int, shift: Array) -> tuple[float, float] | None:
+    """Return where the loss jumps, as a part of `shift`, and by how much; None if it does not."""
+    outcomes = _frozen(program, run)
+
+    def value(at: float) -> float:
+        return program.value(program.source(run, outcomes), at * shift)
+
+    low, high = -1.0, 1.0
+    below, above = value(low), value(high)
+    whole = abs(value(0.0) - below) + abs(above - value(0.0))
+    resolution = 100 * np.finfo(program.leaves[0].dtype).eps / float(np.max(np.abs(shift)))
+    for _ in range(HALVINGS):
+        if high - low < resolution:
+            break
+        middle = 0.5 * (low + high)
+        between = value(middle)
+        if abs(between - below) > abs(above - between):
+            high, above = middle, between
+        else:
+            low, below = middle, between
+    shrunk = max(1e-3, 100 * (high - low))
+    return (low, above - below) if abs(above - below) > shrunk * whole else None
+
+
+def _is_missed(program: Program, run: int) -> bool:
+    """Tell whether no draw with a density is scored: jumps in such a value are accounted for."""
+    with program.run(program.source(run)) as loss:
+        routes = decide(loss).routes
+    return not any(r.scored and getattr(r.site.distribution, "continuous", False) for r in routes)
+
+
+# --- continuous=True -----------------------------------------------------------------------------
+
+
+class _Sides:
+    """Watches how far the two sides of a choice are apart, and how near the condition was."""
+
+    def __init__(self) -> None:
+        self._margins: dict[int, tuple[Array, Array]] = {}
+        self.seen: dict[Place, list[Array]] = {}
+
+    def saw_op(self, op: Op, y: Array, arrays: Sequence[Any], statics: Mapping[str, Any]) -> None:
+        """Remember comparisons, and look at the choices made by them."""
+        if op.name in ("greater", "less", "greater_equal", "less_equal"):
+            self._margins[id(y)] = (y, np.abs(np.subtract(*arrays)))  # y is kept: ids are reused
+        elif statics.get("continuous"):
+            condition, a, b = arrays
+            known = self._margins.get(id(condition))
+            rows = self.seen.setdefault(place_of_caller(), [])
+            if known is not None:
+                gap = np.abs(np.subtract(a, b))
+                pair = np.broadcast_arrays(known[1], gap)
+                rows.append(np.stack([np.asarray(p, np.float64).reshape(-1) for p in pair]))
+
+    def saw_read(self, kind: str, value: Array) -> None:
+        """Look at no reads."""
+
+    def forget(self) -> None:
+        """Forget the comparisons of a run."""
+        self._margins.clear()
+
+
+def asserted_continuity(program: Program, runs: int) -> Check:
+    """Compare both sides of every `where(..., continuous=True)` where its condition changes."""
+    name = "continuous=True"
+    sides = _Sides()
+    token = watcher.set(sides)
+    try:
+        for run in range(runs):
+            program.value(program.source(run))
+            sides.forget()
+    except ScgError as error:
+        return Check(name, "undecided", str(error))
+    finally:
+        watcher.reset(token)
+    if not sides.seen:
+        return Check(name, "skipped", "nothing is asserted to be continuous")
+    return max((_verdict(place, rows) for place, rows in sides.seen.items()), key=_severity)
+
+
+def _severity(check: Check) -> tuple[int, float]:
+    return ("passed", "undecided", "failed").index(check.verdict), check.statistic
+
+
+def _verdict(place: Place, rows: list[Array]) -> Check:
+    """Judge by the five nearest values: their gap must have gone down with their margin."""
+    name = "continuous=True"
+    if not rows:
+        return Check(name, "undecided", f"the condition at {place} is not one comparison")
+    margin, gap = np.concatenate(rows, axis=1)
+    nearest = np.argsort(margin)[:5]
+    typical, close = float(np.median(gap)), float(np.min(gap[nearest]))
+    if np.max(margin[nearest]) > 0.05 * np.median(margin):
+        return Check(name, "undecided", f"no value came near the threshold at {place}")
+    failed = typical > 0 and close > 0.25 * typical
+    words = "do not agree" if failed else "agree"
+    text = (
+        f"the sides {words} where the condition at {place} changes: {close:.3g} apart there, "
+        f"{typical:.3g} elsewhere"
+    )
+    return Check(name, "failed" if failed else "passed", text, close, 0.25 * typical)
