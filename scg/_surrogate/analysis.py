@@ -57,8 +57,12 @@ class Route:
         Of every member of the batch.
     cause : Cause or None
         Why it was cut, if a differentiable sampler was there.
+    read : int
+        The costs that it reaches through something that was read raw.
+    escape : Escape or None
+        Where it was read.
     widened : int
-        The costs that it reaches only because something was read.
+        The costs for which it is scored only because of that.
     """
 
     node: DrawNode
@@ -66,6 +70,8 @@ class Route:
     scored: dict[AxisMap, int] = field(default_factory=dict)
     log_prob: Tensor | None = None
     cause: Cause | None = None
+    read: int = 0
+    escape: Escape | None = None
     widened: int = 0
 
     @property
@@ -110,11 +116,16 @@ class Analysis:
         self.refusals = refusals(self)
         self._reach: dict[Node, Reach] = {}
         self._cause: dict[Node, Cause] = {}
+        # The costs that a node reaches along edges, and those through something read raw.
+        self._data: dict[Node, int] = {}
+        self._control: dict[Node, int] = {}
+        self._escape: dict[Node, Escape] = {}
         self._heap: list[tuple[int, Node]] = []
         for index, cost in enumerate(costs):
             if cost.node is not None:
                 way = (Passage.SMOOTH, identity_axes(len(cost.node.shape)))
                 self._push(cost.node, way, 1 << index, None)
+                self._data[cost.node] = self._data.get(cost.node, 0) | 1 << index
         self._read(escapes)
         while self._heap:
             _, node = heapq.heappop(self._heap)
@@ -125,6 +136,8 @@ class Analysis:
             passage, node = passage_of_read(escape), escape.node
             way = (passage, mixed_axes(len(node.shape)))
             self._push(node, way, costs, Cause(Passage.READ, node, escape))
+            self._control[node] = self._control.get(node, 0) | costs
+            self._escape.setdefault(node, escape)
 
     def _push(self, node: Node, way: Way, costs: int, cause: Cause | None) -> None:
         if not costs:
@@ -171,6 +184,16 @@ class Analysis:
                 new = step > Passage.FLAT and worst == step
                 cause = Cause(Passage(step), node) if new else self._cause.get(node)
                 self._push(parent, way, costs, cause if worst > Passage.FLAT else None)
+                self._follow(node, parent, costs)
+
+    def _follow(self, node: Node, onward: Node, costs: int) -> None:
+        """Hand on how costs are reached: along edges, or through what was read."""
+        for kind in (self._data, self._control):
+            here = kind.get(node, 0) & costs
+            if here:
+                kind[onward] = kind.get(onward, 0) | here
+        if node in self._escape:
+            self._escape.setdefault(onward, self._escape[node])
 
     def _axes(self, node: Node, number: int, parent: Node, outer: AxisMap) -> AxisMap:
         if not any(outer) or node.flags & HELD or node.op is None:
@@ -209,28 +232,32 @@ class Analysis:
                 for parent in node.parents:
                     if parent is not None:
                         self._push(parent, (passage, axes), costs, None)
+                        self._follow(node, parent, costs)
             else:
                 scored.add((passage, axes), costs)
+        route.read, route.escape = self._control.get(node, 0), self._escape.get(node)
         if scored:
-            self._cut(route, scored)
+            self._cut(route, scored, differentiable)
 
     def _differentiable(self, site: Site) -> bool:
         return site.pathwise and route_of(site) != "score"
 
-    def _cut(self, route: Route, scored: Reach) -> None:
+    def _cut(self, route: Route, scored: Reach, differentiable: bool) -> None:
         """Score a draw for the costs that cannot be differentiated through it."""
         route.cause = self._cause.get(route.node)
         self.refusals.of_draw(route, scored)
         with recording(True):
             log_prob = self.refusals.log_prob(route)
         route.log_prob = log_prob
+        route.widened = scored.costs & route.read & ~self._data.get(route.node, 0)
         for (passage, axes), costs in scored.items():
             kept = axes[: log_prob.ndim]
             route.scored[kept] = route.scored.get(kept, 0) | costs
-            if passage is Passage.READ:
+            if passage is Passage.READ and differentiable:
                 route.widened |= costs
             if log_prob._node is not None:
                 self._push(log_prob._node, (Passage.SMOOTH, kept), costs, None)
+                self._follow(route.node, log_prob._node, costs)
         self._moved_support(route, scored.costs)
 
     def _moved_support(self, route: Route, costs: int) -> None:

@@ -81,7 +81,7 @@ class Surrogate:
         parameters = [
             p._node
             for route in self.routes
-            if route.widened
+            if route.read
             for p in route.site.distribution.parameters.values()
         ]
         return tuple([node for node in parameters if node is not None])
@@ -115,7 +115,7 @@ def analyse(loss: Tensor, weight: Any, targets: set[Node] | None) -> Surrogate |
     analysis = Analysis(parts.costs, escapes, targets)
     routes = list(analysis.routes.values())
     for route in routes:
-        _warn_widened(route, analysis, escapes)
+        _warn_widened(route, analysis)
     check_coupling(routes)
     tags = frozenset(analysis.refusals.tags | estimator_tags(routes))
     check_strict(tags)
@@ -126,13 +126,9 @@ def _reads_matter(node: Node | None, random: bool) -> bool:
     return control.decided(node) or (random and bool(current_run().root.parameter_reads))
 
 
-def _warn_widened(route: Route, analysis: Analysis, escapes: Sequence[Any]) -> None:
-    if (
-        route.widened & analysis.unmarked
-        and route.cause is not None
-        and route.cause.escape is not None
-    ):
-        warn_reroute(route, route.cause.escape)
+def _warn_widened(route: Route, analysis: Analysis) -> None:
+    if route.widened & analysis.unmarked and route.escape is not None:
+        warn_reroute(route, route.escape)
 
 
 def _groups(count: int, routes: Sequence[Route]) -> list[Group]:
