@@ -52,9 +52,7 @@ def integral(f: Callable[[Any], Any], low: float, high: float, breaks: Iterable[
         pieces = max(1, int(np.ceil(b - a)))
         for left in a + (b - a) / pieces * np.arange(pieces):
             width = (b - a) / pieces
-            total = total + width / 2 * np.sum(
-                WEIGHTS * f(left + width / 2 * (NODES + 1)), axis=-1
-            )
+            total = total + width / 2 * np.sum(WEIGHTS * f(left + width / 2 * (NODES + 1)), axis=-1)
     return total
 
 
@@ -85,10 +83,9 @@ def curvature(expected: Callable[..., Any], values: Sequence[float]) -> np.ndarr
     n = len(values)
     result = np.zeros((n, n))
     for j in range(n):
+
         def central(h: float, j: int = j) -> np.ndarray:
-            up, down = (
-                [v + s * h * (i == j) for i, v in enumerate(values)] for s in (1, -1)
-            )
+            up, down = ([v + s * h * (i == j) for i, v in enumerate(values)] for s in (1, -1))
             pair = [np.array(gradient(expected, x), float) for x in (up, down)]
             return (pair[0] - pair[1]) / (2 * h)
 

@@ -47,7 +47,7 @@ def enter(section, name, paths, routes, fn, **known):
     program(section, name, expected=expected, routes=routes, **options)(fn)
 
 
-# --- a loss chosen, and costs picked ------------------------------------------------------------------
+# --- a loss chosen, and costs picked ----------------------------------------------------------
 
 
 def choice(a):
@@ -91,8 +91,15 @@ def _(a):
     return sum(cs) / len(cs)
 
 
-enter("S", "sum(cs) / len(cs), a random number of terms", average, {"more": "score"}, _,
-      over=[(0.2, 1.2)], at=[0.6])  # fmt: skip
+enter(
+    "S",
+    "sum(cs) / len(cs), a random number of terms",
+    average,
+    {"more": "score"},
+    _,
+    over=[(0.2, 1.2)],
+    at=[0.6],
+)
 
 
 def stopping(a):
@@ -162,9 +169,12 @@ enter("B", "if b: total = total + c2", added, {"b": "score"}, _)
 
 
 @program(
-    "B", "ADEV's figure 2, written with if",
+    "B",
+    "ADEV's figure 2, written with if",
     expected=lambda t: (1 - t) * (-t / 2),
-    over=[UNIT], at=[0.4], routes={"b": "score"},
+    over=[UNIT],
+    at=[0.4],
+    routes={"b": "score"},
     estimator=lambda t: [(t, 0.0), (1 - t, -0.5 + t / 2 / (1 - t))],
     wrong={
         "the edges of the graph alone": lambda t: [-(1 - t) / 2],
@@ -172,14 +182,14 @@ enter("B", "if b: total = total + c2", added, {"b": "score"}, _)
         "the decision counted twice": lambda t: [-(1 - t) / 2 + t],
         "the branch not taken": lambda t: [-t / 2],
     },
-)  # fmt: skip
+)
 def _(theta):
     if scg.Bernoulli(theta).sample(name="b"):
         return 0.0 * theta
     return -theta / 2.0
 
 
-# --- loops, recursion, draws in branches -----------------------------------------------------------------
+# --- loops, recursion, draws in branches ------------------------------------------------------
 
 
 def geometric(a):
@@ -195,8 +205,17 @@ def _(a):
     return scg.cost(count)
 
 
-enter("B", "a stopping time", geometric, {"again": "score"}, _, over=[(-1.5, 0.0)], at=[-0.4],
-      wrong={}, examples=2)  # fmt: skip
+enter(
+    "B",
+    "a stopping time",
+    geometric,
+    {"again": "score"},
+    _,
+    over=[(-1.5, 0.0)],
+    at=[-0.4],
+    wrong={},
+    examples=2,
+)
 
 
 def counted(a):
@@ -237,22 +256,27 @@ enter("B", "recursion of random depth", deep, {"deeper": "score"}, _)
 
 
 @program(
-    "B", "if x > 0.2, of a Gaussian",
+    "B",
+    "if x > 0.2, of a Gaussian",
     expected=lambda m: gauss(lambda x: np.where(x > 0.2, x * m, -1.0), m, 1.0, [0.2]),
-    over=[REAL], at=[0.4], routes={"x": "score"},
-    variance=lambda m: gauss(lambda x: branch(x, m) ** 2, m, 1.0, [0.2])
-    - gauss(lambda x: branch(x, m), m, 1.0, [0.2]) ** 2,
+    over=[REAL],
+    at=[0.4],
+    routes={"x": "score"},
+    variance=lambda m: (
+        gauss(lambda x: branch(x, m) ** 2, m, 1.0, [0.2])
+        - gauss(lambda x: branch(x, m), m, 1.0, [0.2]) ** 2
+    ),
     wrong={
-        "pathwise in the branch taken": lambda m: [gauss(lambda x: (x > 0.2) * (m + x), m, 1.0, [0.2])],
+        "pathwise in the branch taken": lambda m: [
+            gauss(lambda x: (x > 0.2) * (m + x), m, 1.0, [0.2])
+        ],
         "the jump alone": lambda m: [(0.2 * m + 1) * density(0.2 - m)],
         "the decision alone": lambda m: [
             gauss(lambda x: np.where(x > 0.2, x * m, -1.0) * (x - m), m, 1.0, [0.2])
         ],
-        "path and score": lambda m: [
-            gauss(lambda x: branch(x, m) + (x > 0.2) * m, m, 1.0, [0.2])
-        ],
+        "path and score": lambda m: [gauss(lambda x: branch(x, m) + (x > 0.2) * m, m, 1.0, [0.2])],
     },
-)  # fmt: skip
+)
 def _(mu):
     x = scg.Normal(mu, 1.0).sample(name="x")
     if x > 0.2:
@@ -265,11 +289,17 @@ def branch(x, m):
 
 
 @program(
-    "B", "a branch decided under no_grad",
-    expected=lambda m: ndtr(m) * 1.0 + m, over=[REAL], at=[0.4], routes={"x": "score"},
-    variance=lambda m: gauss(lambda x: (1 + (m + (x > 0)) * (x - m)) ** 2, m, 1.0, [0.0])
-    - gauss(lambda x: 1 + (m + (x > 0)) * (x - m), m, 1.0, [0.0]) ** 2,
-)  # fmt: skip
+    "B",
+    "a branch decided under no_grad",
+    expected=lambda m: ndtr(m) * 1.0 + m,
+    over=[REAL],
+    at=[0.4],
+    routes={"x": "score"},
+    variance=lambda m: (
+        gauss(lambda x: (1 + (m + (x > 0)) * (x - m)) ** 2, m, 1.0, [0.0])
+        - gauss(lambda x: 1 + (m + (x > 0)) * (x - m), m, 1.0, [0.0]) ** 2
+    ),
+)
 def _(mu):
     x = scg.Normal(mu, 1.0).sample(name="x")
     with scg.no_grad():
@@ -278,7 +308,7 @@ def _(mu):
 
 
 def inside(p):
-    """A coin that decides which coin is thrown."""
+    """Yield what a coin that decides which coin is thrown may give."""
     for q, first in ((p, 1), (1 - p, 0)):
         second = p if first else 0.3
         for r, b in ((second, 1), (1 - second, 0)):
@@ -286,18 +316,26 @@ def inside(p):
 
 
 @program(
-    "C", "a draw made inside a branch and used after it",
+    "C",
+    "a draw made inside a branch and used after it",
     expected=lambda p: sum(w * (b - 3) ** 2 for _, b, w in inside(p)),
-    over=[UNIT], at=[0.4], routes={"a": "score", "b": "score+fixed"},
+    over=[UNIT],
+    at=[0.4],
+    routes={"a": "score", "b": "score+fixed"},
     estimator=lambda p: [
-        (w, (b - 3) ** 2 * (
-            (1 / p if first else -1 / (1 - p)) + first * (1 / p if b else -1 / (1 - p))
-        )) for first, b, w in inside(p)
+        (
+            w,
+            (b - 3) ** 2
+            * ((1 / p if first else -1 / (1 - p)) + first * (1 / p if b else -1 / (1 - p))),
+        )
+        for first, b, w in inside(p)
     ],
     wrong={
         "the inner draw alone": lambda p: [
-            sum(w * (b - 3) ** 2 * first * (1 / p if b else -1 / (1 - p))
-                for first, b, w in inside(p))
+            sum(
+                w * (b - 3) ** 2 * first * (1 / p if b else -1 / (1 - p))
+                for first, b, w in inside(p)
+            )
         ],
         "the outer draw alone": lambda p: [
             sum(w * (b - 3) ** 2 * (1 / p if first else -1 / (1 - p)) for first, b, w in inside(p))
@@ -305,7 +343,7 @@ def inside(p):
         "the continuation left out of the branch": lambda p: [-5 * p - 0.3 * 2],
         "the same branch for both": lambda p: [-5.0],
     },
-)  # fmt: skip
+)
 def _(p):
     if scg.Bernoulli(p).sample(name="a"):
         b = scg.Bernoulli(p).sample(name="b")
@@ -320,9 +358,12 @@ def three(p):
 
 
 @program(
-    "C", "draws made in a comprehension",
+    "C",
+    "draws made in a comprehension",
     expected=lambda p: sum(w * sum(b) ** 2 for w, b, _ in three(p)),
-    over=[UNIT], at=[0.4], routes={"b": "score"},
+    over=[UNIT],
+    at=[0.4],
+    routes={"b": "score"},
     estimator=lambda p: [(w, sum(b) ** 2 * score) for w, b, score in three(p)],
     wrong={
         "no derivative, the loop being hidden": lambda p: [0.0],
@@ -332,16 +373,21 @@ def three(p):
         "the square of the mean": lambda p: [18 * p],
         "one draw used three times": lambda p: [9.0],
     },
-)  # fmt: skip
+)
 def _(p):
     return sum([scg.Bernoulli(p).sample(name="b") for _ in range(3)]) ** 2
 
 
 @program(
-    "C", "pathwise draws made in a loop",
-    expected=lambda m: 4 * m * m + 2, over=[REAL], at=[0.4], routes={"x": "pathwise"},
-    variance=lambda m: 32.0, examples=2,
-)  # fmt: skip
+    "C",
+    "pathwise draws made in a loop",
+    expected=lambda m: 4 * m * m + 2,
+    over=[REAL],
+    at=[0.4],
+    routes={"x": "pathwise"},
+    variance=lambda m: 32.0,
+    examples=2,
+)
 def _(mu):
     total = 0.0
     for _ in range(2):
@@ -349,7 +395,7 @@ def _(mu):
     return total * total
 
 
-# --- reward-to-go -----------------------------------------------------------------------------------------
+# --- reward-to-go -----------------------------------------------------------------------------
 
 
 class World:
@@ -377,9 +423,7 @@ def episode(a, steps=3):
 
 
 def to_go(a):
-    return [
-        (p, sum(s * sum(r[t:]) for t, s in enumerate(scores))) for p, scores, r in episode(a)
-    ]
+    return [(p, sum(s * sum(r[t:]) for t, s in enumerate(scores))) for p, scores, r in episode(a)]
 
 
 def whole_return(a):
@@ -392,17 +436,22 @@ REWARDS = {
     "wrong": {
         "the edges of the graph alone": lambda a: [0.0],
         "each action with its own reward": lambda a: [
-            sum(p * sum(s * x for s, x in zip(scores, r, strict=True)) for p, scores, r in episode(a))
+            sum(
+                p * sum(s * x for s, x in zip(scores, r, strict=True))
+                for p, scores, r in episode(a)
+            )
         ],
         "each action with what follows its reward": lambda a: [
-            sum(p * sum(s * sum(r[t + 1:]) for t, s in enumerate(scores))
-                for p, scores, r in episode(a))
+            sum(
+                p * sum(s * sum(r[t + 1 :]) for t, s in enumerate(scores))
+                for p, scores, r in episode(a)
+            )
         ],
         "the last action with everything": lambda a: [
             sum(p * scores[-1] * sum(r) for p, scores, r in episode(a))
         ],
     },
-}  # fmt: skip
+}
 
 
 @program("B", "reward-to-go by scg.cost", estimator=to_go, **REWARDS, **ONE)
@@ -450,7 +499,8 @@ def pairs(a, steps=2):
 
 
 @program(
-    "B", "a vectorised environment",
+    "B",
+    "a vectorised environment",
     expected=lambda a: 2 * sum(p * sum(r) for p, _, r in episode(a, 2)),
     routes={"action": "score"},
     estimator=lambda a: [
@@ -462,19 +512,24 @@ def pairs(a, steps=2):
             sum(p * sum(s[0][t] * sum(r[0][t:]) for t in range(2)) for p, s, r in pairs(a))
         ],
         "each action with its own reward": lambda a: [
-            sum(p * sum(x[t] * w[t] for x, w in zip(s, r, strict=True) for t in range(2))
-                for p, s, r in pairs(a))
+            sum(
+                p * sum(x[t] * w[t] for x, w in zip(s, r, strict=True) for t in range(2))
+                for p, s, r in pairs(a)
+            )
         ],
         "each action with the other copy's rewards": lambda a: [
-            sum(p * sum(x[t] * sum(w[t:]) for x, w in zip(s, r[::-1], strict=True)
-                        for t in range(2)) for p, s, r in pairs(a))
+            sum(
+                p
+                * sum(x[t] * sum(w[t:]) for x, w in zip(s, r[::-1], strict=True) for t in range(2))
+                for p, s, r in pairs(a)
+            )
         ],
         "the mean over the copies": lambda a: [
             sum(p * sum(x) * sum(w) for p, x, w in episode(a, 2))
         ],
     },
     **ONE,
-)  # fmt: skip
+)
 def _(a):
     world, state, total = Copies(2), scg.tensor(np.zeros(2)), 0.0
     for _ in range(2):
@@ -485,7 +540,8 @@ def _(a):
 
 
 @program(
-    "B", "several episodes before one backward",
+    "B",
+    "several episodes before one backward",
     expected=lambda a: 2 * sum(p * sum(r) for p, _, r in episode(a, 2)),
     routes={"action": "score"},
     estimator=lambda a: [
@@ -493,7 +549,7 @@ def _(a):
         for p, s, rewards in pairs(a)
     ],
     **ONE,
-)  # fmt: skip
+)
 def _(a):
     losses = []
     for _ in range(2):
@@ -508,14 +564,15 @@ def _(a):
 
 
 @program(
-    "B", "the same without episodes",
+    "B",
+    "the same without episodes",
     expected=lambda a: 2 * sum(p * sum(r) for p, _, r in episode(a, 2)),
     routes={"action": "score"},
     estimator=lambda a: [
         (p, sum(s[0]) * (sum(r[0]) + sum(r[1])) + sum(s[1]) * sum(r[1])) for p, s, r in pairs(a)
     ],
     **ONE,
-)  # fmt: skip
+)
 def _(a):
     losses = []
     for _ in range(2):
@@ -529,11 +586,13 @@ def _(a):
 
 
 @program(
-    "S", "critic step, then actor cost",
+    "S",
+    "critic step, then actor cost",
     expected=lambda a: coin(sigmoid(a), lambda b: (b * 2 - 0.5) * np.exp(0.3 * a)),
     routes={"b": "score"},
     estimator=lambda a: [
-        (p, (b * 2 - 0.5) * np.exp(0.3 * a) * (0.3 + b - sigmoid(a))) for p, (b,) in tosses([sigmoid(a)])
+        (p, (b * 2 - 0.5) * np.exp(0.3 * a) * (0.3 + b - sigmoid(a)))
+        for p, (b,) in tosses([sigmoid(a)])
     ],
     wrong={
         "the edges of the graph alone": lambda a: [
@@ -547,8 +606,9 @@ def _(a):
             coin(sigmoid(a), lambda b: (b * 2 - 0.5) ** 2 * (b - sigmoid(a)))
         ],
     },
-    everywhere=False, **ONE,
-)  # fmt: skip
+    everywhere=False,
+    **ONE,
+)
 def _(a):
     value = scg.parameter(0.1)
     critic = scg.optim.SGD([value], lr=0.1)

@@ -116,9 +116,15 @@ class Program:
 
 
 def program(
-    section: str, name: str, *, expected: Callable[..., Any], over: Sequence[tuple[float, float]],
-    at: Sequence[Any], routes: Mapping[str, str], **known: Any,
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:  # fmt: skip
+    section: str,
+    name: str,
+    *,
+    expected: Callable[..., Any],
+    over: Sequence[tuple[float, float]],
+    at: Sequence[Any],
+    routes: Mapping[str, str],
+    **known: Any,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Enter the decorated function into the list of programs."""
 
     def enter(fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -135,7 +141,7 @@ def flat(arrays: Sequence[Any]) -> np.ndarray:
     return np.concatenate([np.reshape(a, -1) for a in arrays])
 
 
-# --- routes ------------------------------------------------------------------------------------
+# --- routes -----------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -202,7 +208,7 @@ def _of(route: Any) -> Iterator[str]:
         yield "score"
 
 
-# --- the score function everywhere, with the whole loss -------------------------------------------
+# --- the score function everywhere, with the whole loss ---------------------------------------
 
 
 def score_everywhere(program: Program, values: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:

@@ -34,6 +34,10 @@ class Refusal:
         The expectation all the same, to show that what others return is wrong.
     wrong : mapping of str to callable
         What others return.
+    cost : bool
+        A cost takes part, and is named.
+    lacking : tuple of str
+        What is wanting today: "the refusal" itself, or the "draw", "line" or "cost" in its message.
     """
 
     section: str
@@ -46,6 +50,8 @@ class Refusal:
     error: type[Exception] = scg.BiasedGradientError
     expected: Callable[..., Any] | None = None
     wrong: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    cost: bool = True
+    lacking: tuple[str, ...] = ()
 
 
 def refused(section: str, name: str, **known: Any) -> Callable[[Any], Any]:
@@ -58,7 +64,7 @@ def refused(section: str, name: str, **known: Any) -> Callable[[Any], Any]:
     return enter
 
 
-# --- asked for pathwise ---------------------------------------------------------------------------------
+# --- asked for pathwise -----------------------------------------------------------------------
 
 PATHWISE = {
     "a step": ("greater", lambda x: scg.where(x > 0.2, 1.5, 0.3)),
@@ -73,12 +79,14 @@ PATHWISE = {
     "argmax": ("argmax", lambda x: scg.argmax(scg.stack([x, scg.tensor(0.4)])) * 1.5),
     "argmin": ("argmin", lambda x: scg.argmin(scg.stack([x, scg.tensor(0.4)])) * 1.5),
     "top-k index": (
-        "topk", lambda x: scg.topk(scg.stack([x, scg.tensor(0.4)]), 1).indices.sum() * 1.5
+        "topk",
+        lambda x: scg.topk(scg.stack([x, scg.tensor(0.4)]), 1).indices.sum() * 1.5,
     ),
     "argsort": ("argsort", lambda x: scg.argsort(scg.stack([x, scg.tensor(0.4)]))[0] * 2.0),
     "one-hot": ("astype", lambda x: scg.one_hot((x * 0.1).astype(int), 2).sum() * x.astype(int)),
     "a table indexed by the draw": (
-        "astype", lambda x: scg.tensor([3.5, 5.2])[scg.clip(x, 0.0, 1.0).astype(int)]
+        "astype",
+        lambda x: scg.tensor([3.5, 5.2])[scg.clip(x, 0.0, 1.0).astype(int)],
     ),
     "where without the assertion": ("greater", lambda x: scg.where(x > 0, x, 0.0)),
     "x / abs(x)": ("divide", lambda x: x / abs(x)),
@@ -86,8 +94,8 @@ PATHWISE = {
     "log(x * x)": ("log", lambda x: scg.log(x * x)),
     "detach": ("detach", lambda x: x * x.detach()),
     "a raw read": ("float", lambda x: x * float(x)),
-    "a branch": ("bool", lambda x: x if x > 0.2 else -x),
-}  # fmt: skip
+    "a branch": ("greater", lambda x: x if x > 0.2 else -x),
+}
 
 
 def _pathwise(kind: str, function: Callable[..., Any]) -> None:
@@ -102,46 +110,67 @@ def _pathwise(kind: str, function: Callable[..., Any]) -> None:
 for _kind, _function in PATHWISE.items():
     _pathwise(_kind, _function)
 
-# --- the draw is fixed, the parameter moves against it ---------------------------------------------------
+# --- the draw is fixed, the parameter moves against it ----------------------------------------
 
 
 @refused(
-    "S", "u < p", at=[0.4], op="less", draw="u", remedy="smooth",
-    expected=lambda p: p, wrong={
+    "S",
+    "u < p",
+    lacking=("cost",),
+    at=[0.4],
+    op="less",
+    draw="u",
+    remedy="smooth",
+    expected=lambda p: p,
+    wrong={
         "the derivative of the recorded value": lambda p: [0.0],
         "the score of the noise": lambda p: [0.0],
         "straight through": lambda p: [p],
         "half": lambda p: [0.5],
     },
-)  # fmt: skip
+)
 def _(p):
     u = scg.Uniform(0.0, 1.0).sample(name="u")
     return scg.where(u < p, 1.0, 0.0)
 
 
 @refused(
-    "B", "where(mu + eps > 0, 1, 0)", at=[0.3], op="greater", draw="eps", remedy="score",
-    expected=ndtr, wrong={
+    "B",
+    "where(mu + eps > 0, 1, 0)",
+    lacking=("cost",),
+    at=[0.3],
+    op="greater",
+    draw="eps",
+    remedy="score",
+    expected=ndtr,
+    wrong={
         "the derivative of the recorded value": lambda m: [0.0],
         "the density at the mean": lambda m: [density(0.0)],
         "of the opposite sign": lambda m: [-density(m)],
         "twice": lambda m: [2 * density(m)],
     },
-)  # fmt: skip
+)
 def _(mu):
     eps = scg.Normal(0.0, 1.0).sample(name="eps")
     return scg.where(mu + eps > 0, 1.0, 0.0)
 
 
 @refused(
-    "S", "Gumbel-argmax by hand", at=[0.3], op="argmax", draw="u", remedy="score",
-    expected=lambda a: coin(sigmoid(a), lambda b: 3 - 2 * b), wrong={
+    "S",
+    "Gumbel-argmax by hand",
+    lacking=("cost",),
+    at=[0.3],
+    op="argmax",
+    draw="u",
+    remedy="score",
+    expected=lambda a: coin(sigmoid(a), lambda b: 3 - 2 * b),
+    wrong={
         "the derivative of the recorded value": lambda a: [0.0],
         "one of the two logits": lambda a: [-sigmoid(a)],
         "of the opposite sign": lambda a: [2 * sigmoid(a) * (1 - sigmoid(a))],
         "without the difference of the costs": lambda a: [-sigmoid(a) * (1 - sigmoid(a))],
     },
-)  # fmt: skip
+)
 def _(a):
     u = scg.Uniform(0.0, 1.0).sample(2, name="u")
     gumbel = -scg.log(-scg.log(u))
@@ -150,14 +179,21 @@ def _(a):
 
 
 @refused(
-    "S", "if mu + eps > 0", at=[0.3], op="bool", draw="eps", remedy="score",
-    expected=lambda m: 2 * ndtr(m) - 1 + m, wrong={
+    "S",
+    "if mu + eps > 0",
+    lacking=("cost",),
+    at=[0.3],
+    op="greater",
+    draw="eps",
+    remedy="score",
+    expected=lambda m: 2 * ndtr(m) - 1 + m,
+    wrong={
         "the derivative of the recorded value": lambda m: [1.0],
         "the jump alone": lambda m: [2 * density(m)],
         "half the jump": lambda m: [1 + density(m)],
         "the jump at the mean": lambda m: [1 + 2 * density(0.0)],
     },
-)  # fmt: skip
+)
 def _(mu):
     eps = scg.Normal(0.0, 1.0).sample(name="eps")
     if mu + eps > 0:
@@ -166,31 +202,45 @@ def _(mu):
 
 
 @refused(
-    "S", "x > theta", at=[0.3, 0.1], op="greater", draw="x", remedy="smooth",
-    expected=lambda m, t: ndtr(m - t), wrong={
+    "S",
+    "x > theta",
+    lacking=("cost",),
+    at=[0.3, 0.1],
+    op="greater",
+    draw="x",
+    remedy="smooth",
+    expected=lambda m, t: ndtr(m - t),
+    wrong={
         "the score alone": lambda m, t: [density(m - t), 0.0],
         "the derivative of the recorded value": lambda m, t: [0.0, 0.0],
         "the score, and minus it": lambda m, t: [density(m - t) / 2, -density(m - t) / 2],
         "the density at the mean": lambda m, t: [density(m - t), -density(0.0)],
     },
-)  # fmt: skip
+)
 def _(mu, theta):
     x = scg.Normal(mu, 1.0).sample(name="x")
     return scg.where(x > theta, 1.0, 0.0)
 
 
-# --- through the outside world ----------------------------------------------------------------------------
+# --- through the outside world ----------------------------------------------------------------
 
 
 @refused(
-    "S", "env.step((net(s) + 0.1 * eps).numpy())", at=[0.3], op="numpy", draw="eps",
-    remedy="score", expected=lambda w: gauss(np.tanh, 0.8 * w, 0.1), wrong={
+    "S",
+    "env.step((net(s) + 0.1 * eps).numpy())",
+    lacking=("cost",),
+    at=[0.3],
+    op="numpy",
+    draw="eps",
+    remedy="score",
+    expected=lambda w: gauss(np.tanh, 0.8 * w, 0.1),
+    wrong={
         "no derivative": lambda w: [0.0],
         "one, as of the identity": lambda w: [0.8],
         "of the mean action": lambda w: [0.8 / np.cosh(0.8 * w) ** 2],
         "without the network": lambda w: [1 / np.cosh(0.8 * w) ** 2],
     },
-)  # fmt: skip
+)
 def _(w):
     eps = scg.Normal(0.0, 1.0).sample(name="eps")
     action = w * 0.8 + 0.1 * eps
@@ -198,60 +248,92 @@ def _(w):
 
 
 @refused(
-    "S", "f(float(theta))", at=[0.3], op="float", draw="", remedy="peek",
-    expected=lambda t: coin(sigmoid(t), lambda b: b * np.exp(t)), wrong={
+    "S",
+    "f(float(theta))",
+    lacking=("cost",),
+    at=[0.3],
+    op="float",
+    draw="",
+    remedy="peek",
+    expected=lambda t: coin(sigmoid(t), lambda b: b * np.exp(t)),
+    wrong={
         "without the direct term": lambda t: [sigmoid(t) * (1 - sigmoid(t)) * np.exp(t)],
         "the direct term alone": lambda t: [sigmoid(t) * np.exp(t)],
         "no derivative": lambda t: [0.0],
         "the logit of the mean": lambda t: [np.exp(t)],
     },
-)  # fmt: skip
+)
 def _(theta):
     b = scg.Bernoulli(logits=theta).sample(name="b")
     return b * np.exp(float(theta))
 
 
-# --- supports and scores -----------------------------------------------------------------------------------
+# --- supports and scores ----------------------------------------------------------------------
 
 
 @refused(
-    "C", "the score of Uniform(low, high)", at=[-1.0, 2.0], op="", draw="u", remedy="fixed support",
-    error=scg.SupportError, expected=lambda a, b: (a * a + a * b + b * b) / 3, wrong={
-        "the score of the density": lambda a, b: np.array([1, -1]) * (a * a + a * b + b * b) / 3
-        / (b - a),
+    "C",
+    "the score of Uniform(low, high)",
+    lacking=("cost",),
+    at=[-1.0, 2.0],
+    op="",
+    draw="u",
+    remedy="fixed support",
+    error=scg.SupportError,
+    expected=lambda a, b: (a * a + a * b + b * b) / 3,
+    wrong={
+        "the score of the density": lambda a, b: (
+            np.array([1, -1]) * (a * a + a * b + b * b) / 3 / (b - a)
+        ),
         "no derivative": lambda a, b: [0.0, 0.0],
         "the ends exchanged": lambda a, b: [(a + 2 * b) / 3, (2 * a + b) / 3],
         "the ends alone": lambda a, b: [-a * a / (b - a), b * b / (b - a)],
     },
-)  # fmt: skip
+)
 def _(low, high):
     u = scg.Uniform(low, high).sample(estimator="score", name="u")
     return u * u
 
 
 @refused(
-    "C", "a jump of Uniform(low, high)", at=[-1.0, 2.0], op="", draw="u", remedy="fixed support",
-    error=scg.SupportError, expected=lambda a, b: (b - 0.2) / (b - a), wrong={
+    "C",
+    "a jump of Uniform(low, high)",
+    lacking=("cost",),
+    at=[-1.0, 2.0],
+    op="",
+    draw="u",
+    remedy="fixed support",
+    error=scg.SupportError,
+    expected=lambda a, b: (b - 0.2) / (b - a),
+    wrong={
         "the derivative of the recorded value": lambda a, b: [0.0, 0.0],
         "the score of the density": lambda a, b: np.array([1, -1]) * (b - 0.2) / (b - a) ** 2,
         "one end alone": lambda a, b: [(b - 0.2) / (b - a) ** 2, 0.0],
         "the ends exchanged": lambda a, b: [(0.2 - a) / (b - a) ** 2, (b - 0.2) / (b - a) ** 2],
     },
-)  # fmt: skip
+)
 def _(low, high):
     u = scg.Uniform(low, high).sample(name="u")
     return scg.where(u > 0.2, 1.0, 0.0)
 
 
-@refused("C", "a pathwise Bernoulli", at=[0.3], op="", draw="", remedy="score")
+@refused("C", "a pathwise Bernoulli", cost=False, at=[0.3], op="", draw="", remedy="score")
 def _(p):
     return scg.Bernoulli(p).sample(estimator="pathwise", name="b") * 2.0
 
 
-# --- baselines ----------------------------------------------------------------------------------------------
+# --- baselines --------------------------------------------------------------------------------
 
 
-@refused("C", "a baseline that is the cost itself", at=[0.3], op="", draw="b", remedy="RunningMean")
+@refused(
+    "C",
+    "a baseline that is the cost itself",
+    cost=False,
+    at=[0.3],
+    op="",
+    draw="b",
+    remedy="RunningMean",
+)
 def _(a):
     seen = {}
     score = scg.estimators.Score(baseline=lambda: seen["cost"])
@@ -260,8 +342,15 @@ def _(a):
     return seen["cost"]
 
 
-@refused("C", "a baseline computed from what was read", at=[0.3], op="", draw="b",
-         remedy="RunningMean")  # fmt: skip
+@refused(
+    "C",
+    "a baseline computed from what was read",
+    cost=False,
+    at=[0.3],
+    op="",
+    draw="b",
+    remedy="RunningMean",
+)
 def _(a):
     seen = {}
     score = scg.estimators.Score(baseline=lambda: seen["mean"])
@@ -271,15 +360,14 @@ def _(a):
     return costs.mean()
 
 
-@refused("C", "a batch mean across mixed elements", at=[0.3], op="", draw="b",
-         remedy="RunningMean")  # fmt: skip
+@refused("C", "a batch mean across mixed elements", at=[0.3], op="", draw="b", remedy="RunningMean")
 def _(a):
     score = scg.estimators.Score(baseline=scg.estimators.BatchMean())
     b = scg.Bernoulli(logits=a).sample(3, estimator=score, name="b")
     return b.sum() ** 2
 
 
-# --- coupled noise, stale draws -----------------------------------------------------------------------------
+# --- coupled noise, stale draws ---------------------------------------------------------------
 
 
 @refused("B", "antithetic draws mixed in one cost", at=[0.3], op="", draw="x", remedy="")
@@ -296,22 +384,47 @@ def _(p):
     return (b - 2.0 * c) ** 2
 
 
-@refused("C", "a draw whose parameter was updated since", at=[0.3], op="", draw="b",
-         remedy="draw again", error=scg.GradientError)  # fmt: skip
+@refused(
+    "C",
+    "a draw whose parameter was updated since",
+    at=[0.3],
+    op="",
+    draw="b",
+    remedy="raw again",
+    error=scg.BiasedGradientError,
+    lacking=("draw", "line", "cost"),
+)
 def _(a):
     b = scg.Bernoulli(logits=a).sample(name="b")
     a.assign(0.5)
     return b * 2.0
 
 
-@refused("C", "certain outcomes: p = 1", at=[1.0], op="", draw="b", remedy="", error=scg.ScgError)
+@refused(
+    "C",
+    "certain outcomes: p = 1",
+    at=[1.0],
+    op="",
+    draw="b",
+    remedy="",
+    error=scg.ScgError,
+    lacking=("the refusal",),
+)
 def _(p):
     b = scg.Bernoulli(p).sample(name="b")
     return (b - 0.45) ** 2
 
 
-@refused("C", "a class of probability 0 with a slope", at=[0.0], op="", draw="k", remedy="",
-         error=scg.ScgError)  # fmt: skip
+@refused(
+    "C",
+    "a class of probability 0 with a slope",
+    at=[0.0],
+    op="",
+    draw="k",
+    remedy="",
+    error=scg.ScgError,
+    lacking=("the refusal",),
+)
 def _(p):
     k = scg.Categorical(scg.stack([0.4 + 0.0 * p, p, 0.6 - p])).sample(name="k")
     return scg.tensor([1.0, 5.0, -1.0])[k]

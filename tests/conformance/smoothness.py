@@ -33,10 +33,13 @@ def scored(name, fn, f, breaks, **known):
     if len(breaks) > 2:
         known = {"examples": EXAMPLES_OF_MANY_JUMPS} | known
     program(
-        "B", name, expected=expected, routes={"x": "score"},
+        "B",
+        name,
+        expected=expected,
+        routes={"x": "score"},
         variance=lambda m, s: [second(m, s, k) - mean(m, s, k) ** 2 for k in slopes],
         **GAUSS | known,
-    )(run)  # fmt: skip
+    )(run)
 
 
 def smooth(name, fn, f, slope, breaks=(), **known):
@@ -53,26 +56,36 @@ def smooth(name, fn, f, slope, breaks=(), **known):
         ]
 
     program(
-        "B", name, expected=lambda mu, sigma: gauss(f, mu, sigma, breaks),
-        routes={"x": "pathwise"}, variance=variance, **GAUSS | known,
-    )(run)  # fmt: skip
+        "B",
+        name,
+        expected=lambda mu, sigma: gauss(f, mu, sigma, breaks),
+        routes={"x": "pathwise"},
+        variance=variance,
+        **GAUSS | known,
+    )(run)
 
 
-# --- jumps: by the score function -----------------------------------------------------------------
+# --- jumps: by the score function -------------------------------------------------------------
 
 STEP = {
     "wrong": {
         "the derivative of the recorded value": lambda m, s: [0.0, 0.0],
-        "the jump without its height": lambda m, s: density((0.2 - m) / s)
-        / s * np.array([1.0, (0.2 - m) / s]),
-        "with the opposite sign": lambda m, s: -1.2 * density((0.2 - m) / s)
-        / s * np.array([1.0, (0.2 - m) / s]),
-        "the score without the parameter's scale": lambda m, s: 1.2 * density((0.2 - m) / s)
-        * np.array([1.0, (0.2 - m) / s]),
+        "the jump without its height": lambda m, s: (
+            density((0.2 - m) / s) / s * np.array([1.0, (0.2 - m) / s])
+        ),
+        "with the opposite sign": lambda m, s: (
+            -1.2 * density((0.2 - m) / s) / s * np.array([1.0, (0.2 - m) / s])
+        ),
+        "the score without the parameter's scale": lambda m, s: (
+            1.2 * density((0.2 - m) / s) * np.array([1.0, (0.2 - m) / s])
+        ),
     }
-}  # fmt: skip
+}
 scored(
-    "a step", lambda x: scg.where(x > 0.2, 1.5, 0.3), lambda x: np.where(x > 0.2, 1.5, 0.3), [0.2],
+    "a step",
+    lambda x: scg.where(x > 0.2, 1.5, 0.3),
+    lambda x: np.where(x > 0.2, 1.5, 0.3),
+    [0.2],
     **STEP,
 )
 scored("sign", lambda x: scg.sign(x) * x, lambda x: np.sign(x) * x, [0.0])
@@ -106,29 +119,38 @@ scored(
 scored(
     "a table indexed by the draw",
     lambda x: scg.tensor(TABLE)[scg.clip(scg.floor(x) + 1.0, 0.0, 2.0).astype(int)],
-    lambda x: TABLE[np.clip(np.floor(x) + 1, 0, 2).astype(int)], WHOLE,
+    lambda x: TABLE[np.clip(np.floor(x) + 1, 0, 2).astype(int)],
+    WHOLE,
 )
 scored(
     "where(x > 0, x, 0)", lambda x: scg.where(x > 0, x, 0.0), lambda x: np.where(x > 0, x, 0), [0.0]
 )
 
+
 def at_zero(mu, sigma):
     return [-mu / sigma]
 
 
-# --- poles ----------------------------------------------------------------------------------------
+# --- poles ------------------------------------------------------------------------------------
 
 scored(
-    "x / abs(x)", lambda x: x / abs(x), np.sign, [0.0], cuts=at_zero,
+    "x / abs(x)",
+    lambda x: x / abs(x),
+    np.sign,
+    [0.0],
+    cuts=at_zero,
     wrong={
         "the derivative of the recorded value": lambda m, s: [0.0, 0.0],
         "half the jump": lambda m, s: density(m / s) / s * np.array([1.0, -m / s]),
         "the jump at the mean": lambda m, s: [2 * density(0.0) / s, 0.0],
         "with the opposite sign": lambda m, s: -2 * density(m / s) / s * np.array([1.0, -m / s]),
     },
-)  # fmt: skip
+)
 scored(
-    "arctan(1 / x)", lambda x: scg.arctan(1.0 / x), lambda x: np.arctan(1 / x), [0.0],
+    "arctan(1 / x)",
+    lambda x: scg.arctan(1.0 / x),
+    lambda x: np.arctan(1 / x),
+    [0.0],
     cuts=at_zero,
     wrong={
         "the derivative of the recorded value": lambda m, s: smooth_part(m, s),
@@ -140,57 +162,100 @@ scored(
             smooth_part(m, s) + 2 * density(m / s) / s * np.array([1.0, -m / s])
         ),
     },
-)  # fmt: skip
+)
 NEAR_ZERO = [0.0, *(sign * 0.5**k for k in range(50) for sign in (-1, 1))]
 scored("log(x * x)", lambda x: scg.log(x * x), lambda x: np.log(x * x), NEAR_ZERO)
 scored(
-    "arctan2 across its cut", lambda x: scg.arctan2(x, scg.tensor(-1.0)),
-    lambda x: np.arctan2(x, -1.0), [0.0], cuts=at_zero,
-)  # fmt: skip
+    "arctan2 across its cut",
+    lambda x: scg.arctan2(x, scg.tensor(-1.0)),
+    lambda x: np.arctan2(x, -1.0),
+    [0.0],
+    cuts=at_zero,
+)
 
 
 def smooth_part(mu, sigma):
     """Return what is left of the slope of arctan(1 / x) without its jump."""
     slope = lambda x: -1 / (1 + x * x)  # noqa: E731
-    return np.array([gauss(slope, mu, sigma),
-                     gauss(lambda x: slope(x) * (x - mu) / sigma, mu, sigma)])  # fmt: skip
+    return np.array(
+        [gauss(slope, mu, sigma), gauss(lambda x: slope(x) * (x - mu) / sigma, mu, sigma)]
+    )
 
 
-# --- smooth and kinked: pathwise --------------------------------------------------------------------
+# --- smooth and kinked: pathwise --------------------------------------------------------------
 
-smooth("softplus by hand", lambda x: scg.log(scg.exp(x) + 1.0), lambda x: np.log1p(np.exp(x)),
-       sigmoid)  # fmt: skip
-smooth("1 / (1 + x * x)", lambda x: 1.0 / (1.0 + x * x), lambda x: 1 / (1 + x * x),
-       lambda x: -2 * x / (1 + x * x) ** 2)  # fmt: skip
-smooth("square root of a square plus one", lambda x: scg.sqrt(x * x + 1.0),
-       lambda x: np.sqrt(x * x + 1), lambda x: x / np.sqrt(x * x + 1))  # fmt: skip
-smooth("x / (|x| + 1)", lambda x: x / (abs(x) + 1.0), lambda x: x / (abs(x) + 1),
-       lambda x: 1 / (abs(x) + 1) ** 2, [0.0])  # fmt: skip
+smooth(
+    "softplus by hand", lambda x: scg.log(scg.exp(x) + 1.0), lambda x: np.log1p(np.exp(x)), sigmoid
+)
+smooth(
+    "1 / (1 + x * x)",
+    lambda x: 1.0 / (1.0 + x * x),
+    lambda x: 1 / (1 + x * x),
+    lambda x: -2 * x / (1 + x * x) ** 2,
+)
+smooth(
+    "square root of a square plus one",
+    lambda x: scg.sqrt(x * x + 1.0),
+    lambda x: np.sqrt(x * x + 1),
+    lambda x: x / np.sqrt(x * x + 1),
+)
+smooth(
+    "x / (|x| + 1)",
+    lambda x: x / (abs(x) + 1.0),
+    lambda x: x / (abs(x) + 1),
+    lambda x: 1 / (abs(x) + 1) ** 2,
+    [0.0],
+)
 smooth("abs", abs, np.abs, np.sign, [0.0])
 smooth("relu", scg.relu, lambda x: np.maximum(x, 0), lambda x: x > 0, [0.0])
-smooth("maximum", lambda x: scg.maximum(x, 0.4), lambda x: np.maximum(x, 0.4), lambda x: x > 0.4,
-       [0.4])  # fmt: skip
-smooth("minimum", lambda x: scg.minimum(x, 0.4), lambda x: np.minimum(x, 0.4), lambda x: x < 0.4,
-       [0.4])  # fmt: skip
-smooth("clip", lambda x: scg.clip(x, -0.5, 0.6), lambda x: np.clip(x, -0.5, 0.6),
-       lambda x: (x > -0.5) & (x < 0.6), [-0.5, 0.6])  # fmt: skip
-smooth("sorted values", lambda x: (scg.sort(scg.stack([x, scg.tensor(0.4)])) * [1.0, 3.0]).sum(),
-       lambda x: np.minimum(x, 0.4) + 3 * np.maximum(x, 0.4), lambda x: np.where(x > 0.4, 3, 1),
-       [0.4])  # fmt: skip
-smooth("norm", lambda x: scg.norm(scg.stack([x, 2.0 * x])), lambda x: np.sqrt(5) * np.abs(x),
-       lambda x: np.sqrt(5) * np.sign(x), [0.0])  # fmt: skip
-smooth("median of three by max and min",
-       lambda x: scg.maximum(scg.minimum(x, 0.7), scg.minimum(scg.maximum(x, 0.7), -0.2)),
-       lambda x: np.clip(x, -0.2, 0.7), lambda x: (x > -0.2) & (x < 0.7), [-0.2, 0.7])  # fmt: skip
-smooth("where(x > 0, x, 0), asserted continuous",
-       lambda x: scg.where(x > 0, x, 0.0, continuous=True), lambda x: np.maximum(x, 0),
-       lambda x: x > 0, [0.0])  # fmt: skip
+smooth(
+    "maximum", lambda x: scg.maximum(x, 0.4), lambda x: np.maximum(x, 0.4), lambda x: x > 0.4, [0.4]
+)
+smooth(
+    "minimum", lambda x: scg.minimum(x, 0.4), lambda x: np.minimum(x, 0.4), lambda x: x < 0.4, [0.4]
+)
+smooth(
+    "clip",
+    lambda x: scg.clip(x, -0.5, 0.6),
+    lambda x: np.clip(x, -0.5, 0.6),
+    lambda x: (x > -0.5) & (x < 0.6),
+    [-0.5, 0.6],
+)
+smooth(
+    "sorted values",
+    lambda x: (scg.sort(scg.stack([x, scg.tensor(0.4)])) * [1.0, 3.0]).sum(),
+    lambda x: np.minimum(x, 0.4) + 3 * np.maximum(x, 0.4),
+    lambda x: np.where(x > 0.4, 3, 1),
+    [0.4],
+)
+smooth(
+    "norm",
+    lambda x: scg.norm(scg.stack([x, 2.0 * x])),
+    lambda x: np.sqrt(5) * np.abs(x),
+    lambda x: np.sqrt(5) * np.sign(x),
+    [0.0],
+)
+smooth(
+    "median of three by max and min",
+    lambda x: scg.maximum(scg.minimum(x, 0.7), scg.minimum(scg.maximum(x, 0.7), -0.2)),
+    lambda x: np.clip(x, -0.2, 0.7),
+    lambda x: (x > -0.2) & (x < 0.7),
+    [-0.2, 0.7],
+)
+smooth(
+    "where(x > 0, x, 0), asserted continuous",
+    lambda x: scg.where(x > 0, x, 0.0, continuous=True),
+    lambda x: np.maximum(x, 0),
+    lambda x: x > 0,
+    [0.0],
+)
 
-# --- one draw, several costs ----------------------------------------------------------------------
+# --- one draw, several costs ------------------------------------------------------------------
 
 
 @program(
-    "B", "a smooth and a jumpy cost of one draw",
+    "B",
+    "a smooth and a jumpy cost of one draw",
     expected=lambda m, s: m**2 + s**2 + 3 * ndtr((m - 0.2) / s),
     routes={"x": "pathwise+score"},
     variance=lambda m, s: [
@@ -202,23 +267,31 @@ smooth("where(x > 0, x, 0), asserted continuous",
     ],
     wrong={
         "pathwise for both": lambda m, s: [2 * m, 2 * s],
-        "the jump alone": lambda m, s: 3 * density((0.2 - m) / s) / s * np.array([1, (0.2 - m) / s]),
-        "score and pathwise for both": lambda m, s: np.array([4 * m, 4 * s])
-        + 3 * density((0.2 - m) / s) / s * np.array([1, (0.2 - m) / s]),
-        "the jump's share halved": lambda m, s: np.array([2 * m, 2 * s])
-        + 1.5 * density((0.2 - m) / s) / s * np.array([1, (0.2 - m) / s]),
+        "the jump alone": lambda m, s: (
+            3 * density((0.2 - m) / s) / s * np.array([1, (0.2 - m) / s])
+        ),
+        "score and pathwise for both": lambda m, s: (
+            np.array([4 * m, 4 * s]) + 3 * density((0.2 - m) / s) / s * np.array([1, (0.2 - m) / s])
+        ),
+        "the jump's share halved": lambda m, s: (
+            np.array([2 * m, 2 * s])
+            + 1.5 * density((0.2 - m) / s) / s * np.array([1, (0.2 - m) / s])
+        ),
     },
     **GAUSS,
-)  # fmt: skip
+)
 def _(mu, sigma):
     x = scg.Normal(mu, sigma).sample(name="x")
     return x * x + scg.where(x > 0.2, 3.0, 0.0)
 
 
 @program(
-    "S", "z open for b, cut for b * (z > 0)",
+    "S",
+    "z open for b, cut for b * (z > 0)",
     expected=lambda m, c: gauss(lambda z: sigmoid(z + c) * (2 + (z > 0)), m, 1.0, [0.0]),
-    over=[REAL, REAL], at=[0.3, -0.4], routes={"z": "pathwise+score", "b": "score"},
+    over=[REAL, REAL],
+    at=[0.3, -0.4],
+    routes={"z": "pathwise+score", "b": "score"},
     # z's slope of log p(b) is b - q; by its score z pays for the jumpy cost only.
     variance=lambda m, c: [
         variance_of(lambda z, b, q: (b - q) * 2 * b + (z - m) * b * (z > 0), m, c),
@@ -242,7 +315,7 @@ def _(mu, sigma):
             mean_of(lambda z, b, q: (b - q) * b * (2 + (z > 0)), m, c),
         ],
     },
-)  # fmt: skip
+)
 def _(mu, c):
     z = scg.Normal(mu, 1.0).sample(name="z")
     b = scg.Bernoulli(logits=z + c).sample(name="b")
@@ -253,22 +326,28 @@ def mean_of(g, mu, c):
     """Return E[g(z, b, q)] for z ~ N(mu, 1) and b ~ Bernoulli(q) with q = sigmoid(z + c)."""
     return gauss(
         lambda z: sum(p * g(z, b, q) for q in [sigmoid(z + c)] for p, (b,) in tosses([q])),
-        mu, 1.0, [0.0],
-    )  # fmt: skip
+        mu,
+        1.0,
+        [0.0],
+    )
 
 
 def variance_of(g, mu, c):
     return mean_of(lambda *x: g(*x) ** 2, mu, c) - mean_of(g, mu, c) ** 2
 
 
-# --- between two draws, and against fixed noise ---------------------------------------------------
+# --- between two draws, and against fixed noise -----------------------------------------------
 
 
 @program(
-    "B", "a comparison between two draws",
+    "B",
+    "a comparison between two draws",
     expected=lambda a, c: 1.5 * ndtr((a - c) / np.sqrt(1.64)),
-    over=[REAL, REAL], at=[0.3, -0.2], routes={"x": "score", "y": "score"}, examples=1,
-)  # fmt: skip
+    over=[REAL, REAL],
+    at=[0.3, -0.2],
+    routes={"x": "score", "y": "score"},
+    examples=1,
+)
 def _(a, c):
     x = scg.Normal(a, 1.0).sample(name="x")
     y = scg.Normal(c, 0.8).sample(name="y")
@@ -276,11 +355,15 @@ def _(a, c):
 
 
 @program(
-    "B", "a draw compared with fixed noise",
+    "B",
+    "a draw compared with fixed noise",
     expected=lambda a: 1.5 * ndtr(a / np.sqrt(2)),
-    over=[REAL], at=[0.3], routes={"x": "score", "y": "fixed"}, examples=1,
+    over=[REAL],
+    at=[0.3],
+    routes={"x": "score", "y": "fixed"},
+    examples=1,
     everywhere=False,
-)  # fmt: skip
+)
 def _(a):
     x = scg.Normal(a, 1.0).sample(name="x")
     y = scg.Normal(0.0, 1.0).sample(name="y")
@@ -288,11 +371,15 @@ def _(a):
 
 
 @program(
-    "B", "table[argmax] between a draw and fixed noise",
+    "B",
+    "table[argmax] between a draw and fixed noise",
     expected=lambda a: 5.2 - 1.7 * ndtr(a / np.sqrt(2)),
-    over=[REAL], at=[0.3], routes={"x": "score", "e": "fixed"}, examples=1,
+    over=[REAL],
+    at=[0.3],
+    routes={"x": "score", "e": "fixed"},
+    examples=1,
     everywhere=False,
-)  # fmt: skip
+)
 def _(a):
     x = scg.Normal(a, 1.0).sample(name="x")
     e = scg.Normal(0.0, 1.0).sample(name="e")
@@ -300,70 +387,93 @@ def _(a):
 
 
 @program(
-    "B", "a jump in a parameter alone",
+    "B",
+    "a jump in a parameter alone",
     expected=lambda a: np.where(np.real(a) > 0.2, a * a, -a) * (1 + a * 0),
-    over=[(0.3, 1.0)], at=[0.6], routes={"x": "pathwise"},
-    variance=lambda a: 0.0 * a, everywhere=False,
-)  # fmt: skip
+    over=[(0.3, 1.0)],
+    at=[0.6],
+    routes={"x": "pathwise"},
+    variance=lambda a: 0.0 * a,
+    everywhere=False,
+)
 def _(a):
     x = scg.Normal(a, 1.0).sample(name="x")
     return scg.where(a > 0.2, a * a, -a) + 0.0 * x
 
 
 @program(
-    "B", "a jump in a parameter against a coin",
+    "B",
+    "a jump in a parameter against a coin",
     expected=lambda a: 0.3 * a * a + 0.7 * np.sin(a),
-    over=[(0.3, 0.9)], at=[0.6], routes={"b": "fixed"},
-    estimator=lambda a: [(0.3, 2 * a), (0.7, np.cos(a))], everywhere=False,
-)  # fmt: skip
+    over=[(0.3, 0.9)],
+    at=[0.6],
+    routes={"b": "fixed"},
+    estimator=lambda a: [(0.3, 2 * a), (0.7, np.cos(a))],
+    everywhere=False,
+)
 def _(a):
     b = scg.Bernoulli(0.3).sample(name="b")
     return scg.where(a < b, a * a, scg.sin(a))
 
 
 @program(
-    "B", "Uniform(0, exp(x)) > 1",
+    "B",
+    "Uniform(0, exp(x)) > 1",
     expected=lambda m: gauss(lambda x: np.where(x > 0, 1 - np.exp(-x), 0.0), m, 1.0, [0.0]),
-    over=[REAL], at=[0.3], routes={"x": "score", "u": "score"}, examples=1, everywhere=False,
-)  # fmt: skip
+    over=[REAL],
+    at=[0.3],
+    routes={"x": "score", "u": "score"},
+    examples=1,
+    everywhere=False,
+)
 def _(mu):
     x = scg.Normal(mu, 1.0).sample(name="x")
     u = scg.Uniform(0.0, scg.exp(x)).sample(name="u")
     return scg.where(u > 1.0, 1.0, 0.0)
 
 
-# --- what hides its derivative --------------------------------------------------------------------
+# --- what hides its derivative ----------------------------------------------------------------
 
 
 @program(
-    "B", "detach on the way of a pathwise draw",
-    expected=lambda m, s: m**2 + s**2, routes={"x": "score"},
+    "B",
+    "detach on the way of a pathwise draw",
+    expected=lambda m, s: m**2 + s**2,
+    routes={"x": "score"},
     variance=lambda m, s: [
-        gauss(lambda x, g=g: (x * x * g(x)) ** 2, m, s) - gauss(lambda x, g=g: x * x * g(x), m, s) ** 2
+        gauss(lambda x, g=g: (x * x * g(x)) ** 2, m, s)
+        - gauss(lambda x, g=g: x * x * g(x), m, s) ** 2
         for g in (lambda x: (x - m) / s**2, lambda x: ((x - m) ** 2 / s**2 - 1) / s)
     ],
     **GAUSS,
-)  # fmt: skip
+)
 def _(mu, sigma):
     x = scg.Normal(mu, sigma).sample(name="x")
     return x * x.detach()
 
 
 @program(
-    "B", "a NumPy callback",
-    expected=lambda m, s: gauss(np.sin, m, s), routes={"x": "score"},
-    everywhere=False, **GAUSS,
-)  # fmt: skip
+    "B",
+    "a NumPy callback",
+    expected=lambda m, s: gauss(np.sin, m, s),
+    routes={"x": "score"},
+    everywhere=False,
+    **GAUSS,
+)
 def _(mu, sigma):
     x = scg.Normal(mu, sigma).sample(name="x")
     return scg.tensor(np.sin(x.numpy()))
 
 
 @program(
-    "B", "a reward from an environment",
+    "B",
+    "a reward from an environment",
     expected=lambda m, s: gauss(lambda x: np.where(x > 0.5, 2.0, x), m, s, [0.5]),
-    routes={"x": "score"}, everywhere=False, cuts=lambda m, s: [(0.5 - m) / s], **GAUSS,
-)  # fmt: skip
+    routes={"x": "score"},
+    everywhere=False,
+    cuts=lambda m, s: [(0.5 - m) / s],
+    **GAUSS,
+)
 def _(mu, sigma):
     x = scg.Normal(mu, sigma).sample(name="x")
     return scg.external(lambda v: np.where(v > 0.5, 2.0, v), x, world=scg.stateless)

@@ -56,4 +56,3 @@ def expectation(run: Callable[[], Any], cuts: Sequence[float]) -> Any:
         if not path:
             return total
         path[-1] += 1
-

@@ -6,68 +6,90 @@ from conformance.program import REAL, SIZE, UNIT, program
 
 import scg
 
-# --- supports that move, implicit reparameterisation -------------------------------------------------
+# --- supports that move, implicit reparameterisation ------------------------------------------
 
 
 @program(
-    "C", "Uniform(low, high), pathwise",
+    "C",
+    "Uniform(low, high), pathwise",
     expected=lambda a, w: ((a + w) ** 3 - a**3) / (3 * w),
-    over=[REAL, SIZE], at=[-1.0, 3.0], routes={"u": "pathwise"},
+    over=[REAL, SIZE],
+    at=[-1.0, 3.0],
+    routes={"u": "pathwise"},
     wrong={
         "the score of the density, its ends held": lambda a, w: [
-            0.0, -((a + w) ** 3 - a**3) / (3 * w**2)
+            0.0,
+            -((a + w) ** 3 - a**3) / (3 * w**2),
         ],
         "the derivative at the middle": lambda a, w: [2 * a + w, a + w / 2],
         "one end alone": lambda a, w: [((a + w) ** 2) / w, (a + w) ** 2 / w],
         "no derivative": lambda a, w: [0.0, 0.0],
     },
     everywhere=False,
-)  # fmt: skip
+)
 def _(low, width):
     u = scg.Uniform(low, low + width).sample(name="u")
     return u * u
 
 
 @program(
-    "C", "a shifted draw whose shift is arithmetic",
-    expected=lambda a, r: integral(
-        lambda x: np.where(x > 0.6, 1.5, 0.0) * np.exp(-r * x) * r, 0, 60, [0.6]
-    ) * np.exp(a),
-    over=[REAL, SIZE], at=[0.4, 0.9], routes={"x": "score"}, examples=3,
-)  # fmt: skip
+    "C",
+    "a shifted draw whose shift is arithmetic",
+    expected=lambda a, r: (
+        integral(lambda x: np.where(x > 0.6, 1.5, 0.0) * np.exp(-r * x) * r, 0, 60, [0.6])
+        * np.exp(a)
+    ),
+    over=[REAL, SIZE],
+    at=[0.4, 0.9],
+    routes={"x": "score"},
+    examples=3,
+)
 def _(a, rate):
     x = scg.Exponential(rate).sample(name="x")
     return scg.where(x > 0.6, 1.5, 0.0) * scg.exp(a)
 
 
 @program(
-    "C", "Exponential(rate), pathwise",
-    expected=lambda r: 2 / r**2, over=[SIZE], at=[0.9], routes={"x": "pathwise"},
+    "C",
+    "Exponential(rate), pathwise",
+    expected=lambda r: 2 / r**2,
+    over=[SIZE],
+    at=[0.9],
+    routes={"x": "pathwise"},
     variance=lambda r: 80 / r**6,  # of the slope -2 x**2 / r
-    everywhere=False, examples=3,
-)  # fmt: skip
+    everywhere=False,
+    examples=3,
+)
 def _(rate):
     x = scg.Exponential(rate).sample(name="x")
     return x * x
 
 
 @program(
-    "C", "Gamma(concentration, rate), implicit",
+    "C",
+    "Gamma(concentration, rate), implicit",
     expected=lambda c, r: c * (c + 1) / r**2,
-    over=[(1.1, 3.0), SIZE], at=[1.7, 0.9], routes={"g": "pathwise"}, examples=2,
-)  # fmt: skip
+    over=[(1.1, 3.0), SIZE],
+    at=[1.7, 0.9],
+    routes={"g": "pathwise"},
+    examples=2,
+)
 def _(concentration, rate):
     g = scg.Gamma(concentration, rate).sample(name="g")
     return g * g
 
 
-# --- draws used twice, together, and again ---------------------------------------------------------------
+# --- draws used twice, together, and again ----------------------------------------------------
 
 
 @program(
-    "C", "two draws from one distribution object",
-    expected=lambda s: 1.3 * s**2, over=[SIZE], at=[0.9],
-    routes={"x": "pathwise", "y": "pathwise"}, examples=1,
+    "C",
+    "two draws from one distribution object",
+    expected=lambda s: 1.3 * s**2,
+    over=[SIZE],
+    at=[0.9],
+    routes={"x": "pathwise", "y": "pathwise"},
+    examples=1,
     variance=lambda s: two_draws(s),
     wrong={
         "one draw for both": lambda s: [2 * s + 2 * s * 1.3],
@@ -75,7 +97,7 @@ def _(concentration, rate):
         "the product alone": lambda s: [2 * s],
         "the square alone, twice": lambda s: [5.2 * s],
     },
-)  # fmt: skip
+)
 def _(sigma):
     normal = scg.Normal(0.0, sigma)
     x, y = normal.sample(name="x"), normal.sample(name="y")
@@ -88,31 +110,37 @@ def two_draws(s):
 
 
 @program(
-    "C", "one draw used twice",
+    "C",
+    "one draw used twice",
     expected=lambda a: coin(sigmoid(a), lambda b: b * 3 + (b - 0.3) ** 2),
-    over=[REAL], at=[0.4], routes={"b": "score"},
+    over=[REAL],
+    at=[0.4],
+    routes={"b": "score"},
     estimator=lambda a: [
         (p, (b * 3 + (b - 0.3) ** 2) * (b - sigmoid(a))) for p, (b,) in tosses([sigmoid(a)])
     ],
-)  # fmt: skip
+)
 def _(a):
     b = scg.Bernoulli(logits=a).sample(name="b")
     return 3.0 * b + (b - 0.3) ** 2
 
 
-# --- mixtures: discrete under continuous and the reverse ------------------------------------------------
+# --- mixtures: discrete under continuous and the reverse --------------------------------------
 
 
 @program(
-    "C", "a mixture of Gaussians",
+    "C",
+    "a mixture of Gaussians",
     expected=lambda a, m: coin(sigmoid(a), lambda b: gauss(np.sin, m + 2 * b - 1, 0.6)),
-    over=[REAL, REAL], at=[0.4, 0.2], routes={"b": "score", "x": "pathwise"},
+    over=[REAL, REAL],
+    at=[0.4, 0.2],
+    routes={"b": "score", "x": "pathwise"},
     # The component pays by its score; the draw in it is pathwise.
     variance=lambda a, m: [
         mixed(lambda x, b: np.sin(x) * (b - sigmoid(a)), a, m),
         mixed(lambda x, b: np.cos(x), a, m),
     ],
-)  # fmt: skip
+)
 def _(a, mu):
     b = scg.Bernoulli(logits=a).sample(name="b")
     x = scg.Normal(mu + 2.0 * b - 1.0, 0.6).sample(name="x")
@@ -129,9 +157,12 @@ def mixed(g, a, m):
 
 
 @program(
-    "C", "a pathwise draw in the logits of a coin",
+    "C",
+    "a pathwise draw in the logits of a coin",
     expected=lambda m, s: gauss(lambda x: sigmoid(x) * 1.7 - x, m, s),
-    over=[REAL, SIZE], at=[0.3, 0.9], routes={"x": "pathwise", "b": "score"},
+    over=[REAL, SIZE],
+    at=[0.3, 0.9],
+    routes={"x": "pathwise", "b": "score"},
     variance=lambda m, s: [
         under(lambda x, b: 1.7 * b * (b - sigmoid(x)) - 1, m, s),
         under(lambda x, b: (1.7 * b * (b - sigmoid(x)) - 1) * (x - m) / s, m, s),
@@ -145,8 +176,7 @@ def mixed(g, a, m):
         ],
         "the logits at the mean": lambda m, s: [1.7 * sigmoid(m) * (1 - sigmoid(m)) - 1, 0.0],
     },
-   
-)  # fmt: skip
+)
 def _(mu, sigma):
     x = scg.Normal(mu, sigma).sample(name="x")
     b = scg.Bernoulli(logits=x).sample(name="b")
@@ -156,20 +186,26 @@ def _(mu, sigma):
 def under(g, m, s):
     """Return the variance of g(x, b) for x ~ N(m, s**2) and b a coin of logit x."""
     first, second = (
-        gauss(lambda x, n=n: sum(q * g(x, b) ** n for q, b in ((sigmoid(x), 1), (1 - sigmoid(x), 0))), m, s)
+        gauss(
+            lambda x, n=n: sum(q * g(x, b) ** n for q, b in ((sigmoid(x), 1), (1 - sigmoid(x), 0))),
+            m,
+            s,
+        )
         for n in (1, 2)
     )
     return second - first**2
 
 
 @program(
-    "C", "a coin, a Gaussian under it, a coin under that",
+    "C",
+    "a coin, a Gaussian under it, a coin under that",
     expected=lambda a, m: coin(
         sigmoid(a), lambda b: gauss(lambda x: (sigmoid(x * 2) + 0.5) * np.sin(x), m + b, 0.6)
     ),
-    over=[REAL, REAL], at=[0.4, 0.2],
+    over=[REAL, REAL],
+    at=[0.4, 0.2],
     routes={"b": "score", "x": "pathwise", "c": "score"},
-)  # fmt: skip
+)
 def _(a, mu):
     b = scg.Bernoulli(logits=a).sample(name="b")
     x = scg.Normal(mu + b, 0.6).sample(name="x")
@@ -177,29 +213,39 @@ def _(a, mu):
     return (c + 0.5) * scg.sin(x)
 
 
-# --- fixed draws, logging, observed values ---------------------------------------------------------------
+# --- fixed draws, logging, observed values ----------------------------------------------------
 
 
 @program(
-    "C", "a dropout mask",
+    "C",
+    "a dropout mask",
     expected=lambda a: sum(p * sum(np.array(m) * a * [1, 2, 3]) ** 2 for p, m in tosses([0.5] * 3)),
-    over=[REAL], at=[0.4], routes={"mask": "fixed"},
-    estimator=lambda a: [(p, 2 * a * sum(np.array(m) * [1, 2, 3]) ** 2) for p, m in tosses([0.5] * 3)],
+    over=[REAL],
+    at=[0.4],
+    routes={"mask": "fixed"},
+    estimator=lambda a: [
+        (p, 2 * a * sum(np.array(m) * [1, 2, 3]) ** 2) for p, m in tosses([0.5] * 3)
+    ],
     everywhere=False,
-)  # fmt: skip
+)
 def _(a):
     mask = scg.Bernoulli(0.5).sample(3, name="mask")
     return (mask * a * scg.tensor([1.0, 2.0, 3.0])).sum() ** 2
 
 
 @program(
-    "C", "a draw from a fixed prior",
+    "C",
+    "a draw from a fixed prior",
     expected=lambda a: gauss(lambda z: np.tanh(a * z + 0.5), 0.0, 1.0),
-    over=[REAL], at=[0.4], routes={"z": "fixed"},
-    variance=lambda a: gauss(lambda z: (z / np.cosh(a * z + 0.5) ** 2) ** 2, 0.0)
-    - gauss(lambda z: z / np.cosh(a * z + 0.5) ** 2, 0.0) ** 2,
+    over=[REAL],
+    at=[0.4],
+    routes={"z": "fixed"},
+    variance=lambda a: (
+        gauss(lambda z: (z / np.cosh(a * z + 0.5) ** 2) ** 2, 0.0)
+        - gauss(lambda z: z / np.cosh(a * z + 0.5) ** 2, 0.0) ** 2
+    ),
     everywhere=False,
-)  # fmt: skip
+)
 def _(a):
     z = scg.Normal(0.0, 1.0).sample(name="z")
     return scg.tanh(a * z + 0.5)
@@ -213,14 +259,18 @@ def two_costs(a):
 
 LOGGED = {
     "expected": lambda a: sum(w * (f + g) for w, f, g, _, _ in two_costs(a)),
-    "over": [REAL], "at": [0.4], "routes": {"b": "score", "c": "score"},
-}  # fmt: skip
+    "over": [REAL],
+    "at": [0.4],
+    "routes": {"b": "score", "c": "score"},
+}
 
 
 @program(
-    "C", "peek for logging between two costs",
-    estimator=lambda a: [(w, (f + g) * s + g * t) for w, f, g, s, t in two_costs(a)], **LOGGED,
-)  # fmt: skip
+    "C",
+    "peek for logging between two costs",
+    estimator=lambda a: [(w, (f + g) * s + g * t) for w, f, g, s, t in two_costs(a)],
+    **LOGGED,
+)
 def _(a):
     b = scg.Bernoulli(logits=a).sample(name="b")
     first = (b - 0.3) ** 2
@@ -230,10 +280,12 @@ def _(a):
 
 
 @program(
-    "C", "float for logging between two costs",
+    "C",
+    "float for logging between two costs",
     # What was read may have decided: every draw read pays for the whole loss, unbiased all the same.
-    estimator=lambda a: [(w, (f + g) * (s + t)) for w, f, g, s, t in two_costs(a)], **LOGGED,
-)  # fmt: skip
+    estimator=lambda a: [(w, (f + g) * (s + t)) for w, f, g, s, t in two_costs(a)],
+    **LOGGED,
+)
 def _(a):
     b = scg.Bernoulli(logits=a).sample(name="b")
     first = (b - 0.3) ** 2
@@ -243,28 +295,35 @@ def _(a):
 
 
 @program(
-    "C", "an observed value",
+    "C",
+    "an observed value",
     expected=lambda m: gauss(lambda z: -((0.7 - z) ** 2) / 2 - np.log(2 * np.pi) / 2, m, 0.8),
-    over=[REAL], at=[0.3], routes={"z": "pathwise"}, variance=lambda m: 0.64,
-)  # fmt: skip
+    over=[REAL],
+    at=[0.3],
+    routes={"z": "pathwise"},
+    variance=lambda m: 0.64,
+)
 def _(mu):
     z = scg.Normal(mu, 0.8).sample(name="z")
     return scg.Normal(z, 1.0).log_prob(0.7)
 
 
 @program(
-    "C", "an ELBO whose likelihood jumps",
-    expected=lambda m: (m * m) / 2 + gauss(
-        lambda z: (0.7 - np.where(z > 0, 2.0, -1.0)) ** 2 / 2, m, 1.0, [0.0]
+    "C",
+    "an ELBO whose likelihood jumps",
+    expected=lambda m: (
+        (m * m) / 2 + gauss(lambda z: (0.7 - np.where(z > 0, 2.0, -1.0)) ** 2 / 2, m, 1.0, [0.0])
     ),
-    over=[REAL], at=[0.3], routes={"z": "pathwise+score"},
+    over=[REAL],
+    at=[0.3],
+    routes={"z": "pathwise+score"},
     wrong={
         "pathwise throughout": lambda m: [m],
         "the jump alone": lambda m: [jump_of_likelihood(m)],
         "the jump with the opposite sign": lambda m: [m - jump_of_likelihood(m)],
         "the jump at the prior": lambda m: [m + jump_of_likelihood(0.0)],
     },
-)  # fmt: skip
+)
 def _(mu):
     z = scg.Normal(mu, 1.0).sample(name="z")
     log_q, log_prior = -0.5 * (z - mu) ** 2, -0.5 * z * z
@@ -277,14 +336,18 @@ def jump_of_likelihood(m):
 
 
 @program(
-    "C", "an ELBO of a categorical",
+    "C",
+    "an ELBO of a categorical",
     expected=lambda p: p * (np.log(p) - 0.3) + (1 - p) * (np.log(1 - p) + 1.1),
-    over=[UNIT], at=[0.6], routes={"k": "score"},
+    over=[UNIT],
+    at=[0.6],
+    routes={"k": "score"},
     estimator=lambda p: [
-        (p, 1 / p + (np.log(p) - 0.3) / p), (1 - p, -1 / (1 - p) - (np.log(1 - p) + 1.1) / (1 - p))
+        (p, 1 / p + (np.log(p) - 0.3) / p),
+        (1 - p, -1 / (1 - p) - (np.log(1 - p) + 1.1) / (1 - p)),
     ],
     everywhere=False,
-)  # fmt: skip
+)
 def _(p):
     guide = scg.Categorical(scg.stack([p, 1.0 - p]))
     k = guide.sample(name="k")
@@ -292,14 +355,18 @@ def _(p):
     return guide.log_prob(k) - log_joint
 
 
-# --- certain and impossible outcomes ---------------------------------------------------------------------
+# --- certain and impossible outcomes ----------------------------------------------------------
 
 
 @program(
-    "C", "logits of ten thousand",
-    expected=lambda a: a * a + 3 * a, over=[REAL], at=[0.4], routes={"b": "score", "c": "score"},
+    "C",
+    "logits of ten thousand",
+    expected=lambda a: a * a + 3 * a,
+    over=[REAL],
+    at=[0.4],
+    routes={"b": "score", "c": "score"},
     variance=lambda a: 0.0 * a,
-)  # fmt: skip
+)
 def _(a):
     b = scg.Bernoulli(logits=a + 1e4).sample(name="b")
     c = scg.Bernoulli(logits=a - 1e4).sample(name="c")
@@ -307,27 +374,34 @@ def _(a):
 
 
 @program(
-    "C", "an impossible class whose probability has no slope",
+    "C",
+    "an impossible class whose probability has no slope",
     expected=lambda p: 5 * p * p - 1 + p * p,
-    over=[UNIT], at=[0.4], routes={"k": "score"},
+    over=[UNIT],
+    at=[0.4],
+    routes={"k": "score"},
     estimator=lambda p: [(p * p, 5 * 2 / p), (1 - p * p, -1 * -2 * p / (1 - p * p))],
     everywhere=False,
-)  # fmt: skip
+)
 def _(p):
     probs = scg.stack([0.0 * p, p * p, scg.tensor(0.0), 1.0 - p * p])
     k = scg.Categorical(probs).sample(name="k")
     return scg.tensor([9.0, 5.0, 7.0, -1.0])[k]
 
 
-# --- estimators --------------------------------------------------------------------------------------------
+# --- estimators -------------------------------------------------------------------------------
 
 
 @program(
-    "C", "enumeration",
+    "C",
+    "enumeration",
     expected=lambda a: coin(sigmoid(a), lambda b: (b - 0.45) ** 2 * np.exp(a)),
-    over=[REAL], at=[0.4], routes={"b": "enumerate"}, variance=lambda a: 0.0 * a,
+    over=[REAL],
+    at=[0.4],
+    routes={"b": "enumerate"},
+    variance=lambda a: 0.0 * a,
     everywhere=False,
-)  # fmt: skip
+)
 def _(a):
     b = scg.Bernoulli(logits=a).sample(estimator=scg.estimators.Enumerate(), name="b")
     return ((b - 0.45) ** 2 * scg.exp(a)).mean()
@@ -342,9 +416,13 @@ def loo(a):
 
 
 @program(
-    "C", "a leave-one-out baseline",
+    "C",
+    "a leave-one-out baseline",
     expected=lambda a: coin(sigmoid(a), lambda b: (b - 0.45) ** 2),
-    over=[REAL], at=[0.4], routes={"b": "score"}, estimator=lambda a: list(loo(a)),
+    over=[REAL],
+    at=[0.4],
+    routes={"b": "score"},
+    estimator=lambda a: list(loo(a)),
     everywhere=False,
     wrong={
         "the mean of all as a baseline": lambda a: [
@@ -360,7 +438,7 @@ def loo(a):
             2 * (sigmoid(a) - 0.45) * sigmoid(a) * (1 - sigmoid(a))
         ],
     },
-)  # fmt: skip
+)
 def _(a):
     loo = scg.estimators.LeaveOneOut(3)
     b = scg.Bernoulli(logits=a).sample(estimator=loo, name="b")
@@ -368,13 +446,16 @@ def _(a):
 
 
 @program(
-    "C", "a constant baseline",
+    "C",
+    "a constant baseline",
     expected=lambda a: coin(sigmoid(a), lambda b: (b - 0.45) ** 2),
-    over=[REAL], at=[0.4], routes={"b": "score"},
+    over=[REAL],
+    at=[0.4],
+    routes={"b": "score"},
     estimator=lambda a: [
         (p, ((b - 0.45) ** 2 - 0.25) * (b - sigmoid(a))) for p, (b,) in tosses([sigmoid(a)])
     ],
-)  # fmt: skip
+)
 def _(a):
     score = scg.estimators.Score(baseline=0.25)
     b = scg.Bernoulli(logits=a).sample(estimator=score, name="b")
