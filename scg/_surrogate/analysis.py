@@ -207,14 +207,14 @@ class Analysis:
             return
         worst = max(passage for passage, _ in reach)
         if worst > Passage.DETACHED:
-            self.refusals.of_parameter(node, worst, self._cause.get(node))
+            self.refusals.of_parameter(node, worst, self._cause.get(node), reach)
 
     def _at_parameter(self, node: Node, reach: Reach) -> None:
         if self.targets is not None and node not in self.targets:
             return
         worst = max(passage for passage, _ in reach)
         if worst > Passage.DETACHED:
-            self.refusals.of_parameter(node, worst, self._cause.get(node))
+            self.refusals.of_parameter(node, worst, self._cause.get(node), reach)
         elif worst is Passage.DETACHED:
             self.refusals.detached(self._cause.get(node))
 

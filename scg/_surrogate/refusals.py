@@ -79,7 +79,9 @@ class Refusals:
         word = "detach" if name == "detach" else "no_grad"
         self.tags.add(Tag("BIASED", word, str(cause.node.place) if cause is not None else ""))
 
-    def of_parameter(self, node: Node, worst: Passage, cause: Cause | None) -> None:
+    def of_parameter(
+        self, node: Node, worst: Passage, cause: Cause | None, reach: Reach
+    ) -> None:
         """Refuse: a parameter that is differentiated is reached where no derivative is right."""
         draw = cause.node.draw if cause is not None else None
         noise = f" together with draw {draw}" if draw is not None else ""
