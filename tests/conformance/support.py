@@ -282,7 +282,7 @@ def _(a):
 @program(
     "C",
     "float for logging between two costs",
-    # What was read may have decided: every draw read pays for the whole loss, unbiased all the same.
+    # What was read may have decided: every draw read pays for the whole loss; unbiased still.
     estimator=lambda a: [(w, (f + g) * (s + t)) for w, f, g, s, t in two_costs(a)],
     **LOGGED,
 )

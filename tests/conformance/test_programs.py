@@ -1,4 +1,4 @@
-"""Every program: its gradient is right exactly, each draw takes its route, the variance is known."""
+"""Every program: exact gradient, the route of every draw, exact variance."""
 
 import numpy as np
 import pytest
