@@ -104,7 +104,7 @@ def analyse(loss: Tensor, weight: Any, targets: set[Node] | None) -> Surrogate |
     """Decide everything about a loss; None if its ordinary derivative is the gradient."""
     node = loss._node
     if node is not None:
-        check_past(node.runs)
+        check_past(node)
         if node.flags & HANDMADE:
             warn_handmade(node)
     random = node is not None and bool(node.flags & (ROUTED | NOISE))

@@ -79,25 +79,25 @@ class Refusals:
         word = "detach" if name == "detach" else "no_grad"
         self.tags.add(Tag("BIASED", word, str(cause.node.place) if cause is not None else ""))
 
-    def of_parameter(
-        self, node: Node, worst: Passage, cause: Cause | None, reach: Reach
-    ) -> None:
+    def of_parameter(self, node: Node, worst: Passage, cause: Cause | None, reach: Reach) -> None:
         """Refuse: a parameter that is differentiated is reached where no derivative is right."""
         draw = cause.node.draw if cause is not None else None
         noise = f" together with draw {draw}" if draw is not None else ""
         name = f"parameter '{node.name}'" if isinstance(node, Leaf) else "a trainable parameter"
         read = cause is not None and cause.escape is not None
+        costs = self._costs(reach.costs)
         old = ", or, if that read belongs to an earlier run, call zero_grad() first" if read else ""
         if worst is Passage.SUPPORT:
             raise SupportError(
                 f"{name} moves the support of draw {draw}, whose score function is used because "
-                "a later step cannot be differentiated through; no score function can "
+                f"a step on the way to the cost {costs} cannot be differentiated through; no score "
+                "function can "
                 "differentiate in it. Use a distribution of fixed support and move it by "
                 "arithmetic on the draw, or make the later step smooth"
             )
         raise BiasedGradientError(
             f"the gradient of this loss would be biased: {_step(cause)} {_WHY[worst]}, and it "
-            f"depends on {name}{noise}. Draw the value that depends on the parameter with "
+            f"depends on {name}{noise}, on the way to the cost {costs}. Draw the value that depends on the parameter with "
             'estimator="score", replace the step by a smooth one, look with scg.peek(x) instead '
             f"of deciding, or do not differentiate in that parameter{old}"
         )
@@ -160,11 +160,12 @@ def check_evaluations(run: Run) -> None:
         )
 
 
-def check_past(runs: Iterable[Run]) -> None:
+def check_past(node: Node) -> None:
     """Refuse a loss that mixes draws from before and after a parameter update."""
-    if PAST in runs:
+    if PAST in node.runs:
+        which = f", such as {node.draw}," if node.draw is not None else ""
         raise BiasedGradientError(
-            "this loss uses stale draws, from before the last optimizer.step(): their "
+            f"this loss uses stale draws{which} from before the last optimizer.step(): their "
             "log-probabilities belong to parameters that are gone. Draw again; keep running "
             "averages of scg.peek(x), not of tensors"
         )

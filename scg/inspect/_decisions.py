@@ -78,10 +78,10 @@ class Forgiving(Refusals):
         super().__init__(analysis)
         self.texts: list[str] = []
 
-    def of_parameter(self, node: Node, worst: Any, cause: Cause | None) -> None:
+    def of_parameter(self, node: Node, worst: Any, cause: Cause | None, reach: Reach) -> None:
         """Note a parameter that is reached where no derivative is right."""
         try:
-            super().of_parameter(node, worst, cause)
+            super().of_parameter(node, worst, cause, reach)
         except ScgError as error:
             self.texts.append(str(error))
 
@@ -127,7 +127,7 @@ def decide(loss: Tensor) -> Decided:
         with decided.refusing():
             boxed = check_boxed(node)
         with decided.refusing():
-            check_past(node.runs)
+            check_past(node)
     if not boxed:
         _analyse(decided, node)
     return decided
