@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from scg._run import Draw, Escape
 from scg._surrogate.analysis import Route
 from scg._surrogate.costs import NEVER, Cost
@@ -30,7 +32,7 @@ def list_costs(costs: Sequence[Cost]) -> Iterator[CostRecord]:
             "constant" if cost.node is None else cost.node.name,
             "" if node is None else str(node.place),
             cost.time != NEVER,
-            cost.value.shape,
+            np.shape(cost.value),
             coefficient_in_words(cost.coefficient),
         )
 

@@ -321,7 +321,7 @@ def inside(p):
     expected=lambda p: sum(w * (b - 3) ** 2 for _, b, w in inside(p)),
     over=[UNIT],
     at=[0.4],
-    routes={"a": "score", "b": "score+fixed"},
+    routes={"a": "score", "b": "score"},
     estimator=lambda p: [
         (
             w,

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 import scg
 from scg._run import fresh_run
-from scg._surrogate.plan import analyse
 from scg.distributions import Distribution
 from scg.testing import exact_expectation
 
@@ -141,7 +140,20 @@ def flat(arrays: Sequence[Any]) -> np.ndarray:
     return np.concatenate([np.reshape(a, -1) for a in arrays])
 
 
-# --- routes -----------------------------------------------------------------------------------
+def routes(fn: Callable[..., Any], values: Sequence[Any], seeds: int = 12) -> dict[str, str]:
+    """Return what the audit reports of every named draw, over several runs."""
+    found: dict[str, set[str]] = {}
+    for seed in range(seeds):
+        fresh_run()
+        scg.seed(seed)
+        loss = scg.as_tensor(fn(*[scg.parameter(np.asarray(v, float)) for v in values]))
+        for name, taken in scg.audit(loss).routes().items():
+            found.setdefault(name, set()).update(taken)
+    kinds = ("pathwise", "score", "enumerate", "fixed", "not reached")
+    return {name: "+".join(k for k in kinds if k in got) for name, got in found.items()}
+
+
+# --- the score function everywhere, with the whole loss ---------------------------------------
 
 
 @contextmanager
@@ -157,58 +169,6 @@ def sampling(change: Callable[..., Any]) -> Iterator[None]:
         yield
     finally:
         Distribution.sample = original  # type: ignore[method-assign]
-
-
-def routes(fn: Callable[..., Any], values: Sequence[Any], seeds: int = 12) -> dict[str, str]:
-    """Return the route of every named draw, over several runs."""
-    found: dict[str, set[str]] = {}
-    for seed in range(seeds):
-        for name, route in _routes_of_run(fn, values, seed):
-            found.setdefault(name, set()).add(route)
-    kinds = ("pathwise", "score", "enumerate", "fixed", "unused")
-    return {name: "+".join(k for k in kinds if k in got) for name, got in found.items()}
-
-
-def _routes_of_run(
-    fn: Callable[..., Any], values: Sequence[Any], seed: int
-) -> Iterator[tuple[str, str]]:
-    fresh_run()
-    scg.seed(seed)
-    sites = {}
-
-    def recorded(original: Any, self: Any, *args: Any, **options: Any) -> Any:
-        x = original(self, *args, **options)
-        sites[x._node] = options.get("name")
-        return x
-
-    with sampling(recorded):
-        loss = scg.as_tensor(fn(*[scg.parameter(np.asarray(v, float)) for v in values]))
-    found = analyse(loss, np.ones(loss.shape), None)
-    known = {} if found is None else {r.node: r for r in found.routes}
-    for node, name in sites.items():
-        if name is None:
-            continue
-        if node.site is None or not node.site.live:
-            yield name, "fixed"
-        elif found is None:
-            yield name, "pathwise"
-        elif node not in known:
-            yield name, "unused"
-        else:
-            yield from ((name, route) for route in _of(known[node]))
-
-
-def _of(route: Any) -> Iterator[str]:
-    if isinstance(route.site.estimator, scg.estimators.Enumerate):
-        yield "enumerate"
-        return
-    if route.open:
-        yield "pathwise"
-    if route.scored:
-        yield "score"
-
-
-# --- the score function everywhere, with the whole loss ---------------------------------------
 
 
 def score_everywhere(program: Program, values: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:

@@ -407,7 +407,7 @@ def _(a):
     expected=lambda a: 0.3 * a * a + 0.7 * np.sin(a),
     over=[(0.3, 0.9)],
     at=[0.6],
-    routes={"b": "fixed"},
+    routes={},
     estimator=lambda a: [(0.3, 2 * a), (0.7, np.cos(a))],
     everywhere=False,
 )

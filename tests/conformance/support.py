@@ -1,5 +1,7 @@
 """Section C: supports, parameters, and what is done with draws."""
 
+import math
+
 import numpy as np
 from conformance.closed import coin, density, gauss, integral, sigmoid, tosses
 from conformance.program import REAL, SIZE, UNIT, program
@@ -460,3 +462,94 @@ def _(a):
     score = scg.estimators.Score(baseline=0.25)
     b = scg.Bernoulli(logits=a).sample(estimator=score, name="b")
     return (b - 0.45) ** 2
+
+
+@program(
+    "C",
+    "a baseline from before the draw",
+    expected=lambda a: coin(sigmoid(a), lambda b: (b - 0.45) ** 2 * np.exp(a)),
+    over=[REAL],
+    at=[0.4],
+    routes={"b": "score"},
+    estimator=lambda a: [
+        (
+            p,
+            (b - 0.45) ** 2 * np.exp(a) * (1 + b - sigmoid(a))
+            - 0.25 * np.exp(a) * (b - sigmoid(a)),
+        )
+        for p, (b,) in tosses([sigmoid(a)])
+    ],
+)
+def _(a):
+    guess = 0.25 * scg.exp(a)
+    b = scg.Bernoulli(logits=a).sample(estimator=scg.estimators.Score(baseline=guess), name="b")
+    return (b - 0.45) ** 2 * scg.exp(a)
+
+
+@program(
+    "C",
+    "Binomial(n, probs)",
+    expected=lambda p: sum(
+        math.comb(4, k) * p**k * (1 - p) ** (4 - k) * np.cos(k) for k in range(5)
+    ),
+    over=[UNIT],
+    at=[0.4],
+    routes={"k": "score"},
+    estimator=lambda p: [
+        (math.comb(4, k) * p**k * (1 - p) ** (4 - k), np.cos(k) * (k / p - (4 - k) / (1 - p)))
+        for k in range(5)
+    ],
+)
+def _(p):
+    k = scg.Binomial(4, p).sample(name="k")
+    return scg.cos(k)
+
+
+@program(
+    "C",
+    "Binomial with a drawn total count",
+    expected=lambda a, p: coin(
+        sigmoid(a),
+        lambda b: sum(
+            math.comb(int(1 + 2 * b), k) * p**k * (1 - p) ** (1 + 2 * b - k) * np.cos(k)
+            for k in range(int(2 + 2 * b))
+        ),
+    ),
+    over=[REAL, UNIT],
+    at=[0.4, 0.3],
+    routes={"b": "score", "k": "score"},
+)
+def _(a, p):
+    b = scg.Bernoulli(logits=a).sample(name="b")
+    k = scg.Binomial(1.0 + 2.0 * b, p).sample(name="k")
+    return scg.cos(k)
+
+
+@program(
+    "C",
+    "Poisson(rate)",
+    expected=lambda r: sum(np.exp(-r) * r**k / math.factorial(k) * np.cos(k) for k in range(60)),
+    over=[SIZE],
+    at=[0.9],
+    routes={"k": "score"},
+    examples=3,
+    estimator=lambda r: [
+        (np.exp(-r) * r**k / math.factorial(k), np.cos(k) * (k / r - 1)) for k in range(60)
+    ],
+)
+def _(rate):
+    return scg.cos(scg.Poisson(rate).sample(name="k"))
+
+
+@program(
+    "C",
+    "Geometric(probs)",
+    expected=lambda p: sum(p * (1 - p) ** k * np.cos(k) for k in range(400)),
+    over=[(0.3, 0.85)],
+    at=[0.4],
+    routes={"k": "score"},
+    examples=3,
+    estimator=lambda p: [(p * (1 - p) ** k, np.cos(k) * (1 / p - k / (1 - p))) for k in range(400)],
+)
+def _(p):
+    return scg.cos(scg.Geometric(p).sample(name="k"))

@@ -1,8 +1,11 @@
 """Every program: exact gradient, the route of every draw, exact variance."""
 
+import importlib
+
 import numpy as np
 import pytest
 from conformance.catalogue import PROGRAMS
+from conformance.pending import PENDING
 from conformance.program import flat, routes, score_everywhere
 from hypothesis import HealthCheck, Phase, given, settings
 
@@ -62,3 +65,10 @@ def test_the_hurried_readings_are_wrong(name):
     for reading, gradient in program.wrong.items():
         found = flat(gradient(*program.at))
         assert np.max(np.abs(found - truth[: found.size])) > 1e-3, reading
+
+
+@pytest.mark.parametrize("name", PENDING)
+def test_what_a_pending_program_waits_for_does_not_exist_yet(name):
+    module, _, wanted = PENDING[name][1].partition(".")
+    here = importlib.import_module(f"scg.{module}")
+    assert not hasattr(here, wanted), f"{name} can be entered into the programs now"

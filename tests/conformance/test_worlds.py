@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 import pytest
-from conformance.closed import sigmoid, tosses
+from conformance.closed import density, sigmoid, tosses
 from conformance.control import World
 
 import scg
@@ -221,6 +221,52 @@ def test_antithetic_draws_that_are_kept_apart_are_fine():
     (scg.floor(x) * 1.0).mean().backward()
     value = scg.peek(x)
     close(a.grad, np.mean(np.floor(value) * (value - 0.3)))
+
+
+def test_only_what_is_asked_for_is_judged():
+    """X > theta is refused in theta; asked for mu alone it is an ordinary score."""
+    mu, theta = scg.parameter(0.3), scg.parameter(0.1)
+
+    def once():
+        x = scg.Normal(mu, 1.0).sample()
+        return scg.grad(scg.where(x > theta, 1.0, 0.0), mu).numpy()
+
+    close(exact_expectation(once), density(0.2))
+    x = scg.Normal(mu, 1.0).sample(rng=0)
+    with pytest.raises(scg.BiasedGradientError, match="greater"):
+        scg.grad(scg.where(x > theta, 1.0, 0.0), theta)
+
+
+def test_a_biased_estimator_tags_its_gradient():
+    """Gumbel-softmax is the user's word: the gradient is wrong, and says so."""
+    a = scg.parameter([0.3, 0.0])
+    soft = scg.estimators.GumbelSoftmax(temperature=0.5)
+    k = scg.OneHotCategorical(logits=a).sample(estimator=soft, rng=0)
+    (g,) = scg.grad(((k * scg.tensor([1.0, 3.0])).sum() - 2.0) ** 3, [a])
+    assert any(tag.kind == "BIASED" for tag in g.tags)
+    with scg.strict(), pytest.raises(scg.BiasedGradientError, match="BIASED"):
+        k = scg.OneHotCategorical(logits=a).sample(estimator=soft, rng=0)
+        k.sum().backward()
+
+
+def test_a_running_mean_never_sees_its_own_run():
+    """Exact over pairs of runs: the second run's baseline is the first one's weight."""
+
+    def run(a):
+        mean = scg.estimators.RunningMean()
+        optimizer = scg.optim.SGD([a], lr=0.0)
+        for _ in range(2):
+            optimizer.zero_grad()
+            b = scg.Bernoulli(logits=a).sample(estimator=scg.estimators.Score(baseline=mean))
+            ((b - 0.45) ** 2).backward()
+            optimizer.step()
+        return a.grad, a.grad**2
+
+    mean, second = expected(run)
+    cost = lambda b: (b - 0.45) ** 2  # noqa: E731
+    each = [(p, (cost(c) - cost(b)) * (c - P)) for p, (b, c) in tosses([P, P])]
+    close(mean, slope(cost))
+    close(second, sum(p * g * g for p, g in each))
 
 
 # --- marked costs -----------------------------------------------------------------------------
