@@ -150,7 +150,8 @@ class Run:
     @property
     def updated(self) -> bool:
         """Whether it ended and parameters were changed since it began."""
-        return self.root.ended and self.updates != _updates[0]
+        root = self.root
+        return root.ended and (self.updates != _updates[0] or root.updates < 0)
 
     @property
     def decided(self) -> bool:
@@ -309,7 +310,8 @@ def _check_marks(run: Run) -> None:
 
 def fresh_run() -> None:
     """Begin a run that has nothing to do with what went before, as a test's repetition has not."""
-    current_run().root.ended = True
+    root = current_run().root
+    root.ended, root.updates = True, -1
     _run.set(Run(updates=_updates[0]))
 
 

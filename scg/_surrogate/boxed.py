@@ -13,7 +13,10 @@ from scg._tensor import Tensor
 from scg.errors import BiasedGradientError, GradientError
 from scg.tape import BOXED, KINKED, MIXED, STOPPED, Node
 
-__all__ = ["check_boxed", "check_order", "order_tags", "stopped_tags"]
+__all__ = [
+    "check_boxed", "check_order", "order_tags", "refuse_scaled_mark",
+    "stopped_tags",
+]  # fmt: skip
 
 
 def check_boxed(node: Node) -> bool:
@@ -47,6 +50,14 @@ def check_order(loss: Tensor) -> None:
             "the second derivative of the expectation is not that of the recorded value; use "
             'of="value" if the latter is meant, a smooth function, or estimator="score"'
         )
+
+
+def refuse_scaled_mark() -> None:
+    """Refuse a higher derivative of a marked cost that a tensor scales after more was read."""
+    raise GradientError(
+        "this loss multiplies a cost marked by scg.cost with a tensor that has a gradient of its "
+        "own, after more was read; for higher derivatives multiply before marking the cost"
+    )
 
 
 def stopped_tags(loss: Tensor) -> frozenset[Tag]:

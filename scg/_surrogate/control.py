@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from scg._run import Escape, current_run
 from scg._surrogate.costs import Cost, Costs
-from scg._surrogate.origins import touched
+from scg._surrogate.origins import made_within, touched
 from scg._surrogate.refusals import check_evaluations
 from scg.tape import Node
 
@@ -31,12 +31,13 @@ def reads(parts: Costs, *, random: bool) -> list[tuple[Escape, int]]:
     here = current_run()
     found: list[tuple[Escape, int]] = []
     later = _Later(parts.costs)
+    others = [r for run in here.chain for r in run.closed if r not in here.chain]
+    outside = ~made_within(parts, [run for run in others if run.fresh])
     for run in here.chain:
-        found.extend((e, later(e.order)) for e in run.escapes)
+        found.extend((e, later(e.order) & outside) for e in run.escapes)
         check_evaluations(run)
     if random:
         found.extend((e, later(e.order)) for e in here.root.parameter_reads.values())
-    others = [r for run in here.chain for r in run.closed if r not in here.chain]
     spans = [span for run in here.chain for span in run.forgotten]
     if others or spans:
         for run, mask in touched(parts, others, spans).items():

@@ -18,8 +18,14 @@ from scg._plan import Plan, value_plan
 from scg._run import current_run, order
 from scg._surrogate.analysis import Route
 from scg._surrogate.baselines import Baselined
-from scg._surrogate.boxed import check_boxed, check_order, order_tags, stopped_tags
-from scg._surrogate.costs import Cost
+from scg._surrogate.boxed import (
+    check_boxed,
+    check_order,
+    order_tags,
+    refuse_scaled_mark,
+    stopped_tags,
+)
+from scg._surrogate.costs import Cost, Key
 from scg._surrogate.plan import Surrogate, analyse, first_order
 from scg._surrogate.reach import bits
 from scg._surrogate.rewire import Rewiring
@@ -112,7 +118,8 @@ def surrogate(loss: Tensor) -> Tensor:
 def _boxed(loss: Tensor, decided: Surrogate) -> tuple[Tensor, list[Tensor]]:
     """Return the loss with every elementary cost in its box, and the terms of the baselines."""
     builder = _Builder(decided)
-    boxed, terms = builder.loss(loss), builder.baselines()
+    boxed = builder.loss(loss)
+    terms = builder.baselines() + builder.rests()
     for x in (boxed, *terms):
         _node(x).flags |= BOXED
     return boxed, terms
@@ -136,16 +143,16 @@ class _Builder:
             return self._boxes[parts.costs[0]]
         if self._decided.enumerated:
             return self._recomputed()
-        clones: dict[Node, Node] = {}
-        for node, operands in reversed(parts.linear):
-            clones[node] = self._joined(node, operands, clones)
+        clones: dict[Key, Node] = {}
+        for key, operands in reversed(parts.linear):
+            clones[key] = self._joined(key[0], operands, clones)
         return Tensor(loss._data, clones[parts.linear[0][0]])
 
-    def _joined(self, node: Node, operands: Sequence[Any], clones: Mapping[Node, Node]) -> Node:
+    def _joined(self, node: Node, operands: Sequence[Any], clones: Mapping[Key, Node]) -> Node:
         """Return a linear operation on boxed costs, whose values are those it had."""
         parents = [
             self._boxes[found]._node if isinstance(found, Cost)
-            else clones[parent] if found and parent is not None
+            else clones[found] if found is not None
             else parent
             for parent, found in zip(node.parents, operands, strict=True)
         ]  # fmt: skip
@@ -159,21 +166,38 @@ class _Builder:
     def _recomputed(self) -> Tensor:
         """Put the costs together again with the values that enumeration gave them."""
         linear = self._decided.parts.linear
-        results: dict[Node, Tensor] = {}
-        for node, operands in reversed(linear):
+        results: dict[Key, Tensor] = {}
+        for key, operands in reversed(linear):
+            node = key[0]
             assert node.op is not None
             assert node.more.inputs is not None
             tensors = tuple(
                 self._boxes[found] if isinstance(found, Cost)
-                else results[parent] if found and parent is not None
+                else results[found] if found is not None
                 else Tensor(np.asarray(value), parent)
                 for parent, value, found in zip(
                     node.parents, node.more.inputs, operands, strict=True
                 )
             )  # fmt: skip
             again = node.op.name != "cost"  # a mark has done its work
-            results[node] = node.op.apply(tensors, node.statics) if again else tensors[0]
+            results[key] = node.op.apply(tensors, node.statics) if again else tensors[0]
         return results[linear[0][0]]
+
+    def rests(self) -> list[Tensor]:
+        """Return terms of value 0 that let what a scaling changed depend on what was read later.
+
+        With K the coefficient of a marked cost c and 1 what it was at the mark, the loss has
+        K box(c), and K - 1 of it needs the later box.
+        """
+        parts = self._decided.parts
+        terms = []
+        for cost, box in self._boxes.items():
+            if cost.rest_of is not None:
+                if parts.coefficients:
+                    refuse_scaled_mark()
+                weight = Tensor(np.asarray(cost.coefficient, dtype=box.dtype))
+                terms.append(((box - self._boxes[cost.rest_of]) * weight).sum())
+        return terms
 
     def _cost(self, index: int, rewiring: Rewiring) -> Tensor:
         cost, factor = self._decided.parts.costs[index], self._decided.factors[index]

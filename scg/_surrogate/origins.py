@@ -10,11 +10,11 @@ from collections.abc import Iterable, Sequence
 
 from scg._run import Run
 from scg._smoothness import Linear
-from scg._surrogate.costs import Cost, Costs
+from scg._surrogate.costs import Cost, Costs, Key
 from scg._surrogate.refusals import check_forgotten
 from scg.tape import DrawNode, Node
 
-__all__ = ["sources", "touched"]
+__all__ = ["made_within", "sources", "touched"]
 
 
 def touched(
@@ -51,6 +51,12 @@ def _not_in_siblings(parts: Costs, run: Run, others: Sequence[Run]) -> int:
         if all(home in run.chain or run in home.chain for home in homes):
             mask |= 1 << index
     return mask
+
+
+def made_within(parts: Costs, runs: Sequence[Run]) -> int:
+    """Return the costs that were made in one of some runs."""
+    made = (any(_within(run, cost.made) for run in runs) for cost in parts.costs)
+    return sum(1 << index for index, inside in enumerate(made) if inside)
 
 
 def _within(run: Run, order: int) -> bool:
@@ -99,15 +105,15 @@ def _above(
     own dependence on all that was read.
     """
     found: dict[Cost, set[Run]] = {}
-    runs: dict[Node, set[Run]] = {}
-    for node, operands in parts.linear:
-        here = runs.get(node, set())
+    runs: dict[Key, set[Run]] = {}
+    for key, operands in parts.linear:
+        node, here = key[0], runs.get(key, set())
         makers = _makers(node, others, spans)
         if node.op is not None and node.op.linear is not Linear.MOVES:
             here = here.union(makers)
-        for parent, operand in zip(node.parents, operands, strict=True):
+        for operand in operands:
             if isinstance(operand, Cost):
                 found.setdefault(operand, set()).update(here)
-            elif operand and parent is not None and here:
-                runs.setdefault(parent, set()).update(here)
+            elif operand is not None and here:
+                runs.setdefault(operand, set()).update(here)
     return found
