@@ -29,7 +29,7 @@ def custom_op(
         it, gradients do not flow through.
     smooth : str or tuple of str
         One of "smooth", "kink", "pole", "jump", "opaque", for all inputs or one each. Undeclared
-        means opaque: a pathwise gradient through it is refused where noise is involved.
+        means opaque: draws that pass through it are scored, never differentiated.
     axes : {"mixed", "elementwise"} or callable
         Which output elements an input element can reach. Undeclared means any.
 

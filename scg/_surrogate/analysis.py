@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from scg._axes import AxisMap
 from scg._reads import passage_of_read
 from scg._run import Escape
@@ -110,7 +112,7 @@ class Analysis:
     ) -> None:  # fmt: skip
         self.costs = costs
         # Those that depend on whatever is read until backward.
-        self.unmarked = sum(1 << i for i, cost in enumerate(costs) if cost.time == NEVER)
+        self.unmarked = sum(1 << i for i, cost in enumerate(costs) if _is_unmarked(cost))
         self.targets = targets
         self.routes: dict[Node, Route] = {}
         self.refusals = refusals(self)
@@ -268,6 +270,11 @@ class Analysis:
             if node is not None:
                 way = (Passage.SUPPORT, mixed_axes(len(node.shape)))
                 self._push(node, way, costs, Cause(Passage.SUPPORT, route.node))
+
+
+def _is_unmarked(cost: Cost) -> bool:
+    """Tell whether a cost depends on all that is read; the 0 a sum begins with weighs nothing."""
+    return cost.time == NEVER and (cost.node is not None or bool(np.any(cost.value)))
 
 
 def _after(passage: Passage, step: Passage) -> Passage:

@@ -99,8 +99,8 @@ class Refusals:
             f"the gradient of this loss would be biased: {_step(cause)} {_WHY[worst]}, and it "
             f"depends on {name}{noise}, on the way to the cost {costs}. Draw the value that "
             'depends on the parameter with estimator="score", replace the step by a smooth one, '
-            "look with scg.peek(x) instead of deciding, or do not differentiate in that parameter"
-            f"{old}"
+            "look with scg.peek(x) instead "
+            f"of deciding, or do not differentiate in that parameter{old}"
         )
 
     def of_draw(self, route: Route, scored: Reach) -> None:

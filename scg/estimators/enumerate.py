@@ -21,7 +21,7 @@ class Enumerate(Estimator):
 
     The result has a new leading axis, one entry for each outcome, and `cost.mean(axis=0)` stands
     for the expectation: backward counts each outcome by its probability instead of 1 / K. The
-    recorded value of the loss is the plain mean; `scg.surrogate(loss)` has the derivative.
+    recorded value of the loss is the plain mean; that of `scg.surrogate(loss)` is weighted.
 
     Raises
     ------

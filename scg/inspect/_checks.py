@@ -44,8 +44,9 @@ def checks_of(program: Program, *, refused: bool, runs: int, alpha: float) -> It
     if repeated.verdict == "failed" or refused:
         return
     try:
-        yield exact_expectation(program)
-        yield from _by_runs(program, runs, alpha)
+        exact = exact_expectation(program)
+        yield exact
+        yield from _by_runs(program, runs, alpha, exact=exact.verdict in ("passed", "failed"))
         yield missed_jumps(program, runs)
         yield asserted_continuity(program, min(runs, FEWER))
     except ScgError as error:
@@ -66,7 +67,7 @@ def _repeatable(program: Program) -> Check:
                  "runs; no rule sees what depends on those")  # fmt: skip
 
 
-def _by_runs(program: Program, runs: int, alpha: float) -> Sequence[Check]:
+def _by_runs(program: Program, runs: int, alpha: float, *, exact: bool) -> Sequence[Check]:
     """Return the checks that look at averages over runs; a failure ends the runs early."""
     estimates = Estimates(program, runs, program.steps(STEP))
     samplers = Samplers()
@@ -74,15 +75,18 @@ def _by_runs(program: Program, runs: int, alpha: float) -> Sequence[Check]:
     found: list[Check] = []
     while done < runs and not any(check.verdict == "failed" for check in found):
         for run in range(done, min(done + block, runs)):
-            _one_run(program, run, estimates, samplers)
+            _one_run(program, run, estimates, samplers, exact=exact)
         done, block = min(done + block, runs), done + block
-        found = [*estimates.checks(alpha), *samplers.checks(min(runs, FEWER), alpha)]
+        found = [*estimates.checks(alpha, exact=exact), *samplers.checks(min(runs, FEWER), alpha)]
     return found
 
 
-def _one_run(program: Program, run: int, estimates: Estimates, samplers: Samplers) -> None:
+def _one_run(
+    program: Program, run: int, estimates: Estimates, samplers: Samplers, *, exact: bool
+) -> None:
     with program.run(program.source(run)) as loss:
         if run < FEWER:
             samplers.add(loss)
-        estimates.add(run, loss)
-    estimates.add_differences(run)
+        estimates.add(loss)
+    if not exact:
+        estimates.add_differences(run)

@@ -9,10 +9,10 @@ import scipy.special as sp
 
 from scg._typing import Array
 
-__all__ = ["FEWEST", "evidence", "heavy_tails", "tail_index"]
+__all__ = ["evidence", "heavy_tails", "surprise", "tail_index"]
 
-FEWEST = 64  # no verdict before so many runs
 _PILOT = 32  # runs that only set the scale
+_STAKES = (0.5, 0.2, 0.08, 0.03, 0.01)
 
 
 def evidence(samples: Array, tolerance: Array | float, planned: int) -> tuple[float, int]:
@@ -25,7 +25,8 @@ def evidence(samples: Array, tolerance: Array | float, planned: int) -> tuple[fl
     tolerance : ndarray, shape (k,), or float
         Means up to that size are no evidence.
     planned : int
-        At how many runs the test is to be sharpest.
+        At how many runs the test is to be sharpest; there is no verdict before half of them,
+        for an average says nothing until what is rare has been seen.
 
     Notes
     -----
@@ -38,7 +39,8 @@ def evidence(samples: Array, tolerance: Array | float, planned: int) -> tuple[fl
     positive, up to half of log E.
     """
     n = len(samples)
-    if n <= FEWEST or samples.shape[1] == 0:
+    fewest = max(2 * _PILOT, planned // 2)
+    if n < fewest or samples.shape[1] == 0:
         return 0.0, 0
     scale = np.mean(samples[:_PILOT] ** 2, axis=0)
     x = samples[_PILOT:]
@@ -52,7 +54,7 @@ def evidence(samples: Array, tolerance: Array | float, planned: int) -> tuple[fl
         log_e -= np.minimum(
             _skew_term(x, total, excess, squares, count), 0.5 * np.maximum(log_e, 0.0)
         )
-    late = np.nan_to_num(log_e[FEWEST - _PILOT - 1 :], nan=0.0)
+    late = np.nan_to_num(log_e[fewest - _PILOT - 1 :], nan=0.0)
     best = np.unravel_index(int(np.argmax(late)), late.shape)
     return max(float(late[best]), 0.0), int(best[1])
 
@@ -64,6 +66,30 @@ def _skew_term(x: Array, total: Array, excess: Array, squares: Array, count: Arr
     skewness = -np.sign(total) * third / np.where(variance > 0, variance, np.inf) ** 1.5
     z = excess / np.sqrt(np.where(squares > 0, squares, np.inf))
     return np.asarray(np.maximum(z**3 * skewness / (3 * np.sqrt(count)), 0.0))
+
+
+def surprise(hits: Array, probabilities: Array) -> float:
+    """Return the largest log e-value against outcomes having stated probabilities.
+
+    Parameters
+    ----------
+    hits, probabilities : ndarray, shape (n, k)
+        Whether each outcome came, and how probable it was said to be, run by run.
+
+    Notes
+    -----
+    The mean over c of the wealth prod(1 + c (hit - p) / p), and of the same bet on the contrary:
+    martingales whatever the probabilities, so the chance to exceed 1 / alpha is at most alpha.
+    Source: betting, Waudby-Smith and Ramdas (2024), J. R. Statist. Soc. B 86, arXiv 2010.09686.
+    """
+    odds = []
+    for hit, p in ((hits, probabilities), (1.0 - hits, 1.0 - probabilities)):
+        for stake in _STAKES:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                wealth = np.where(hit > 0, 1.0 + stake * (1.0 - p) / p, 1.0 - stake)
+            odds.append(np.cumsum(np.log(wealth), axis=0))
+    mixed = sp.logsumexp(odds, axis=0) - math.log(len(odds))
+    return max(float(np.max(mixed, initial=0.0)), 0.0)
 
 
 def tail_index(values: Array) -> tuple[float, int]:

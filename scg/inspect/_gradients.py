@@ -44,7 +44,7 @@ class Estimates:
     near: list[Array] = field(default_factory=list)
     far: list[Array] = field(default_factory=list)
 
-    def add(self, run: int, loss: Tensor) -> None:
+    def add(self, loss: Tensor) -> None:
         """Take in the estimates of a run; its graph is used up."""
         program = self.program
         self.gradients.append(program.directions @ program.gradient(loss, retain=True))
@@ -67,10 +67,10 @@ class Estimates:
 
     # --- verdicts --------------------------------------------------------------------------------
 
-    def checks(self, alpha: float) -> list[Check]:
-        """Return what the runs so far say."""
+    def checks(self, alpha: float, *, exact: bool) -> list[Check]:
+        """Return what the runs so far say; what is known exactly needs no differences."""
         tails = self._tails(alpha)
-        means = [self._differences(alpha), self._scores(alpha)]
+        means = [self._scores(alpha)] if exact else [self._differences(alpha), self._scores(alpha)]
         if tails.verdict == "failed":
             means = [_undecided(check) for check in means]
         return [*means, tails]

@@ -91,7 +91,8 @@ def detach(x: Any, /) -> Any:
 
     Notes
     -----
-    No gradient: where noise and a parameter meet in `x`, a pathwise gradient is refused.
+    No gradient. A draw behind it is scored instead of differentiated; a parameter that is cut off
+    is the user's word, and the gradient is tagged `BIASED(detach)` if draws are involved.
 
     Examples
     --------

@@ -96,9 +96,9 @@ class Program:
             return np.stack([g, g * g])
 
         if self.cuts is None:
-            mean, second = exact_expectation(both)
+            mean, second = exact_expectation(both, max_runs=40_000)
         else:
-            mean, second = split.expectation(both, self.cuts(*values))
+            mean, second = split.expectation(both, split.rule(self.cuts(*values)))
         return mean, np.maximum(second - mean**2, 0.0)
 
     def estimate(self, values: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:

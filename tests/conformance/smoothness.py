@@ -163,8 +163,14 @@ scored(
         ),
     },
 )
-NEAR_ZERO = [0.0, *(sign * 0.5**k for k in range(50) for sign in (-1, 1))]
-scored("log(x * x)", lambda x: scg.log(x * x), lambda x: np.log(x * x), NEAR_ZERO)
+NEAR_ZERO = [0.0, *(sign * 0.2**k for k in range(12) for sign in (-1, 1))]
+scored(
+    "log(x * x)",
+    lambda x: scg.log(x * x),
+    lambda x: np.log(x * x),
+    NEAR_ZERO,
+    cuts=lambda mu, sigma: [(x - mu) / sigma for x in NEAR_ZERO],
+)
 scored(
     "arctan2 across its cut",
     lambda x: scg.arctan2(x, scg.tensor(-1.0)),
@@ -420,7 +426,7 @@ def _(a):
     "B",
     "Uniform(0, exp(x)) > 1",
     expected=lambda m: gauss(lambda x: np.where(x > 0, 1 - np.exp(-x), 0.0), m, 1.0, [0.0]),
-    over=[REAL],
+    over=[(0.2, 1.2)],
     at=[0.3],
     routes={"x": "score", "u": "score"},
     examples=1,

@@ -58,3 +58,10 @@ def test_a_world_that_cannot_be_remembered_is_refused_before_the_call(world):
     with pytest.raises(scg.OptionError, match="cannot be remembered"):
         scg.external(lambda: called.append(1), world=world)
     assert not called
+
+
+def test_the_zero_that_a_sum_begins_with_is_no_unmarked_cost():
+    """It would warn (an error here) although every cost is marked."""
+    logit = scg.parameter(0.3)
+    costs = [scg.cost(float(scg.Bernoulli(logits=logit).sample())) for _ in range(3)]
+    sum(costs).backward()
