@@ -65,6 +65,8 @@ class Route:
         Where it was read.
     widened : int
         The costs for which it is scored only because of that.
+    detached : int
+        The costs that it reaches through scg.detach alone.
     """
 
     node: DrawNode
@@ -75,6 +77,7 @@ class Route:
     read: int = 0
     escape: Escape | None = None
     widened: int = 0
+    detached: int = 0
 
     @property
     def site(self) -> Site:
@@ -118,8 +121,10 @@ class Analysis:
         self.refusals = refusals(self)
         self._reach: dict[Node, Reach] = {}
         self._cause: dict[Node, Cause] = {}
-        # The costs that a node reaches along edges, and those through something read raw.
+        # The costs that a node reaches along edges, those of them without a detach on the way, and
+        # those through something read raw.
         self._data: dict[Node, int] = {}
+        self._direct: dict[Node, int] = {}
         self._control: dict[Node, int] = {}
         self._escape: dict[Node, Escape] = {}
         self._heap: list[tuple[int, Node]] = []
@@ -127,7 +132,8 @@ class Analysis:
             if cost.node is not None:
                 way = (Passage.SMOOTH, identity_axes(len(cost.node.shape)))
                 self._push(cost.node, way, 1 << index, None)
-                self._data[cost.node] = self._data.get(cost.node, 0) | 1 << index
+                for kind in (self._data, self._direct):
+                    kind[cost.node] = kind.get(cost.node, 0) | 1 << index
         self._read(escapes)
         while self._heap:
             _, node = heapq.heappop(self._heap)
@@ -190,7 +196,9 @@ class Analysis:
 
     def _follow(self, node: Node, onward: Node, costs: int) -> None:
         """Hand on how costs are reached: along edges, or through what was read."""
-        for kind in (self._data, self._control):
+        for kind in (self._data, self._direct, self._control):
+            if kind is self._direct and node.name == "detach":
+                continue
             here = kind.get(node, 0) & costs
             if here:
                 kind[onward] = kind.get(onward, 0) | here
@@ -251,7 +259,9 @@ class Analysis:
         with recording(True):
             log_prob = self.refusals.log_prob(route)
         route.log_prob = log_prob
-        route.widened = scored.costs & route.read & ~self._data.get(route.node, 0)
+        data = self._data.get(route.node, 0)
+        route.widened = scored.costs & route.read & ~data
+        route.detached = scored.costs & data & ~self._direct.get(route.node, 0) & ~route.read
         for (passage, axes), costs in scored.items():
             kept = axes[: log_prob.ndim]
             route.scored[kept] = route.scored.get(kept, 0) | costs

@@ -20,7 +20,7 @@ from scg._surrogate.baselines import Baselined
 from scg._surrogate.costs import Costs, take_apart
 from scg._surrogate.coupling import check_coupling
 from scg._surrogate.importance import factors
-from scg._surrogate.refusals import check_past, warn_handmade, warn_reroute
+from scg._surrogate.refusals import check_past, warn_detached, warn_handmade, warn_reroute
 from scg._surrogate.tags import Tag, check_strict
 from scg._surrogate.weights import Weights
 from scg._tensor import Tensor
@@ -129,6 +129,8 @@ def _reads_matter(node: Node | None, random: bool) -> bool:
 def _warn_widened(route: Route, analysis: Analysis) -> None:
     if route.widened & analysis.unmarked and route.escape is not None:
         warn_reroute(route, route.escape)
+    if route.detached:
+        warn_detached(route)
 
 
 def _groups(count: int, routes: Sequence[Route]) -> list[Group]:

@@ -31,6 +31,7 @@ __all__ = [
     "check_forgotten",
     "check_past",
     "route_of",
+    "warn_detached",
     "warn_handmade",
     "warn_reroute",
 ]
@@ -198,6 +199,17 @@ def warn_reroute(route: Route, escape: Escape) -> None:
         "look with scg.peek(x), or after the last backward(); mark costs with scg.cost(x); repeat "
         "inside scg.episode(); or call the outside world through scg.external",
         EscapeWarning, escape.place,
+    )  # fmt: skip
+
+
+def warn_detached(route: Route) -> None:
+    """Say that detach does not keep a draw from being scored."""
+    place = route.node.place
+    _warn(
+        f"scg.detach cuts the path through the value of draw {route.site.draw}, but the expected "
+        "loss depends on that draw all the same, and so its score is used. If the draw is meant to "
+        'be a constant here (in the loss of a critic, say), use backward(of="value")',
+        EscapeWarning, place,
     )  # fmt: skip
 
 
