@@ -5,6 +5,7 @@ The gradient is linear in the costs, so every draw may be weighted by those alon
 
 from __future__ import annotations
 
+import copy
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -44,6 +45,8 @@ class Cost:
         Order of its mark, or of what computes it, or of the operation that took in a constant.
     rest_of : Cost or None
         The marked cost of which this is what a later scaling added or took away.
+    by_tensor : bool
+        That scaling has a gradient of its own.
     """
 
     node: Node | None
@@ -52,6 +55,7 @@ class Cost:
     time: float
     made: int
     rest_of: Cost | None = None
+    by_tensor: bool = False
 
     @property
     def terms(self) -> Any:
@@ -94,7 +98,9 @@ class _Visit:
     mark : int or None
         Order of the mark above it.
     scaled : int
-        Order of the last operation above it that gave it another coefficient than 1 or -1.
+        Order of the last operation above the mark that gave another coefficient than 1 or -1.
+    by_tensor : bool
+        One of those coefficients has a gradient of its own.
     sign : int
         The coefficient without those: 1 or -1, or 0 if two paths disagree.
     """
@@ -103,13 +109,28 @@ class _Visit:
     cotangent: Any
     mark: int | None = None
     scaled: int = -1
+    by_tensor: bool = False
     sign: int = 1
 
     def add(self, other: _Visit, order: int) -> None:
         """Add a second path: how often a cost is counted is a coefficient too."""
         self.cotangent = self.cotangent + other.cotangent
         self.scaled = max(self.scaled, other.scaled, order)
+        self.by_tensor |= other.by_tensor
         self.sign = self.sign if self.sign == other.sign else 0
+
+    def through(self, node: Node, carrying: Sequence[bool]) -> _Visit:
+        """Return what holds for the operands of a linear operation, but for their cotangents."""
+        mark, scaled, by_tensor = self.mark, self.scaled, self.by_tensor
+        if node.name == "cost":
+            mark = node.order if mark is None else mark
+        elif node.op is not None and node.op.linear is not Linear.MOVES and mark is None:
+            scaled = max(scaled, node.order)
+            by_tensor |= any(
+                p is not None and p.flags & REQUIRES and not carries
+                for p, carries in zip(node.parents, carrying, strict=True)
+            )
+        return _Visit(None, None, mark, scaled, by_tensor, self.sign)
 
 
 class _Opening:
@@ -145,43 +166,48 @@ class _Opening:
         made = made if visit.mark is None else visit.mark
         cost = Cost(node, visit.value, visit.cotangent, time, made)
         self.parts.costs.append(cost)
-        if visit.mark is not None and _read_between(visit.mark, visit.scaled):
-            # Had the scaling been decided by what was read after the mark, then in other outcomes
-            # there may be none: counting the whole cost from here on only when there is one would
-            # be biased. What counts later is its difference from the plain cost.
-            cost.coefficient = np.full_like(visit.cotangent, visit.sign)
-            rest = visit.cotangent - cost.coefficient
-            later = Cost(node, visit.value, rest, visit.scaled, visit.scaled, cost)
-            self.parts.costs.append(later)
+        return cost
+
+    def _split(self, node: Node | None, visit: _Visit) -> Cost:
+        """Return a marked cost that was scaled after something was read.
+
+        Had the scaling been decided by what was read, then in other outcomes there may be none:
+        counting the whole cost for that only when there is one would be biased. What counts then
+        is its difference from the plain cost.
+        """
+        cost = self._cost(node, visit.mark or 0, visit)
+        cost.coefficient = np.full_like(visit.cotangent, visit.sign)
+        rest, when = visit.cotangent - cost.coefficient, visit.scaled
+        later = Cost(node, visit.value, rest, when, when, cost, visit.by_tensor)
+        self.parts.costs.append(later)
         return cost
 
     def _hand_on(self, key: Key, carrying: tuple[bool, ...], visit: _Visit) -> None:
         """Hand a linear node's cotangent on to its operands."""
-        node, op, values = key[0], key[0].op, key[0].more.inputs
-        assert op is not None
+        node, values = key[0], key[0].more.inputs
         assert values is not None
-        mark, scaled = visit.mark, visit.scaled
-        if op.name == "cost":
-            mark = _reach_mark(node, mark)
-        elif op.linear is not Linear.MOVES:
-            scaled = max(scaled, node.order)
+        if node.name == "cost":
+            _take_off_list(node)
+        common = visit.through(node, carrying)
         found: list[Any] = [None] * len(carrying)
         for number, g in enumerate(_cotangents(node, carrying, visit.cotangent)):
-            parent, value = node.parents[number], values[number]
-            if g is None:
-                continue
-            here = _Visit(value, _fitted(g, value), mark, scaled, visit.sign * _sign(op, number))
-            if np.shape(g) != np.shape(value):
-                here.scaled = max(scaled, node.order)
-            if not carrying[number]:
-                if parent is not None:
-                    self.parts.coefficients.append((parent, here.cotangent))
-            elif parent is None:
-                found[number] = self._cost(None, node.order, here)
-            else:
-                found[number] = parent, mark
-                self._reach((parent, mark), here, node.order)
+            if g is not None:
+                here = _operand(common, node, number, g)
+                found[number] = self._place(node.parents[number], carrying[number], here, node)
         self.parts.linear.append((key, found))
+
+    def _place(self, parent: Node | None, carries: bool, visit: _Visit, node: Node) -> Any:
+        """Put an operand where it belongs, and return its cost, its key, or None."""
+        if not carries:
+            if parent is not None:
+                self.parts.coefficients.append((parent, visit.cotangent))
+            return None
+        if node.name == "cost" and _read_between(node.order, visit.scaled):
+            return self._split(parent, visit)
+        if parent is None:
+            return self._cost(None, node.order, visit)
+        self._reach((parent, visit.mark), visit, node.order)
+        return parent, visit.mark
 
     def _reach(self, key: Key, visit: _Visit, order: int) -> None:
         if key in self._visits:
@@ -210,10 +236,23 @@ def _read_between(mark: int, scaled: int) -> bool:
     return any(mark < e.order < scaled for run in runs for e in run.escapes)
 
 
-def _reach_mark(node: Node, mark: int | None) -> int:
+def _take_off_list(node: Node) -> None:
+    """Note that a backward reached a marked cost."""
     for run in node.runs:
         run.marks.pop(node, None)
-    return node.order if mark is None else mark
+
+
+def _operand(common: _Visit, node: Node, number: int, g: Any) -> _Visit:
+    """Return the visit of one operand."""
+    assert node.op is not None
+    assert node.more.inputs is not None
+    value = node.more.inputs[number]
+    visit = copy.copy(common)
+    visit.value, visit.cotangent = value, _fitted(g, value)
+    visit.sign *= _sign(node.op, number)
+    if np.shape(g) != np.shape(value) and common.mark is None:
+        visit.scaled = max(visit.scaled, node.order)  # repeated, and so counted several times
+    return visit
 
 
 def _sign(op: Op, number: int) -> int:

@@ -53,7 +53,10 @@ def expectation_plan(
     decided = analyse(loss, _array(weight), targets)
     tags = stopped_tags(loss) if decided is None else decided.tags | stopped_tags(loss)
     if decided is None or decided.plain:
-        return Plan(value_plan(loss, weight).passes, tags | order_tags(loss) if traced else tags)
+        if not traced:
+            return Plan(value_plan(loss, weight).passes, tags)
+        kept = _without_scores(loss) if decided is not None and decided.reads else loss
+        return Plan(value_plan(kept, weight).passes, tags | order_tags(loss))
     if not traced and not decided.enumerated:
         return first_order(decided)
     with recording(True):
@@ -64,6 +67,19 @@ def expectation_plan(
         (_node(term), Tensor(one) if traced else one) for term, one in zip(terms, ones, strict=True)
     )
     return Plan([(roots, frozenset())], tags | order_tags(loss, decided.routes))
+
+
+def _without_scores(loss: Tensor) -> Tensor:
+    """Return a loss that needs no score, as its own surrogate.
+
+    In other outcomes it may have needed some, so its gradient must not be scored again either.
+    """
+    if loss._node is None:
+        return loss
+    with recording(True):
+        kept: Tensor = OPS["identity"].public(loss)
+    _node(kept).flags |= BOXED
+    return kept
 
 
 def _array(weight: Any) -> Any:
@@ -189,11 +205,10 @@ class _Builder:
         With K the coefficient of a marked cost c and 1 what it was at the mark, the loss has
         K box(c), and K - 1 of it needs the later box.
         """
-        parts = self._decided.parts
         terms = []
         for cost, box in self._boxes.items():
             if cost.rest_of is not None:
-                if parts.coefficients:
+                if cost.by_tensor:
                     refuse_scaled_mark()
                 weight = Tensor(np.asarray(cost.coefficient, dtype=box.dtype))
                 terms.append(((box - self._boxes[cost.rest_of]) * weight).sum())

@@ -67,8 +67,8 @@ def cost(x: Any) -> Tensor:
         t = t.astype(np.float64)
     run = current_run()
     if t._node is None and not decided(None):
-        if any(r.drawn for r in run.chain):
-            return t  # of fixed draws alone: no gradient depends on it
+        if isinstance(x, Tensor) or any(r.drawn for r in run.chain):
+            return t  # of constants or fixed draws alone: no gradient depends on it
         raise GradientError(
             "scg.cost was given a plain number, and nothing random was drawn in this run that it "
             "could depend on; read the draw (int(action), action.numpy()), pass the tensor itself, "

@@ -62,6 +62,8 @@ class Surrogate:
         By which importance each element of a cost counts, where a draw was enumerated.
     tags : frozenset of Tag
         What is to be known of the gradient.
+    reads : bool
+        Something was read in this run, whether or not the loss depends on it.
     """
 
     parts: Costs
@@ -69,6 +71,7 @@ class Surrogate:
     groups: list[Group]
     factors: list[Any]
     tags: frozenset[Tag]
+    reads: bool = False
 
     @property
     def plain(self) -> bool:
@@ -119,7 +122,8 @@ def analyse(loss: Tensor, weight: Any, targets: set[Node] | None) -> Surrogate |
     check_coupling(routes)
     tags = frozenset(analysis.refusals.tags | estimator_tags(routes))
     check_strict(tags)
-    return Surrogate(parts, routes, _groups(len(parts.costs), routes), factors(parts, routes), tags)
+    groups = _groups(len(parts.costs), routes)
+    return Surrogate(parts, routes, groups, factors(parts, routes), tags, bool(escapes))
 
 
 def _reads_matter(node: Node | None, random: bool) -> bool:

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 import scg
 from scg.testing import check_unbiased, exact_expectation, expected_estimate
 
+pytestmark = pytest.mark.filterwarnings("ignore::scg.EscapeWarning")
+
 few = settings(max_examples=5)
 real = st.floats(-1.5, 1.5)
 size = st.floats(0.4, 1.5)
