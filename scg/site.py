@@ -215,14 +215,19 @@ class Coupling:
 
     Attributes
     ----------
-    token : object
-        Equal for two draws that were made from the same state of a generator; None if unknown.
+    state : dict or None
+        The state of the generator that the draw was made from; None if unknown.
     within : bool
         The elements of the draw depend on one another along axis 0.
     """
 
-    token: Any
+    state: Mapping[str, Any] | None
     within: bool = False
+
+    @property
+    def token(self) -> str | None:
+        """Equal for two draws that were made from the same state; None if unknown."""
+        return None if self.state is None else str(self.state)
 
 
 def coupling_of(rng: Any, source: Any) -> Coupling | None:
@@ -234,7 +239,7 @@ def coupling_of(rng: Any, source: Any) -> Coupling | None:
     generator = getattr(source, "rng", None)
     if not isinstance(generator, np.random.Generator):
         return None
-    return Coupling(str(generator.bit_generator.state))
+    return Coupling(generator.bit_generator.state)
 
 
 def check_route(route: str) -> str:

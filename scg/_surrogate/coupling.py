@@ -20,8 +20,14 @@ def check_coupling(routes: Sequence[Route]) -> None:
     for route in coupled:
         if route.scored and route.site.coupling.within:
             _check_within(route)
-    for first, second in combinations(coupled, 2):
-        if first.site.coupling.token == second.site.coupling.token:
+    if len(coupled) < 2:
+        return
+    alike: dict[str | None, list[Route]] = {}  # not pair by pair, or long chains would be slow
+    for route in coupled:
+        alike.setdefault(route.site.coupling.token, []).append(route)
+    alike.pop(None, None)
+    for drawn in alike.values():
+        for first, second in combinations(drawn, 2):
             _check_between(first, second)
 
 
@@ -37,9 +43,6 @@ def _check_within(route: Route) -> None:
 
 
 def _check_between(first: Route, second: Route) -> None:
-    token = first.site.coupling.token
-    if token is None:
-        return
     common = (first.cut | first.open) & (second.cut | second.open)
     if common & (first.cut | second.cut):
         raise BiasedGradientError(

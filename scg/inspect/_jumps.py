@@ -157,12 +157,12 @@ def _severity(check: Check) -> tuple[int, float]:
 
 
 def _verdict(place: Place, rows: list[Array]) -> Check:
-    """Judge by the five nearest values: their gap must have gone down with their margin."""
+    """Judge by the three nearest values: their gap must have gone down with their margin."""
     name = "continuous=True"
     if not rows:
         return Check(name, "undecided", f"the condition at {place} is not one comparison")
     margin, gap = np.concatenate(rows, axis=1)
-    nearest = np.argsort(margin)[:5]
+    nearest = np.argsort(margin)[:3]
     typical, close = float(np.median(gap)), float(np.min(gap[nearest]))
     if np.max(margin[nearest]) > 0.05 * np.median(margin):
         return Check(name, "undecided", f"no value came near the threshold at {place}")

@@ -49,7 +49,7 @@ class Moments:
         wanted = [*tracked, x] if continuous else tracked
         if not wanted or not log_prob.requires_grad:
             return None
-        slopes = [g._data for g in grad(log_prob, wanted, of="value")]
+        slopes = [g._data for g in grad(log_prob, wanted, of="value", retain=True)]
         if continuous and not getattr(distribution, "moves_support", ()):
             self._points.append(np.stack([_some(site.value), _some(slopes[-1])]))
         projected = _projected(slopes[: len(tracked)])

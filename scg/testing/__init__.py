@@ -10,8 +10,10 @@ from scg.testing._exact import (
 )
 from scg.testing._grads import check_grads
 from scg.testing._limits import ExactnessError
+from scg.testing._programs import Program, Verdict, check_program, programs
 
 __all__ = [
-    "Estimate", "ExactnessError", "check_distribution", "check_grads", "check_unbiased",
-    "exact_expectation", "exact_gradient", "expected_estimate",
+    "Estimate", "ExactnessError", "Program", "Verdict", "check_distribution", "check_grads",
+    "check_program", "check_unbiased", "exact_expectation", "exact_gradient", "expected_estimate",
+    "programs",
 ]  # fmt: skip

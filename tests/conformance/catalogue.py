@@ -1,6 +1,6 @@
 """All programs, in the order of the list."""
 
-from conformance import alignment, control, motifs, smoothness, support
+from conformance import alignment, control, motifs, smoothness, support, variances
 from conformance.program import PROGRAMS
 
-__all__ = ["PROGRAMS", "alignment", "control", "motifs", "smoothness", "support"]
+__all__ = ["PROGRAMS", "alignment", "control", "motifs", "smoothness", "support", "variances"]

@@ -28,7 +28,7 @@ class Program:
     ----------
     section : str
         Where it stands in the list of programs: A (motifs), B (smoothness and control), C
-        (support, parameters, draws), S (what the semantics name).
+        (support, parameters, draws), E (variances), S (what the semantics name).
     fn : callable
         Takes tensors, returns the loss; it draws by itself.
     expected : callable

@@ -22,7 +22,9 @@ REACH = 9.0  # standard deviations: what lies beyond has a probability of 2e-19
 
 def rule(cuts: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
     """Return nodes and weights of standard normal noise, exact between the cuts."""
-    edges = sorted({*np.arange(-REACH, REACH + 1), *(c for c in cuts if abs(c) < REACH)})
+    inside = [c for c in cuts if abs(c) < REACH]
+    # Two cuts may be so close that what lies between them underflows.
+    edges = np.unique(np.round([*np.arange(-REACH, REACH + 1), *inside], 13))
     places, weights = [], []
     for a, b in pairwise(edges):
         x = a + (b - a) / 2 * (NODES + 1)

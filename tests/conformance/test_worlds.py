@@ -269,6 +269,56 @@ def test_a_running_mean_never_sees_its_own_run():
     close(second, sum(p * g * g for p, g in each))
 
 
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda p, b: p * p.detach(),
+        pytest.param(
+            lambda p, b: p * p.detach() + b,
+            marks=pytest.mark.xfail(strict=True, reason="beside a scored draw it is untagged"),
+        ),
+        pytest.param(
+            lambda p, b: b * p * p.detach(),
+            marks=pytest.mark.xfail(strict=True, reason="what a cost is multiplied by is untagged"),
+        ),
+    ],
+    ids=["alone", "beside a draw", "times a draw"],
+)
+def test_a_detached_parameter_is_the_users_word_and_tagged(loss):
+    p = scg.parameter(0.4)
+    b = scg.Bernoulli(logits=scg.parameter(0.3)).sample(rng=1)
+    (g,) = scg.grad(loss(p, b), [p])
+    assert {(tag.kind, tag.reason) for tag in g.tags} == {("BIASED", "detach")}
+
+
+# --- what the audit says ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        lambda x: scg.log(scg.exp(x).mean()),
+        lambda x: (x * x).mean() / scg.exp(x).mean(),
+        lambda x: scg.maximum((x * x).mean(), scg.exp(x).mean()),
+    ],
+    ids=["log E", "E / E", "max over means"],
+)
+def test_a_function_of_an_expectation_is_flagged(objective):
+    x = scg.Normal(scg.parameter(0.3), 1.0).sample(8, rng=0)
+    assert "sample axis" in {a.kind for a in scg.audit(objective(x)).assumptions}
+    assert "sample axis" not in {a.kind for a in scg.audit((x * x).mean()).assumptions}
+
+
+@pytest.mark.parametrize(("above", "verdict"), [(0.0, "passed"), (1.0, "failed")])
+def test_the_assertion_of_continuity_is_verified(above, verdict):
+    def program(mu):
+        x = scg.Normal(mu, 1.0).sample()
+        return scg.where(x > 0, x + above, 0.0, continuous=True)
+
+    found = scg.audit(program, scg.parameter(0.3))
+    assert {c.name: c.verdict for c in found.checks}["continuous=True"] == verdict
+
+
 # --- marked costs -----------------------------------------------------------------------------
 
 

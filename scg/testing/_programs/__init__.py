@@ -14,12 +14,18 @@ if TYPE_CHECKING:
 __all__ = ["Program", "Verdict", "check_program", "programs"]
 
 
-def programs() -> SearchStrategy[Program]:
+def programs(*, shrink: bool = True) -> SearchStrategy[Program]:
     """Return a hypothesis strategy that writes whole stochastic programs.
 
     They draw (nested, in batches, in branches, in loops of drawn length), decide by what they drew,
     jump, call an outside world, mark costs, and reduce them in any order. Some hold, on purpose,
     what must be refused, and say so.
+
+    Parameters
+    ----------
+    shrink : bool
+        Let hypothesis make every choice, so that a failing program is reduced to a small one. It
+        also repeats itself: without, programs vary more, and are shown as they were found.
 
     Returns
     -------
@@ -51,4 +57,4 @@ def programs() -> SearchStrategy[Program]:
         raise OptionError(
             'scg.testing.programs needs hypothesis; install it with pip install "scg[test]"'
         ) from error
-    return written()
+    return written(shrink)

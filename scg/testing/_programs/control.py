@@ -9,6 +9,7 @@ from scg.testing._programs.expressions import Source
 from scg.testing._programs.pieces import Value, call, number, renamed
 from scg.testing._programs.syntax import (
     Append,
+    Call,
     Cost,
     Episode,
     Expr,
@@ -112,16 +113,18 @@ class Control(Draws):
 
     def _nested(self) -> None:
         """Write a statement in a block: a cost, a draw and its cost, or a smaller block."""
-        kind = self.pick(("cost", "cost", "draw", "draw", "branch"))
+        kind = self.pick(("cost", "cost", "draw", "draw", "branch", "scale"))
         if kind == "branch" and len(self.inside) < 3:
             self._branch()
+        elif kind == "scale" and "episode" not in self.inside:
+            self._add(Let("total", Call("mul", (self.number().expr, Name("total")))))
         elif kind != "cost":
             self._draw_something()
         self._cost()
 
     def _loop(self) -> None:
         counts = [v for v in self.scope if v.levels and not v.shape]
-        drawn = bool(counts) and self.chance(60)
+        drawn = bool(counts) and self.chance(70)
         count = self.pick(counts) if drawn else number(2.0)
         times = count.levels - 1 if drawn else 2
         chain = self._name("s") if "episode" not in self.inside else None
@@ -130,13 +133,13 @@ class Control(Draws):
         link = Value(Name(chain or ""), random=True)
         with self._block("loop", times) as body:
             before = len(self.scope)
-            if self.chance(75):
+            if self.chance(85):
                 self._draw_something()
             if chain:
                 link = self._link(chain)
             self._cost()
             fresh = [v for v in self.scope[before:] if v.levels == 2]
-            if fresh and self.chance(70):
+            if fresh and self.chance(85):
                 self._add(Stop(fresh[-1].expr))
         self._add(Repeat(count.expr, tuple(body)))
         if chain:

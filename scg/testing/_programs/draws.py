@@ -82,7 +82,7 @@ class Draws(Expressions):
     def _draw_something(self) -> None:
         kinds = ["bernoulli", "bernoulli", "batch", "batch", "categorical"]
         if self.continuous < CONTINUOUS and self.times == 1:
-            kinds += ["normal", "normal", "normal", "uniform"]
+            kinds += ["normal", "normal", "uniform", "uniform"]
         kind = self.pick(kinds)
         if kind == "normal":
             self._normal()
@@ -163,7 +163,9 @@ class Draws(Expressions):
     def _uniform(self) -> None:
         fixed = self.chance(35)
         low = self.number() if fixed else self.affine()
-        breaks = self._breaks(wide=False, scalar=False)
+        # A jump in a draw whose support moves has to be refused: not in too many programs.
+        jumps = not low.direct or self.chance(40)
+        breaks = self._breaks(wide=False, scalar=False) if jumps else ()
         if not self._afford((len(breaks) + 1) * PART):
             return
         self.continuous += 1

@@ -249,6 +249,8 @@ class Expressions:
         total = self.of(chosen[0])
         for other in chosen[1:]:
             factor = self.of(other)
+            if total.shape and factor.shape not in ((), total.shape):
+                factor = self.reduced(factor)
             op = "mul" if total.degree + factor.degree <= 4 and self.chance(60) else "add"
             total = call(op, total, factor, degree=total.degree + factor.degree)
         if total.shape and self.chance(35):

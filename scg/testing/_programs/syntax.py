@@ -144,6 +144,10 @@ class Program:
     def __str__(self) -> str:
         return source_of(self)
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Show the source when hypothesis reports a failing program."""
+        printer.text(f"program(  # see below\n{self})" if not cycle else "...")
+
 
 _TEXT = {
     "add": "({0} + {1})",

@@ -7,6 +7,7 @@ breaks one on purpose: then the program says why it has to be refused.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from random import Random
 from typing import TypeVar
 
 from hypothesis import strategies as st
@@ -22,7 +23,7 @@ T = TypeVar("T")
 
 
 class _Choices:
-    """Choices made by hypothesis, so that programs shrink."""
+    """Choices made by hypothesis one by one, so that programs shrink."""
 
     def __init__(self, draw: st.DrawFn) -> None:
         self._draw = draw
@@ -34,10 +35,24 @@ class _Choices:
         return self._draw(st.integers(low, high))
 
 
+class _Dice:
+    """Choices that are independent of each other, so that programs vary."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+
+    def pick(self, options: Sequence[T]) -> T:
+        return self._random.choice(options)
+
+    def integer(self, low: int, high: int) -> int:
+        return self._random.randint(low, high)
+
+
 @st.composite
-def written(draw: st.DrawFn) -> Program:
+def written(draw: st.DrawFn, shrink: bool) -> Program:
     """Write a program."""
-    return _Writer(_Choices(draw)).program()
+    dice = _Choices(draw) if shrink else _Dice(draw(st.randoms(use_true_random=True)))
+    return _Writer(dice).program()
 
 
 class _Writer(Control):
@@ -51,12 +66,13 @@ class _Writer(Control):
         self._draw_something()
         for _ in range(self.source.integer(2, 5)):
             self._statement()
-        if self.chance(8):
+        if self.chance(6):
             self._forbidden()
         self._cost()
         result = self._result()
         names = tuple(name for name, _ in values)
-        wrt = tuple(n for n in names if n != self.pick(names)) if self.chance(15) else names
+        left_out = self.pick(names) if self.chance(15) else None
+        wrt = tuple([n for n in names if n != left_out])
         because = [why for why, which in self.refusals if not which or which & set(wrt)]
         return Program(values, tuple(self.body), result, wrt, because[0] if because else "")
 
@@ -82,10 +98,8 @@ class _Writer(Control):
     # --- statements --------------------------------------------------------------------------
 
     def _statement(self) -> None:
-        kinds = ["draw", "draw", "draw", "cost", "cost", "branch", "branch", "loop", "let"]
-        if not self.inside:
-            kinds += ["left out", *["episode"] * (not self.listed)]
-        kind = self.pick(kinds)
+        kinds = ["draw", "draw", "cost", "branch", "branch", "loop", "loop", "let", "left out"]
+        kind = self.pick(kinds if self.listed else [*kinds, "episode"])
         if kind == "draw":
             self._draw_something()
         elif kind == "cost":
@@ -123,7 +137,7 @@ class _Writer(Control):
         others = [v for v in self._random() if not v.shape and not v.noise]
         if others and self.chance(50):
             value = call("mul", value, self.pick(others))
-        if self.chance(25):
+        if self.chance(35):
             self.refusals.append(("a baseline sees its own draw", frozenset()))
             value = self.mixed(value)
         self._emit(value)
