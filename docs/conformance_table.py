@@ -68,8 +68,7 @@ REFUSED = """\
 ## What is refused
 
 No unbiased gradient can be formed, or none by the route that was asked for. The message names the
-operation, the user's line, the draw and the remedy. What it does not do yet stands in the last
-column.
+operation, the user's line, the draw, the cost (where one takes part) and the remedy.
 """
 
 WAITING = """\
@@ -148,9 +147,7 @@ def refusal_row(refusal: Refusal) -> tuple[str, ...]:
     except scg.ScgError as error:
         outcome = type(error).__name__
     named = [x for x in (refusal.op, refusal.draw and f"draw {refusal.draw}") if x]
-    return (
-        text(refusal.name), outcome, text(", ".join(named)), ", ".join(refusal.lacking) or "-",
-    )  # fmt: skip
+    return text(refusal.name), outcome, text(", ".join(named))
 
 
 def page() -> Iterator[str]:
@@ -164,9 +161,7 @@ def page() -> Iterator[str]:
             map(program_row, chosen),
         )
     yield REFUSED
-    yield from table(
-        ("program", "raises", "names", "lacks"), (refusal_row(r) for r in REFUSALS.values())
-    )
+    yield from table(("program", "raises", "names"), (refusal_row(r) for r in REFUSALS.values()))
     yield OTHERS
     yield from table(
         ("", "program", "truth", "scg", "error", "others"),

@@ -64,6 +64,11 @@ class Audit:
         """The checks that found a bias."""
         return tuple(check for check in self.checks if check.verdict == "failed")
 
+    @property
+    def undecided(self) -> tuple[Check, ...]:
+        """The checks that ran and cannot tell, as all do where the variance seems infinite."""
+        return tuple(check for check in self.checks if check.verdict == "undecided")
+
     def routes(self) -> dict[str, frozenset[str]]:
         """Return the routes of the draws of each name: pathwise, score, enumerate, fixed.
 

@@ -36,8 +36,6 @@ class Refusal:
         What others return.
     cost : bool
         A cost takes part, and is named.
-    lacking : tuple of str
-        What is wanting today: "the refusal" itself, or the "draw", "line" or "cost" in its message.
     """
 
     section: str
@@ -51,7 +49,6 @@ class Refusal:
     expected: Callable[..., Any] | None = None
     wrong: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     cost: bool = True
-    lacking: tuple[str, ...] = ()
 
 
 def refused(section: str, name: str, **known: Any) -> Callable[[Any], Any]:
@@ -116,7 +113,6 @@ for _kind, _function in PATHWISE.items():
 @refused(
     "S",
     "u < p",
-    lacking=("cost",),
     at=[0.4],
     op="less",
     draw="u",
@@ -137,7 +133,6 @@ def _(p):
 @refused(
     "B",
     "where(mu + eps > 0, 1, 0)",
-    lacking=("cost",),
     at=[0.3],
     op="greater",
     draw="eps",
@@ -158,7 +153,6 @@ def _(mu):
 @refused(
     "S",
     "Gumbel-argmax by hand",
-    lacking=("cost",),
     at=[0.3],
     op="argmax",
     draw="u",
@@ -181,7 +175,6 @@ def _(a):
 @refused(
     "S",
     "if mu + eps > 0",
-    lacking=("cost",),
     at=[0.3],
     op="greater",
     draw="eps",
@@ -204,7 +197,6 @@ def _(mu):
 @refused(
     "S",
     "x > theta",
-    lacking=("cost",),
     at=[0.3, 0.1],
     op="greater",
     draw="x",
@@ -228,7 +220,6 @@ def _(mu, theta):
 @refused(
     "S",
     "env.step((net(s) + 0.1 * eps).numpy())",
-    lacking=("cost",),
     at=[0.3],
     op="numpy",
     draw="eps",
@@ -250,7 +241,6 @@ def _(w):
 @refused(
     "S",
     "f(float(theta))",
-    lacking=("cost",),
     at=[0.3],
     op="float",
     draw="",
@@ -274,7 +264,6 @@ def _(theta):
 @refused(
     "C",
     "the score of Uniform(low, high)",
-    lacking=("cost",),
     at=[-1.0, 2.0],
     op="",
     draw="u",
@@ -298,7 +287,6 @@ def _(low, high):
 @refused(
     "C",
     "a jump of Uniform(low, high)",
-    lacking=("cost",),
     at=[-1.0, 2.0],
     op="",
     draw="u",
@@ -392,7 +380,7 @@ def _(p):
     draw="b",
     remedy="raw again",
     error=scg.BiasedGradientError,
-    lacking=("draw", "line", "cost"),
+    cost=False,
 )
 def _(a):
     b = scg.Bernoulli(logits=a).sample(name="b")
@@ -406,9 +394,16 @@ def _(a):
     at=[1.0],
     op="",
     draw="b",
-    remedy="",
-    error=scg.ScgError,
-    lacking=("the refusal",),
+    remedy="logits=",
+    error=scg.SupportError,
+    cost=False,
+    expected=lambda p: coin(p, lambda b: (b - 0.45) ** 2),
+    wrong={
+        "the score of the certain outcome": lambda p: [0.55**2],
+        "no derivative, the outcome being certain": lambda p: [0.0],
+        "of the outcome that is never drawn": lambda p: [-(0.45**2)],
+        "the coin as if it were its mean": lambda p: [2 * (p - 0.45)],
+    },
 )
 def _(p):
     b = scg.Bernoulli(p).sample(name="b")
@@ -421,9 +416,16 @@ def _(p):
     at=[0.0],
     op="",
     draw="k",
-    remedy="",
-    error=scg.ScgError,
-    lacking=("the refusal",),
+    remedy="logits=",
+    error=scg.SupportError,
+    cost=False,
+    expected=lambda p: 0.4 + 5 * p - (0.6 - p),
+    wrong={
+        "the score of what is drawn": lambda p: [1.0],
+        "the class alone": lambda p: [5.0],
+        "no derivative": lambda p: [0.0],
+        "the score of one run": lambda p: [5 / 3],
+    },
 )
 def _(p):
     k = scg.Categorical(scg.stack([0.4 + 0.0 * p, p, 0.6 - p])).sample(name="k")

@@ -14,13 +14,10 @@ import scg
 pytestmark = pytest.mark.filterwarnings("ignore::scg.EscapeWarning")
 
 
-def programs(*needed):
-    """Return the refusals as parameters; what is known to be wanting is expected to fail."""
-    return [
-        pytest.param(p, id=name, marks=pytest.mark.xfail(strict=True, reason=f"wanting: {missing}"))
-        if (missing := {"the refusal", *needed} & set(p.lacking)) else pytest.param(p, id=name)
-        for name, p in REFUSALS.items() if p.cost or "cost" not in needed
-    ]  # fmt: skip
+programs = pytest.mark.parametrize("program", REFUSALS.values(), ids=list(REFUSALS))
+with_a_cost = pytest.mark.parametrize(
+    "program", [pytest.param(p, id=name) for name, p in REFUSALS.items() if p.cost]
+)
 
 
 def message(program):
@@ -30,7 +27,7 @@ def message(program):
     return str(error.value)
 
 
-@pytest.mark.parametrize("program", programs("draw"))
+@programs
 def test_the_message_names_the_op_the_draw_and_the_remedy(program):
     text = message(program)
     assert program.op in text
@@ -38,7 +35,7 @@ def test_the_message_names_the_op_the_draw_and_the_remedy(program):
     assert program.remedy in text
 
 
-@pytest.mark.parametrize("program", programs("line"))
+@programs
 def test_the_message_names_a_line_of_the_program(program):
     first = program.fn.__code__.co_firstlineno
     lines = range(first, first + len(inspect.getsource(program.fn).splitlines()))
@@ -47,12 +44,12 @@ def test_the_message_names_a_line_of_the_program(program):
     assert len(named) > 1 or not (program.op and program.draw)
 
 
-@pytest.mark.parametrize("program", programs("cost"))
+@with_a_cost
 def test_the_message_names_the_cost(program):
     assert "cost" in message(program)
 
 
-@pytest.mark.parametrize("program", programs())
+@programs
 def test_the_parameters_keep_no_gradient(program):
     leaves = [scg.parameter(v) for v in program.at]
     with pytest.raises(scg.ScgError):

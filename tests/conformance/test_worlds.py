@@ -106,13 +106,18 @@ def test_siblings_do_not_pay_for_each_other():
     close(second - mean**2, 2 * variance)
 
 
-def test_a_fresh_episode_inherits_nothing():
-    """The user's promise that nothing outside matters."""
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_fresh_episode_inherits_nothing(inside):
+    """The user's promise that nothing outside matters; it holds wherever backward is called."""
 
     def run(a):
         int(coin(a))
         with scg.episode(fresh=True):
-            scg.cost(2.0 if int(coin(a)) else -1.0).backward()
+            loss = scg.cost(2.0 if int(coin(a)) else -1.0)
+            if inside:
+                loss.backward()
+        if not inside:
+            loss.backward()
         return a.grad, a.grad**2
 
     mean, second = expected(run)
@@ -160,7 +165,7 @@ def test_external_calls_with_one_shared_world():
 
     def run(a):
         memory = []
-        scg.external(lambda x: memory.append(float(x)) or 0.0, coin(a), reset=True)
+        scg.external(lambda x: memory.append(float(x)) or 0.0, coin(a))
         reward = scg.external(lambda x: 2.0 * memory[0] * float(x) - 0.3, coin(a))
         reward.backward()
         return (a.grad,)

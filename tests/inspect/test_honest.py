@@ -116,24 +116,24 @@ def single(mu):
     ],
 )
 def test_an_honest_program_passes(program, params):
-    found = scg.audit(program, *params, runs=600)
+    found = scg.audit(program, *params, runs=300)
     assert found.passed, str(found)
     assert max(len(line) for line in str(found).splitlines()) <= 100
     assert all(check.false_alarm <= 1e-6 for check in found.checks)
 
 
 def test_the_checks_that_should_run_do():
-    verdicts = {c.name: c.verdict for c in scg.audit(pathwise, 0.3, 1.2, runs=300).checks}
+    verdicts = {c.name: c.verdict for c in scg.audit(pathwise, 0.3, 1.2, runs=150).checks}
     assert verdicts == {
         "repeatable": "passed", "exact": "skipped", "scores": "passed", "differences": "passed",
         "tails": "passed", "densities": "passed", "independence": "skipped", "jumps": "passed",
         "continuous=True": "skipped",
     }  # fmt: skip
-    verdicts = {c.name: c.verdict for c in scg.audit(asserted, 0.3, runs=300).checks}
+    verdicts = {c.name: c.verdict for c in scg.audit(asserted, 0.3, runs=150).checks}
     assert verdicts["continuous=True"] == "passed"
-    verdicts = {c.name: c.verdict for c in scg.audit(leave_one_out, 0.3, runs=300).checks}
+    verdicts = {c.name: c.verdict for c in scg.audit(leave_one_out, 0.3, runs=150).checks}
     assert verdicts["exact"] == "passed" and "differences" not in verdicts
-    verdicts = {c.name: c.verdict for c in scg.audit(mixed, 0.4, -0.2, runs=300).checks}
+    verdicts = {c.name: c.verdict for c in scg.audit(mixed, 0.4, -0.2, runs=150).checks}
     assert verdicts["independence"] == "passed"
 
 

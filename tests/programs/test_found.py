@@ -23,3 +23,44 @@ def test_an_aligned_call_that_sees_a_parameter_is_refused():
 
     with pytest.raises(scg.BiasedGradientError, match="external"):
         scg.testing.check_unbiased(program, 0.3, [0.4])
+
+
+def test_one_draw_below_two_marks():
+    """Whether there is a second mark depends on what was drawn between them."""
+
+    def program(a):
+        total = 0.0
+        k = scg.Bernoulli(logits=a).sample()
+        for _ in range(2):
+            b = scg.Bernoulli(logits=0.2 * a).sample()
+            total = total + scg.cost(k)
+            if b:
+                break
+        return total
+
+    scg.testing.check_unbiased(program, scg.parameter(0.3))
+
+
+def test_a_cost_in_an_episode_that_is_linear_in_an_older_draw():
+    def program(a):
+        total = 0.1 * a
+        k = scg.Bernoulli(logits=a).sample()
+        with scg.episode():
+            b = scg.Bernoulli(logits=0.3 * a).sample()
+            if b:
+                total = total + scg.cost((k + 1.0) * a)
+        return total
+
+    scg.testing.check_unbiased(program, 0.3)
+
+
+def test_a_marked_draw_that_counts_again_in_a_branch():
+    def program(a):
+        k = scg.Bernoulli(logits=0.5 * a).sample()
+        total = scg.cost(k)
+        b = scg.Bernoulli(logits=a).sample()
+        if b:
+            total = total + k
+        return total
+
+    scg.testing.check_unbiased(program, scg.parameter(0.3))

@@ -45,7 +45,7 @@ def programs(*, shrink: bool = True) -> SearchStrategy[Program]:
     --------
     >>> import scg
     >>> from hypothesis import given, settings
-    >>> @settings(max_examples=2, database=None)
+    >>> @settings(max_examples=2, database=None, deadline=None)
     ... @given(scg.testing.programs())
     ... def shown(program):
     ...     assert "def program(a, b, w):" in str(program)
