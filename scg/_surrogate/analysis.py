@@ -271,6 +271,7 @@ class Analysis:
                 self._push(log_prob._node, (Passage.SMOOTH, kept), costs, None)
                 self._follow(route.node, log_prob._node, costs)
         self._moved_support(route, scored.costs)
+        self.refusals.at_end(route)
 
     def _moved_support(self, route: Route, costs: int) -> None:
         """Follow parameters that move the support: no score can differentiate in them."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from scg._run import PAST, Escape, Place, Run
 from scg._smoothness import Passage
+from scg._surrogate.ends import check_ends
 from scg._surrogate.reach import Reach, bits
 from scg._surrogate.tags import Tag
 from scg._tensor import Tensor
@@ -123,6 +124,10 @@ class Refusals:
                 "score is not known. Compute it outside no_grad, or make the loss not depend on "
                 "the draw"
             )
+
+    def at_end(self, route: Route) -> None:
+        """Refuse to score a draw whose parameter stands at an end of its range, and has a slope."""
+        check_ends(route, self._analysis.targets)
 
     def _costs(self, costs: int) -> str:
         for index in bits(costs):

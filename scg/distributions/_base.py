@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import wraps
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -72,6 +73,9 @@ class Distribution:
         such a parameter lets in or out.
     without_gradient : frozenset of str
         The parameters that cannot be varied by small amounts.
+    ends : mapping of str to tuple of float
+        Values of parameters at which outcomes are never drawn, although their probability has a
+        slope there. The score function misses them.
 
     Examples
     --------
@@ -83,6 +87,7 @@ class Distribution:
 
     reparameterised: ClassVar[bool] = False
     without_gradient: ClassVar[frozenset[str]] = frozenset()
+    ends: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType({})
     # Of the class too, unless a distribution is made of others.
     continuous: bool = False
     moves_support: frozenset[str] = frozenset()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ class Bernoulli(Distribution):
     Notes
     -----
     Not reparameterised: draws use the score function (Williams 1992). Where `probs` is exactly 0
-    or 1 the other outcome is never drawn, and the derivative into the interval cannot be seen.
+    or 1 the other outcome is never drawn and the score would miss it: refused at backward.
 
     Examples
     --------
@@ -47,6 +48,8 @@ class Bernoulli(Distribution):
     >>> scg.Bernoulli(probs=0.25).mean
     Tensor(0.25)
     """
+
+    ends = MappingProxyType({"probs": (0.0, 1.0)})
 
     def __init__(self, probs: Any = None, *, logits: Any = None) -> None:
         if (probs is None) == (logits is None):

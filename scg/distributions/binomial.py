@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -61,8 +62,8 @@ class Binomial(Trials):
     Notes
     -----
     Not reparameterised: draws use the score function (Williams 1992). Values have the dtype of the
-    parameters. Where `probs` is exactly 0 or 1 the other outcomes are never drawn, and the
-    derivative into the interval cannot be seen.
+    parameters. Where `probs` is exactly 0 or 1 the other outcomes are never drawn and the score
+    would miss them: refused at backward.
 
     Examples
     --------
@@ -72,6 +73,8 @@ class Binomial(Trials):
     """
 
     without_gradient = frozenset({"total_count"})
+
+    ends = MappingProxyType({"probs": (0.0, 1.0)})
 
     def __init__(self, total_count: Any, probs: Any = None, *, logits: Any = None) -> None:
         self._set_trials(UNIT, probs, logits, total_count=total_count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,8 @@ __all__ = ["Categorical", "Categories"]
 
 class Categories(Distribution):
     """A choice among K categories: parameters, entropy and divergence, however values are coded."""
+
+    ends = MappingProxyType({"probs": (0.0,)})
 
     def __init__(self, probs: Any = None, *, logits: Any = None) -> None:
         if (probs is None) == (logits is None):
@@ -95,7 +98,9 @@ class Categorical(Categories):
 
     Notes
     -----
-    Not reparameterised: draws use the score function (Williams 1992). Values are int64.
+    Not reparameterised: draws use the score function (Williams 1992). Values are int64. An index of
+    probability 0 is never drawn; if its probability has a slope, the score would miss it: refused
+    at backward.
 
     Examples
     --------

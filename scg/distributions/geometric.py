@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ class Geometric(Trials):
     -----
     Not reparameterised: draws use the score function (Williams 1992). Values have the dtype of the
     parameter. The other convention, the number of trials, is one more. Where `probs` is exactly 1
-    only 0 is ever drawn, and the derivative into the interval cannot be seen.
+    only 0 is ever drawn and the score would miss the rest: refused at backward.
 
     Examples
     --------
@@ -49,6 +50,8 @@ class Geometric(Trials):
     >>> scg.exp(scg.Geometric(0.5).log_prob([0, 1, 2]))
     Tensor([0.5  , 0.25 , 0.125])
     """
+
+    ends = MappingProxyType({"probs": (1.0,)})
 
     def __init__(self, probs: Any = None, *, logits: Any = None) -> None:
         self._set_trials(_POSSIBLE, probs, logits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -36,8 +37,8 @@ class Poisson(Distribution):
     Notes
     -----
     Not reparameterised: draws use the score function (Williams 1992). Values have the dtype of the
-    rate. Where the rate is exactly 0 only 0 is ever drawn, and the derivative into the positive
-    rates cannot be seen.
+    rate. Where the rate is exactly 0 only 0 is ever drawn and the score would miss the rest:
+    refused at backward.
 
     Examples
     --------
@@ -45,6 +46,8 @@ class Poisson(Distribution):
     >>> scg.Poisson(2.0).log_prob([0, 1])
     Tensor([-2.        , -1.30685282])
     """
+
+    ends = MappingProxyType({"rate": (0.0,)})
 
     def __init__(self, rate: Any) -> None:
         self._set({"rate": _RATE}, rate=rate)

@@ -92,6 +92,13 @@ class Forgiving(Refusals):
         except ScgError as error:
             self.texts.append(str(error))
 
+    def at_end(self, route: Route) -> None:
+        """Note a parameter at the end of its range."""
+        try:
+            super().at_end(route)
+        except ScgError as error:
+            self.texts.append(str(error))
+
     def log_prob(self, route: Route) -> Tensor:
         """Return the log-probability; zeros if there is none."""
         try:
