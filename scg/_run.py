@@ -90,6 +90,8 @@ class Run:
         Raw reads of what depends on parameters alone; they matter to a random loss only.
     marks : dict of Node to Place
         The costs marked by `scg.cost` that no backward has reached yet.
+    marked : bool
+        A cost was marked in it.
     begin, end : int
         Orders of the nodes between which Python could act on an escape.
     drawn : bool
@@ -119,6 +121,7 @@ class Run:
     noise_read: Escape | None = None
     parameter_reads: dict[Any, Escape] = field(default_factory=dict)
     marks: dict[Any, Place] = field(default_factory=dict)
+    marked: bool = False
     begin: int | None = None
     end: int = 0
     drawn: bool = False

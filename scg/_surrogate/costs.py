@@ -5,22 +5,19 @@ The gradient is linear in the costs, so every draw may be weighted by those alon
 
 from __future__ import annotations
 
-import copy
 import heapq
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from scg._partial import Partial
-from scg._run import current_run, order
+from scg._run import Run, current_run, order
 from scg._smoothness import Linear, Passage
 from scg._sweep import unbroadcast
 from scg.tape import REQUIRES, ROUTED, Node
-
-if TYPE_CHECKING:
-    from scg._op import Op
 
 __all__ = ["NEVER", "Cost", "Costs", "Key", "take_apart"]
 
@@ -43,7 +40,7 @@ class Cost:
         It depends on what was read before that order.
     made : int
         Order of its mark, or of what computes it, or of the operation that took in a constant.
-    rest_of : Cost or None
+    rest_of : Cost, Key or None
         The marked cost of which this is what a later scaling added or took away.
     by_tensor : bool
         That scaling has a gradient of its own.
@@ -54,7 +51,7 @@ class Cost:
     coefficient: Any
     time: float
     made: int
-    rest_of: Cost | None = None
+    rest_of: Any = None
     by_tensor: bool = False
 
     @property
@@ -97,40 +94,63 @@ class _Visit:
         Its own and the loss's with respect to it.
     mark : int or None
         Order of the mark above it.
-    scaled : int
-        Order of the last operation above the mark that gave another coefficient than 1 or -1.
+    earlier : list of (int, ndarray)
+        The cotangent without the scalings made at some order or later, newest first: one entry for
+        each stretch between raw reads. They may have decided a scaling made after them.
     by_tensor : bool
-        One of those coefficients has a gradient of its own.
+        A scaling above the mark has a gradient of its own.
     sign : int
-        The coefficient without those: 1 or -1, or 0 if two paths disagree.
+        The coefficient without any scaling, 1 or -1.
+    arrived : int
+        Order of the operation that leads here.
     """
 
     value: Any
     cotangent: Any
     mark: int | None = None
-    scaled: int = -1
+    earlier: list[tuple[int, Any]] = field(default_factory=list)
     by_tensor: bool = False
     sign: int = 1
+    arrived: int = -1
 
-    def add(self, other: _Visit, order: int) -> None:
-        """Add a second path: how often a cost is counted is a coefficient too."""
-        self.cotangent = self.cotangent + other.cotangent
-        self.scaled = max(self.scaled, other.scaled, order)
-        self.by_tensor |= other.by_tensor
-        self.sign = self.sign if self.sign == other.sign else 0
+    def before(self, order: int) -> Any:
+        """Return the cotangent without what was made at an order or later."""
+        found = self.cotangent
+        for when, cotangent in self.earlier:
+            found = cotangent if when >= order else found
+        return found
 
-    def through(self, node: Node, carrying: Sequence[bool]) -> _Visit:
-        """Return what holds for the operands of a linear operation, but for their cotangents."""
-        mark, scaled, by_tensor = self.mark, self.scaled, self.by_tensor
-        if node.name == "cost":
-            mark = node.order if mark is None else mark
-        elif node.op is not None and node.op.linear is not Linear.MOVES and mark is None:
-            scaled = max(scaled, node.order)
-            by_tensor |= any(
-                p is not None and p.flags & REQUIRES and not carries
-                for p, carries in zip(node.parents, carrying, strict=True)
-            )
-        return _Visit(None, None, mark, scaled, by_tensor, self.sign)
+
+class _Reads:
+    """The orders of raw reads: they part the history of a run into stretches."""
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        every = [r for run in runs for r in (run, *run.closed)]
+        marked = any(run.marked for run in every)
+        self._orders = sorted(e.order for r in every for e in r.escapes) if marked else []
+
+    def stretch(self, order: int) -> int:
+        """Return how many reads came before."""
+        return bisect_left(self._orders, order)
+
+    def without(self, earlier: list[Any], order: int, cotangent: Any) -> list[Any]:
+        """Add what the cotangent is without what was made at an order or later."""
+        stretch = self.stretch(order)
+        if stretch == 0:
+            return earlier
+        if earlier and self.stretch(earlier[-1][0]) == stretch:
+            return [*earlier[:-1], (earlier[-1][0], cotangent)]
+        return [*earlier, (order, cotangent)]
+
+    def joined(self, newer: _Visit, older: _Visit) -> _Visit:
+        """Return two paths as one: how often a cost is counted is a coefficient too."""
+        newer.earlier = self.without(newer.earlier, newer.arrived, np.zeros_like(newer.cotangent))
+        whens = sorted({w for w, _ in (*newer.earlier, *older.earlier)}, reverse=True)
+        earlier = [(w, newer.before(w) + older.before(w)) for w in whens]
+        return _Visit(
+            older.value, newer.cotangent + older.cotangent, older.mark, earlier,
+            newer.by_tensor or older.by_tensor, older.sign, older.arrived,
+        )  # fmt: skip
 
 
 class _Opening:
@@ -141,13 +161,25 @@ class _Opening:
         self._elementary: dict[Key, Cost] = {}
         self._visits: dict[Key, _Visit] = {}
         self._heap: list[tuple[int, int, Node]] = []
-        self._visit((node, None), _Visit(value, weight, scaled=_weighting(weight)))
+        self._reads = _Reads([*current_run().chain, *node.runs])
+        self._visit((node, None), _Visit(value, weight, earlier=self._weighting(weight)))
         while self._heap:
             _, mark, node = heapq.heappop(self._heap)
             key = node, mark if mark >= 0 else None
             self._open(key, self._visits.pop(key))
         for _, operands in self.parts.linear:
-            operands[:] = [self._elementary.get(o, o) if type(o) is tuple else o for o in operands]
+            operands[:] = [self._settled(o) for o in operands]
+        for cost in self.parts.costs:
+            cost.rest_of = self._settled(cost.rest_of)
+
+    def _settled(self, operand: Any) -> Any:
+        """Return the cost that an operand turned out to be, if it is an elementary one."""
+        return self._elementary.get(operand, operand) if type(operand) is tuple else operand
+
+    def _weighting(self, weight: Any) -> list[Any]:
+        """Return what the weights given to backward scale: nothing, if they are 1."""
+        plain = np.ones_like(weight)
+        return [] if np.all(weight == plain) else self._reads.without([], next(order), plain)
 
     def _visit(self, key: Key, visit: _Visit) -> None:
         self._visits[key] = visit
@@ -168,50 +200,78 @@ class _Opening:
         self.parts.costs.append(cost)
         return cost
 
-    def _split(self, node: Node | None, visit: _Visit) -> Cost:
-        """Return a marked cost that was scaled after something was read.
+    def _split(self, node: Node | None, visit: _Visit, later: list[tuple[int, Any]]) -> list[Cost]:
+        """Set apart what scalings made of a marked cost after something was read.
 
-        Had the scaling been decided by what was read, then in other outcomes there may be none:
+        Had a scaling been decided by what was read, then in other outcomes there may be none:
         counting the whole cost for that only when there is one would be biased. What counts then
-        is its difference from the plain cost.
+        is what the scaling changed.
         """
-        cost = self._cost(node, visit.mark or 0, visit)
-        cost.coefficient = np.full_like(visit.cotangent, visit.sign)
-        rest, when = visit.cotangent - cost.coefficient, visit.scaled
-        later = Cost(node, visit.value, rest, when, when, cost, visit.by_tensor)
-        self.parts.costs.append(later)
-        return cost
+        coefficients = [visit.cotangent, *(c for _, c in later)]
+        visit.cotangent = coefficients[-1]
+        rests = [
+            Cost(node, visit.value, new - old, when, when, None, visit.by_tensor)
+            for (when, _), new, old in zip(later, coefficients, coefficients[1:], strict=False)
+        ]
+        self.parts.costs.extend(rests)
+        return rests
 
     def _hand_on(self, key: Key, carrying: tuple[bool, ...], visit: _Visit) -> None:
         """Hand a linear node's cotangent on to its operands."""
-        node, values = key[0], key[0].more.inputs
-        assert values is not None
+        node = key[0]
         if node.name == "cost":
             _take_off_list(node)
-        common = visit.through(node, carrying)
         found: list[Any] = [None] * len(carrying)
-        for number, g in enumerate(_cotangents(node, carrying, visit.cotangent)):
-            if g is not None:
-                here = _operand(common, node, number, g)
-                found[number] = self._place(node.parents[number], carrying[number], here, node)
+        for number, operand in enumerate(self._operands(node, carrying, visit)):
+            if operand is not None:
+                found[number] = self._place(node, number, carrying[number], operand)
         self.parts.linear.append((key, found))
 
-    def _place(self, parent: Node | None, carries: bool, visit: _Visit, node: Node) -> Any:
+    def _operands(
+        self, node: Node, carrying: Sequence[bool], visit: _Visit
+    ) -> Iterator[_Visit | None]:
+        """Yield the visit of each operand; None where no cotangent goes."""
+        mark = node.order if node.name == "cost" and visit.mark is None else visit.mark
+        now = _cotangents(node, carrying, visit.cotangent)
+        unmarked = visit.earlier if visit.mark is None else []
+        earlier = [(when, _cotangents(node, carrying, g)) for when, g in unmarked]
+        by_tensor = visit.by_tensor or (mark is None and _by_tensor(node, carrying))
+        for number, g in enumerate(now):
+            if g is None:
+                yield None
+                continue
+            value = node.more.inputs[number]  # type: ignore[index]
+            sign = visit.sign * _sign(node, number)
+            before = [(when, _fitted(gs[number], value)) for when, gs in earlier]
+            if mark is None and (_scales(node) or np.shape(g) != np.shape(value)):
+                plain = np.full(np.shape(value), float(sign))
+                before = self._reads.without(before, node.order, plain)
+            yield _Visit(value, _fitted(g, value), mark, before, by_tensor, sign, node.order)
+
+    def _place(self, node: Node, number: int, carries: bool, visit: _Visit) -> Any:
         """Put an operand where it belongs, and return its cost, its key, or None."""
+        parent = node.parents[number]
         if not carries:
             if parent is not None:
                 self.parts.coefficients.append((parent, visit.cotangent))
             return None
-        if node.name == "cost" and _read_between(node.order, visit.scaled):
-            return self._split(parent, visit)
+        rests: list[Cost] = []
+        if node.name == "cost" and visit.mark == node.order:
+            at = self._reads.stretch(node.order)
+            later = [(w, c) for w, c in visit.earlier if self._reads.stretch(w) > at]
+            rests = self._split(parent, visit, later) if later else []
+        found: Any = parent, visit.mark
         if parent is None:
-            return self._cost(None, node.order, visit)
-        self._reach((parent, visit.mark), visit, node.order)
-        return parent, visit.mark
+            found = self._cost(None, node.order, visit)
+        else:
+            self._reach((parent, visit.mark), visit)
+        for rest in rests:
+            rest.rest_of = found
+        return found
 
-    def _reach(self, key: Key, visit: _Visit, order: int) -> None:
+    def _reach(self, key: Key, visit: _Visit) -> None:
         if key in self._visits:
-            self._visits[key].add(visit, order)
+            self._visits[key] = self._reads.joined(self._visits[key], visit)
         else:
             self._visit(key, visit)
 
@@ -223,40 +283,25 @@ def take_apart(node: Node | None, value: Any, weight: Any) -> Costs:
     return _Opening(node, value, weight).parts
 
 
-def _weighting(weight: Any) -> int:
-    """Return the order of the weights that backward was called with: -1 if they are 1."""
-    return -1 if np.all(np.equal(weight, 1)) else next(order)
-
-
-def _read_between(mark: int, scaled: int) -> bool:
-    """Tell whether anything was read after a mark and before a scaling."""
-    if scaled <= mark:
-        return False
-    runs = [r for run in current_run().chain for r in (run, *run.closed)]
-    return any(mark < e.order < scaled for run in runs for e in run.escapes)
-
-
 def _take_off_list(node: Node) -> None:
     """Note that a backward reached a marked cost."""
     for run in node.runs:
         run.marks.pop(node, None)
 
 
-def _operand(common: _Visit, node: Node, number: int, g: Any) -> _Visit:
-    """Return the visit of one operand."""
-    assert node.op is not None
-    assert node.more.inputs is not None
-    value = node.more.inputs[number]
-    visit = copy.copy(common)
-    visit.value, visit.cotangent = value, _fitted(g, value)
-    visit.sign *= _sign(node.op, number)
-    if np.shape(g) != np.shape(value) and common.mark is None:
-        visit.scaled = max(visit.scaled, node.order)  # repeated, and so counted several times
-    return visit
+def _scales(node: Node) -> bool:
+    return node.op is not None and node.op.linear is not Linear.MOVES
 
 
-def _sign(op: Op, number: int) -> int:
-    return -1 if op.name == "negative" or (op.name == "subtract" and number == 1) else 1
+def _by_tensor(node: Node, carrying: Sequence[bool]) -> bool:
+    return any(
+        p is not None and p.flags & REQUIRES and not carries
+        for p, carries in zip(node.parents, carrying, strict=True)
+    )
+
+
+def _sign(node: Node, number: int) -> int:
+    return -1 if node.name == "negative" or (node.name == "subtract" and number == 1) else 1
 
 
 def _cotangents(node: Node, carrying: Sequence[bool], g: Any) -> Sequence[Any]:

@@ -148,6 +148,8 @@ class _Builder:
         self._decided = decided
         self._rewired = [Rewiring(group.cut) for group in decided.groups]
         self._boxes: dict[Cost, Tensor] = {}
+        self._clones: dict[Key, Node] = {}
+        self._results: dict[Key, Tensor] = {}
 
     def loss(self, loss: Tensor) -> Tensor:
         """Put the boxed costs together as the loss was, so that coefficients keep their slopes."""
@@ -159,7 +161,7 @@ class _Builder:
             return self._boxes[parts.costs[0]]
         if self._decided.enumerated:
             return self._recomputed()
-        clones: dict[Key, Node] = {}
+        clones = self._clones
         for key, operands in reversed(parts.linear):
             clones[key] = self._joined(key[0], operands, clones)
         return Tensor(loss._data, clones[parts.linear[0][0]])
@@ -182,7 +184,7 @@ class _Builder:
     def _recomputed(self) -> Tensor:
         """Put the costs together again with the values that enumeration gave them."""
         linear = self._decided.parts.linear
-        results: dict[Key, Tensor] = {}
+        results = self._results
         for key, operands in reversed(linear):
             node = key[0]
             assert node.op is not None
@@ -211,8 +213,16 @@ class _Builder:
                 if cost.by_tensor:
                     refuse_scaled_mark()
                 weight = Tensor(np.asarray(cost.coefficient, dtype=box.dtype))
-                terms.append(((box - self._boxes[cost.rest_of]) * weight).sum())
+                terms.append(((box - self._plain(cost)) * weight).sum())
         return terms
+
+    def _plain(self, rest: Cost) -> Tensor:
+        """Return the marked cost that a rest belongs to, with its own boxes."""
+        if isinstance(rest.rest_of, Cost):
+            return self._boxes[rest.rest_of]
+        if rest.rest_of in self._results:
+            return self._results[rest.rest_of]
+        return Tensor(np.asarray(rest.value), self._clones[rest.rest_of])
 
     def _cost(self, index: int, rewiring: Rewiring) -> Tensor:
         cost, factor = self._decided.parts.costs[index], self._decided.factors[index]

@@ -80,7 +80,7 @@ def cost(x: Any) -> Tensor:
         node = _random(result)
     node.flags, node.runs = node.flags | ROUTED, merge((run, *node.runs))
     node.notes().inputs = (t._data,)
-    run.marks[node] = place_of_caller()
+    run.marks[node], run.marked = place_of_caller(), True
     run.add_draw()
     return Tensor(t._data, node)
 

@@ -31,9 +31,9 @@ class Fault:
 FAULTS = (
     Fault("costs: a weight without its coefficient", costs.Cost.terms.fget,
           "return self.coefficient * self.value", "return self.value"),
-    Fault("costs: a cost that is reached twice counts once", costs._Visit.add,
-          "self.cotangent = self.cotangent + other.cotangent",
-          "self.cotangent = other.cotangent"),
+    Fault("costs: a cost that is reached twice counts once", costs._Reads.joined,
+          "older.value, newer.cotangent + older.cotangent,",
+          "older.value, older.cotangent,"),
     Fault("provenance: no_grad forgets the draws", _noise_facts._hold,
           "result.parents, notes.inputs, result.saved = tuple(held), None, ()",
           "result.parents, notes.inputs, result.saved = (), None, ()"),

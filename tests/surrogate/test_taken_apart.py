@@ -66,6 +66,13 @@ def dropped_in_one_branch(rng, a, b):
     return -total * 0.0 if coin(rng, b) else -total
 
 
+def scaled_twice(rng, a, b):
+    x = coin(rng, b)
+    rewards = [scg.cost((x + 1.0) * a), scg.cost(scg.exp(b))]
+    total = scg.stack([*rewards, -0.3 * a]).mean()
+    return 1.1 * total if x else total
+
+
 def a_second_mark(rng, a, b):
     total, k = 0.0, coin(rng, a)
     for _ in range(2):
@@ -158,8 +165,8 @@ def drawn_under_no_grad(rng, a, b):
 
 PROGRAMS = [
     one_axis, reversed_and_shifted, every_second, transposed, reward_to_go,
-    mean_of_a_random_number, scaled_in_one_branch, dropped_in_one_branch, a_second_mark,
-    two_episodes, unmarked_in_episodes, made_before_an_episode, copies_of_a_world,
+    mean_of_a_random_number, scaled_in_one_branch, dropped_in_one_branch, scaled_twice,
+    a_second_mark, two_episodes, unmarked_in_episodes, made_before_an_episode, copies_of_a_world,
     a_world_that_remembers, coefficients, baselines, leave_one_out, two_routes,
     drawn_under_no_grad,
 ]  # fmt: skip
