@@ -105,7 +105,7 @@ def _note_passages(
 
 def _passages(
     op: Op, result: NoisyNode, facts: list[int], nodes: Sequence[Node | None], statics: Any
-) -> tuple[int, ...]:
+) -> tuple[Passage, ...]:
     smooth = op.smoothness(len(nodes), statics)
     safe = _safe(op, facts) if facts else (True,) * len(nodes)
     crossed = {

@@ -20,6 +20,7 @@ from scg._typing import DType, Shape
 
 if TYPE_CHECKING:
     from scg._op import Op
+    from scg._smoothness import Passage
 
 __all__ = [
     "DrawNode", "Leaf", "Node", "NoisyNode", "grad_enabled", "no_grad", "place_of_caller",
@@ -83,7 +84,7 @@ class Notes:
     __slots__ = ("classes", "constants", "inputs", "shapes", "tags")
 
     def __init__(self) -> None:
-        self.classes: tuple[int, ...] | None = None
+        self.classes: tuple[Passage, ...] | None = None
         self.constants: tuple[Any, ...] | None = None
         self.inputs: tuple[Any, ...] | None = None
         self.shapes: tuple[Shape, ...] | None = None
