@@ -157,7 +157,7 @@ class _Opening:
 
     def _hand_on(self, key: Key, carrying: tuple[bool, ...], visit: _Visit) -> None:
         """Hand a linear node's cotangent on to its operands."""
-        node, op, values = key[0], key[0].op, key[0].more.inputs
+        node, op, values = key[0], key[0].op, key[0].inputs
         assert op is not None
         assert values is not None
         mark, scaled = visit.mark, visit.scaled
@@ -241,7 +241,7 @@ def _operands(node: Node) -> tuple[bool, ...] | None:
     Without the operands' values, or with randomness in more than one factor, it is.
     """
     op = node.op
-    if op is None or node.more.inputs is None or op.linear is Linear.NOT or node.saved is None:
+    if op is None or node.inputs is None or op.linear is Linear.NOT or node.saved is None:
         return None
     if any(c is not Passage.SMOOTH for c in node.more.classes or ()):
         return None

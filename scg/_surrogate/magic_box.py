@@ -50,10 +50,12 @@ def expectation_plan(
     check_order(loss)
     if loss._node is not None and check_boxed(loss._node):
         return value_plan(loss, weight)
-    decided = analyse(loss, _array(weight), targets)
+    decided = analyse(loss, _array(weight), targets, traced=traced)
     tags = stopped_tags(loss) if decided is None else decided.tags | stopped_tags(loss)
     if decided is None or decided.plain:
-        return Plan(value_plan(loss, weight).passes, tags | order_tags(loss) if traced else tags)
+        tags = tags | order_tags(loss) if traced else tags
+        keep = () if decided is None else decided.read
+        return Plan(value_plan(loss, weight).passes, tags, keep)
     if not traced and not decided.enumerated:
         return first_order(decided)
     with recording(True):
@@ -170,13 +172,13 @@ class _Builder:
         for key, operands in reversed(linear):
             node = key[0]
             assert node.op is not None
-            assert node.more.inputs is not None
+            assert node.inputs is not None
             tensors = tuple(
                 self._boxes[found] if isinstance(found, Cost)
                 else results[found] if found is not None
                 else Tensor(np.asarray(value), parent)
                 for parent, value, found in zip(
-                    node.parents, node.more.inputs, operands, strict=True
+                    node.parents, node.inputs, operands, strict=True
                 )
             )  # fmt: skip
             again = node.op.name != "cost"  # a mark has done its work

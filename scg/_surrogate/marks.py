@@ -79,7 +79,7 @@ def cost(x: Any) -> Tensor:
     if not isinstance(node, NoisyNode) or not node.parents:  # a number, or a fixed draw
         node = _random(result)
     node.flags, node.runs = node.flags | ROUTED, merge((run, *node.runs))
-    node.notes().inputs = (t._data,)
+    node.inputs = (t._data,)
     run.marks[node] = place_of_caller()
     run.add_draw()
     return Tensor(t._data, node)
