@@ -67,7 +67,7 @@ def note_origin(result: NoisyNode, nodes: Sequence[Node | None]) -> None:
             continue
         if result.draw is None:
             result.draw = node.draw
-        if node.runs is not runs and node.runs:
+        if node.runs and node.runs is not runs:
             runs = merge((*runs, *node.runs)) if runs else node.runs
     result.runs = runs
 
@@ -105,7 +105,7 @@ def _note_passages(
 
 def _passages(
     op: Op, result: NoisyNode, facts: list[int], nodes: Sequence[Node | None], statics: Any
-) -> tuple[int, ...]:
+) -> tuple[Passage, ...]:
     smooth = op.smoothness(len(nodes), statics)
     safe = _safe(op, facts) if facts else (True,) * len(nodes)
     crossed = {
@@ -180,7 +180,7 @@ def keep_for_routing(
         if result.parents != tuple(nodes):
             result.runs = (PAST, *(r for r in result.runs if not r.updated))
     if op.linear is not Linear.NOT:
-        result.notes().inputs = tuple(arrays)
+        result.inputs = tuple(arrays)
         if not result.flags & REQUIRES:
             result.saved = op._residuals(None, arrays)
 
@@ -198,10 +198,9 @@ def _hold(result: NoisyNode, tracked: Sequence[Node]) -> None:
         sources = node.parents if node.flags & HELD else (node,)
         held.update((n, None) for n in sources if n is not None and not _is_past(n))
     result.flags |= HELD | ROUTED
-    notes = result.notes()
-    result.parents, notes.inputs, result.saved = tuple(held), None, ()
+    result.parents, result.inputs, result.saved = tuple(held), None, ()
     lost = Passage.OPAQUE if result.flags & NOISE else Passage.DETACHED
-    notes.classes = (lost,) * len(held)
+    result.notes().classes = (lost,) * len(held)
 
 
 def _note_handmade(result: NoisyNode, nodes: Sequence[Node | None]) -> None:

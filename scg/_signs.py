@@ -43,10 +43,11 @@ def note_sign(
     if isinstance(op.sign, int):
         result.flags |= _of_empty(op.sign, nodes)
         return
-    result.notes().constants = tuple([
-        None if n is not None and n.flags & NOISE else a
-        for a, n in zip(arrays, nodes, strict=True)
-    ])  # fmt: skip
+    constants = list(arrays)
+    for place, node in enumerate(nodes):
+        if node is not None and node.flags & NOISE:
+            constants[place] = None
+    result.constants = tuple(constants)
     result.flags |= UNSIGNED
     if len(result.parents) != len(nodes):
         _settle(result, nodes)  # its parents are not kept, so now or never
@@ -71,14 +72,14 @@ def facts_of(value: Any, node: Node | None) -> int:
 def _settle(node: Any, parents: Sequence[Node | None]) -> None:
     """Work out the sign of a node whose parents' signs are known."""
     op, known = node.op, []
-    for value, parent in zip(node.more.constants, parents, strict=True):
+    for value, parent in zip(node.constants, parents, strict=True):
         noisy = parent is not None and parent.flags & NOISE
         known.append(facts_of(None, parent) if noisy else _of_values(value))
     kept = _FACTS if op.name in _MOVING else _SIGNS
     same = len(parents) == 2 and parents[0] is parents[1]
     sign = op.sign(same, *[k & kept for k in known])
     node.flags = node.flags & ~UNSIGNED | _of_empty(sign, parents)
-    node.more.constants = None
+    node.constants = None
 
 
 def _of_empty(sign: int, nodes: Sequence[Node | None]) -> int:

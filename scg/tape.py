@@ -20,6 +20,7 @@ from scg._typing import DType, Shape
 
 if TYPE_CHECKING:
     from scg._op import Op
+    from scg._smoothness import Passage
 
 __all__ = [
     "DrawNode", "Leaf", "Node", "NoisyNode", "grad_enabled", "no_grad", "place_of_caller",
@@ -70,22 +71,16 @@ class Notes:
     classes : tuple of Passage, or None
         How the node depends on each input, given the noise and the signs there were; None:
         smoothly.
-    constants : tuple of array or None
-        The operands without noise, from whose signs that of the node will be worked out.
-    inputs : tuple of array, or None
-        The operands of a linear op: the values of the costs that a loss is taken apart into.
     shapes : tuple of Shape
         Of the operands, constants too.
     tags : frozenset of Tag
         What is known of it as a gradient.
     """
 
-    __slots__ = ("classes", "constants", "inputs", "shapes", "tags")
+    __slots__ = ("classes", "shapes", "tags")
 
     def __init__(self) -> None:
-        self.classes: tuple[int, ...] | None = None
-        self.constants: tuple[Any, ...] | None = None
-        self.inputs: tuple[Any, ...] | None = None
+        self.classes: tuple[Passage, ...] | None = None
         self.shapes: tuple[Shape, ...] | None = None
         self.tags: frozenset[Any] = frozenset()
 
@@ -121,7 +116,9 @@ class Node:
 
     version = 0  # only leaves change
     # Only noisy nodes have these.
+    constants: tuple[Any, ...] | None = None
     draw: Draw | None = None
+    inputs: tuple[Any, ...] | None = None
     runs: tuple[Run, ...] = ()
     more: Notes = NO_NOTES
 
@@ -173,23 +170,27 @@ class NoisyNode(Node):
 
     Attributes
     ----------
+    constants : tuple of array or None
+        The operands without noise, from whose signs that of the node will be worked out.
     draw : Draw
         One of the draws upstream, to name in an error.
+    inputs : tuple of array, or None
+        The operands of a linear op: the values of the costs that a loss is taken apart into.
     runs : tuple of Run
         The runs whose draws with trainable parameters are upstream.
     more : Notes
         What few nodes need; written through `notes()`.
     """
 
-    __slots__ = ("draw", "more", "runs")
+    __slots__ = ("constants", "draw", "inputs", "more", "runs")
 
     def __init__(
         self, op: Op | None, parents: tuple[Node | None, ...], saved: tuple[Any, ...] | None,
         statics: Mapping[str, Any], flags: int, stamp: int, shape: Shape, dtype: DType,
         frame: FrameType,
     ) -> None:  # fmt: skip
-        super().__init__(op, parents, saved, statics, flags, stamp, shape, dtype, frame)
-        self.draw = None
+        Node.__init__(self, op, parents, saved, statics, flags, stamp, shape, dtype, frame)
+        self.constants = self.inputs = self.draw = None
         self.runs = ()
         self.more = NO_NOTES
 

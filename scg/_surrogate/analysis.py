@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from scg._axes import AxisMap
+from scg._axes import AxisMap, elementwise
 from scg._reads import passage_of_read
 from scg._run import Escape
 from scg._smoothness import Passage
 from scg._surrogate.costs import NEVER, Cost
 from scg._surrogate.reach import (
+    Cause,
     Reach,
-    Way,
     compose_axes,
     identity_axes,
     mixed_axes,
@@ -32,15 +32,6 @@ from scg.site import Site
 from scg.tape import HELD, ROUTED, TRAINABLE, DrawNode, Leaf, Node, recording
 
 __all__ = ["Analysis", "Cause", "Route"]
-
-
-@dataclass(slots=True)
-class Cause:
-    """Why a path does not pass derivatives on: the operation, or the raw read."""
-
-    passage: Passage
-    node: Node
-    escape: Escape | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -120,45 +111,42 @@ class Analysis:
         self.routes: dict[Node, Route] = {}
         self.refusals = refusals(self)
         self._reach: dict[Node, Reach] = {}
-        self._cause: dict[Node, Cause] = {}
-        # The costs that a node reaches along edges, those of them without a detach on the way, and
-        # those through something read raw.
-        self._data: dict[Node, int] = {}
-        self._direct: dict[Node, int] = {}
-        self._control: dict[Node, int] = {}
-        self._escape: dict[Node, Escape] = {}
         self._heap: list[tuple[int, Node]] = []
         for index, cost in enumerate(costs):
             if cost.node is not None:
-                way = (Passage.SMOOTH, identity_axes(len(cost.node.shape)))
-                self._push(cost.node, way, 1 << index, None)
-                for kind in (self._data, self._direct):
-                    kind[cost.node] = kind.get(cost.node, 0) | 1 << index
+                self._start(cost.node, 1 << index)
         self._read(escapes)
-        while self._heap:
-            _, node = heapq.heappop(self._heap)
-            self._visit(node, self._reach.pop(node))
+        with recording(True):  # of the log-probabilities
+            while self._heap:
+                _, node = heapq.heappop(self._heap)
+                self._visit(node, self._reach.pop(node))
+
+    def _start(self, node: Node, cost: int) -> None:
+        reach = self._at(node)
+        reach.add((Passage.SMOOTH, identity_axes(len(node.shape))), cost)
+        reach.data |= cost
+        reach.direct |= cost
 
     def _read(self, escapes: Sequence[tuple[Escape, int]]) -> None:
         for escape, costs in escapes:
+            if not costs:
+                continue
             passage, node = passage_of_read(escape), escape.node
-            way = (passage, mixed_axes(len(node.shape)))
-            self._push(node, way, costs, Cause(Passage.READ, node, escape))
-            self._control[node] = self._control.get(node, 0) | costs
-            self._escape.setdefault(node, escape)
+            reach = self._at(node)
+            reach.add((passage, mixed_axes(len(node.shape))), costs)
+            reach.blame(Cause(Passage.READ, node, escape))
+            reach.control |= costs
+            reach.escape = reach.escape or escape
 
-    def _push(self, node: Node, way: Way, costs: int, cause: Cause | None) -> None:
-        if not costs:
-            return
+    def _at(self, node: Node) -> Reach:
+        """Return what a node reaches as far as known, and see to it that it will be visited."""
         reach = self._reach.get(node)
-        if reach is None:
-            reach = self._reach[node] = Reach()
-            heapq.heappush(self._heap, (-node.order, node))
-        reach.add(way, costs)
-        if cause is not None:
-            known = self._cause.get(node)
-            if known is None or cause.passage > known.passage:
-                self._cause[node] = cause
+        return self._await(node, Reach()) if reach is None else reach
+
+    def _await(self, node: Node, reach: Reach) -> Reach:
+        self._reach[node] = reach
+        heapq.heappush(self._heap, (-node.order, node))
+        return reach
 
     # --- nodes -----------------------------------------------------------------------------
 
@@ -179,54 +167,52 @@ class Analysis:
         if not node.parents:
             self._at_end(node, reach)
             return
-        classes = node.more.classes
+        straight = node.more.classes is None and _keeps_axes(node)
+        shape, given = node.shape, False
         for number, parent in enumerate(node.parents):
             if parent is None:
                 continue
-            step = Passage.SMOOTH if classes is None else classes[number]
-            for (passage, axes), costs in reach.items():
-                worst = _after(passage, Passage(step))
-                if worst <= Passage.FLAT and _settled(parent):
-                    continue
-                way = (worst, self._axes(node, number, parent, axes))
-                new = step > Passage.FLAT and worst == step
-                cause = Cause(Passage(step), node) if new else self._cause.get(node)
-                self._push(parent, way, costs, cause if worst > Passage.FLAT else None)
-                self._follow(node, parent, costs)
+            if not straight or parent.shape != shape:
+                self._step(node, reach, number, parent)
+            elif not _settled(parent) or reach.worst > Passage.FLAT:
+                given = self._hand_over(parent, reach, given) or given
 
-    def _follow(self, node: Node, onward: Node, costs: int) -> None:
-        """Hand on how costs are reached: along edges, or through what was read."""
-        for kind in (self._data, self._direct, self._control):
-            if kind is self._direct and node.name == "detach":
+    def _hand_over(self, parent: Node, reach: Reach, given: bool) -> bool:
+        """Let an operand reach the same in the same way; tell whether it got that very object."""
+        known = self._reach.get(parent)
+        if known is None:
+            self._await(parent, reach.copied() if given else reach)
+        elif known is not reach:
+            known.join(reach)
+        return known is None
+
+    def _step(self, node: Node, reach: Reach, number: int, parent: Node) -> None:
+        """Let an operand reach what one step leads to."""
+        classes = node.more.classes
+        step = Passage.SMOOTH if classes is None else classes[number]
+        for (passage, axes), costs in reach.items():
+            worst = _after(passage, step)
+            if worst <= Passage.FLAT and _settled(parent):
                 continue
-            here = kind.get(node, 0) & costs
-            if here:
-                kind[onward] = kind.get(onward, 0) | here
-        if node in self._escape:
-            self._escape.setdefault(onward, self._escape[node])
-
-    def _axes(self, node: Node, number: int, parent: Node, outer: AxisMap) -> AxisMap:
-        if not any(outer) or node.flags & HELD or node.op is None:
-            return mixed_axes(len(parent.shape))
-        maps = node.op.axes(node.shapes, node.shape, **node.statics)
-        return compose_axes(maps[number], outer)
+            onward = self._at(parent)
+            onward.add((worst, _axes_of(node, number, parent, axes)), costs)
+            if worst > Passage.FLAT:
+                onward.blame(Cause(step, node) if worst == step else reach.cause)
+            onward.follow(reach, costs, detached=node.name == "detach")
 
     def _at_end(self, node: Node, reach: Reach) -> None:
         """Note a value whose dependence on parameters was not recorded."""
-        if not node.flags & TRAINABLE:
-            return
-        worst = max(passage for passage, _ in reach)
-        if worst > Passage.DETACHED:
-            self.refusals.of_parameter(node, worst, self._cause.get(node), reach)
+        if node.flags & TRAINABLE and reach.worst > Passage.DETACHED:
+            self.refusals.of_parameter(node, reach.worst, reach.cause, reach)
 
     def _at_parameter(self, node: Node, reach: Reach) -> None:
         if self.targets is not None and node not in self.targets:
             return
-        worst = max(passage for passage, _ in reach)
+        worst = reach.worst
         if worst > Passage.DETACHED:
-            self.refusals.of_parameter(node, worst, self._cause.get(node), reach)
+            self.refusals.of_parameter(node, worst, reach.cause, reach)
         elif worst is Passage.DETACHED:
-            self.refusals.detached(self._cause.get(node))
+            self.refusals.detached(reach.cause)
 
     # --- draws -----------------------------------------------------------------------------
 
@@ -236,17 +222,20 @@ class Analysis:
         route = self.routes[node] = Route(node)
         differentiable = self._differentiable(route.site)
         scored = Reach()
-        for (passage, axes), costs in reach.items():
-            if differentiable and passage <= Passage.KINK:
+        for way, costs in reach.items():
+            if differentiable and way[0] <= Passage.KINK:
                 route.open |= costs
                 for parent in node.parents:
                     if parent is not None:
-                        self._push(parent, (passage, axes), costs, None)
-                        self._follow(node, parent, costs)
+                        onward = self._at(parent)
+                        onward.add(way, costs)
+                        onward.follow(reach, costs)
             else:
-                scored.add((passage, axes), costs)
-        route.read, route.escape = self._control.get(node, 0), self._escape.get(node)
+                scored.add(way, costs)
+        route.read, route.escape = reach.control, reach.escape
         if scored:
+            scored.blame(reach.cause)
+            scored.follow(reach, -1)
             self._cut(route, scored, differentiable)
 
     def _differentiable(self, site: Site) -> bool:
@@ -254,22 +243,20 @@ class Analysis:
 
     def _cut(self, route: Route, scored: Reach, differentiable: bool) -> None:
         """Score a draw for the costs that cannot be differentiated through it."""
-        route.cause = self._cause.get(route.node)
+        route.cause = scored.cause
         self.refusals.of_draw(route, scored)
-        with recording(True):
-            log_prob = self.refusals.log_prob(route)
-        route.log_prob = log_prob
-        data = self._data.get(route.node, 0)
-        route.widened = scored.costs & route.read & ~data
-        route.detached = scored.costs & data & ~self._direct.get(route.node, 0) & ~route.read
+        log_prob = route.log_prob = self.refusals.log_prob(route)
+        route.widened = scored.costs & route.read & ~scored.data
+        route.detached = scored.costs & scored.data & ~scored.direct & ~route.read
         for (passage, axes), costs in scored.items():
             kept = axes[: log_prob.ndim]
             route.scored[kept] = route.scored.get(kept, 0) | costs
             if passage is Passage.READ and differentiable:
                 route.widened |= costs
             if log_prob._node is not None:
-                self._push(log_prob._node, (Passage.SMOOTH, kept), costs, None)
-                self._follow(route.node, log_prob._node, costs)
+                onward = self._at(log_prob._node)
+                onward.add((Passage.SMOOTH, kept), costs)
+                onward.follow(scored, costs)
         self._moved_support(route, scored.costs)
         self.refusals.at_end(route)
 
@@ -279,13 +266,29 @@ class Analysis:
         for name in getattr(distribution, "moves_support", ()):
             node = distribution.parameters[name]._node
             if node is not None:
-                way = (Passage.SUPPORT, mixed_axes(len(node.shape)))
-                self._push(node, way, costs, Cause(Passage.SUPPORT, route.node))
+                reach = self._at(node)
+                reach.add((Passage.SUPPORT, mixed_axes(len(node.shape))), costs)
+                reach.blame(Cause(Passage.SUPPORT, route.node))
 
 
 def _is_unmarked(cost: Cost) -> bool:
     """Tell whether a cost depends on all that is read; the 0 a sum begins with weighs nothing."""
     return cost.time == NEVER and (cost.node is not None or bool(np.any(cost.value)))
+
+
+def _axes_of(node: Node, number: int, parent: Node, outer: AxisMap) -> AxisMap:
+    """Return how the axes of an operand map to those of a cost."""
+    if not any(outer) or node.flags & HELD or node.op is None:
+        return mixed_axes(len(parent.shape))
+    if parent.shape == node.shape and _keeps_axes(node):
+        return outer
+    maps = node.op.axes(node.shapes, node.shape, **node.statics)
+    return compose_axes(maps[number], outer)
+
+
+def _keeps_axes(node: Node) -> bool:
+    """Tell whether an operand of the same shape has the same axes."""
+    return node.op is not None and node.op.axes is elementwise
 
 
 def _after(passage: Passage, step: Passage) -> Passage:

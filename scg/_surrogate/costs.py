@@ -218,9 +218,20 @@ class _Opening:
 
     def _hand_on(self, key: Key, carrying: tuple[bool, ...], visit: _Visit) -> None:
         """Hand a linear node's cotangent on to its operands."""
+<<<<<<< HEAD
         node = key[0]
         if node.name == "cost":
             _take_off_list(node)
+=======
+        node, op, values = key[0], key[0].op, key[0].inputs
+        assert op is not None
+        assert values is not None
+        mark, scaled = visit.mark, visit.scaled
+        if op.name == "cost":
+            mark = _reach_mark(node, mark)
+        elif op.linear is not Linear.MOVES:
+            scaled = max(scaled, node.order)
+>>>>>>> c28a5e10ebba7e8df1cf18c1a5a70c660045ac37
         found: list[Any] = [None] * len(carrying)
         for number, operand in enumerate(self._operands(node, carrying, visit)):
             if operand is not None:
@@ -325,7 +336,7 @@ def _operands(node: Node) -> tuple[bool, ...] | None:
     Without the operands' values, or with randomness in more than one factor, it is.
     """
     op = node.op
-    if op is None or node.more.inputs is None or op.linear is Linear.NOT or node.saved is None:
+    if op is None or node.inputs is None or op.linear is Linear.NOT or node.saved is None:
         return None
     if any(c is not Passage.SMOOTH for c in node.more.classes or ()):
         return None

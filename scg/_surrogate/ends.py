@@ -1,4 +1,4 @@
-"""Parameters at the end of their range, where outcomes are left out whose probability has a slope."""
+"""Parameters at an end of their range, where outcomes are left out whose probability moves."""
 
 from __future__ import annotations
 

@@ -50,13 +50,19 @@ def expectation_plan(
     check_order(loss)
     if loss._node is not None and check_boxed(loss._node):
         return value_plan(loss, weight)
-    decided = analyse(loss, _array(weight), targets)
+    decided = analyse(loss, _array(weight), targets, traced=traced)
     tags = stopped_tags(loss) if decided is None else decided.tags | stopped_tags(loss)
     if decided is None or decided.plain:
+<<<<<<< HEAD
         if not traced:
             return Plan(value_plan(loss, weight).passes, tags)
         kept = _without_scores(loss) if decided is not None and decided.reads else loss
         return Plan(value_plan(kept, weight).passes, tags | order_tags(loss))
+=======
+        tags = tags | order_tags(loss) if traced else tags
+        keep = () if decided is None else decided.read
+        return Plan(value_plan(loss, weight).passes, tags, keep)
+>>>>>>> c28a5e10ebba7e8df1cf18c1a5a70c660045ac37
     if not traced and not decided.enumerated:
         return first_order(decided)
     with recording(True):
@@ -188,13 +194,13 @@ class _Builder:
         for key, operands in reversed(linear):
             node = key[0]
             assert node.op is not None
-            assert node.more.inputs is not None
+            assert node.inputs is not None
             tensors = tuple(
                 self._boxes[found] if isinstance(found, Cost)
                 else results[found] if found is not None
                 else Tensor(np.asarray(value), parent)
                 for parent, value, found in zip(
-                    node.parents, node.more.inputs, operands, strict=True
+                    node.parents, node.inputs, operands, strict=True
                 )
             )  # fmt: skip
             again = node.op.name != "cost"  # a mark has done its work

@@ -55,6 +55,8 @@ def _kept(shapes: Sequence[Shape], out: Shape, *, aligned: int | None, **_: Any)
     return maps
 
 
+_ASIDE = "in a dict"  # as the `info` of an environment, which need not have the aligned axis
+
 _EXTERNAL = Op("external", lambda *xs, aligned: xs, smooth=OPAQUE, axes=_kept)
 
 
@@ -72,8 +74,9 @@ def external(
         Its arguments.
     aligned : int, optional
         Along this axis, element i of every answer depends on element i of the arguments alone, as
-        in an environment of independent copies. Without it the call is also a raw read of its
-        arguments.
+        in an environment of independent copies. Entries of a dict, such as an environment's
+        `info`, may lack the axis and then depend on all elements. Which keys there are, and what
+        is not a number, is not followed. Without it the call is also a raw read of its arguments.
     world : object, optional
         Whose memory the call uses: answers depend on the arguments of earlier calls too. None is
         one world shared by all; `scg.stateless` is the promise that there is none.
@@ -90,7 +93,7 @@ def external(
     OptionError
         If the world cannot be remembered (a dict or a number).
     ShapeError
-        If an array in the answer does not have the aligned axis.
+        If a number or array in the answer, outside of dicts, does not have the aligned axis.
 
     Notes
     -----
@@ -167,11 +170,15 @@ def _node(
     return node
 
 
-def _tracked(answer: Any, state: NoisyNode, promises: dict[str, Any]) -> Any:
+def _tracked(answer: Any, state: NoisyNode, promises: dict[str, Any], where: str = "") -> Any:
+    """Return an answer with its numbers as tensors; `where` names the part of it, but in a dict."""
     if isinstance(answer, dict):
-        return {key: _tracked(value, state, promises) for key, value in answer.items()}
+        return {key: _tracked(value, state, promises, _ASIDE) for key, value in answer.items()}
     if isinstance(answer, list | tuple):
-        parts = [_tracked(value, state, promises) for value in answer]
+        parts = [
+            _tracked(value, state, promises, where if where == _ASIDE else f"{where}[{number}]")
+            for number, value in enumerate(answer)
+        ]
         return type(answer)(*parts) if hasattr(answer, "_fields") else type(answer)(parts)
     if not isinstance(answer, int | float | np.ndarray | np.generic | Tensor):
         return answer
@@ -179,9 +186,9 @@ def _tracked(answer: Any, state: NoisyNode, promises: dict[str, Any]) -> Any:
     if array.dtype.kind not in "biuf":
         return answer
     aligned = promises["aligned"]
-    if aligned is not None and array.ndim <= aligned:
+    if aligned is not None and array.ndim <= aligned and where != _ASIDE:
         raise ShapeError(
-            f"scg.external: aligned={aligned}, but an answer has shape {array.shape}; every answer "
-            "needs that axis, or leave `aligned` out"
+            f"scg.external: aligned={aligned}, but answer{where} has shape {array.shape}; every "
+            "answer outside of a dict needs that axis, or leave `aligned` out"
         )
     return Tensor(array, _node([state], state.flags, array.shape, array.dtype, promises))

@@ -8,20 +8,51 @@ are reached in the same way travel as one number.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from scg._axes import Along, AxisMap
+from scg._run import Escape
 from scg._smoothness import Passage
+from scg.tape import Node
 
-__all__ = ["Reach", "Way", "bits", "compose_axes", "identity_axes", "join_axes", "mixed_axes"]
+__all__ = [
+    "Cause", "Reach", "Way", "bits", "compose_axes", "identity_axes", "join_axes", "mixed_axes",
+]  # fmt: skip
 
 Way: TypeAlias = tuple[Passage, AxisMap]
 
 
-class Reach(dict[Way, int]):
-    """For each way, the costs reached by it; a cost stands under one way, the join of its paths."""
+@dataclass(slots=True)
+class Cause:
+    """Why a path does not pass derivatives on: the operation, or the raw read."""
 
-    __slots__ = ()
+    passage: Passage
+    node: Node
+    escape: Escape | None = None
+
+
+class Reach(dict[Way, int]):
+    """For each way, the costs reached by it; a cost stands under one way, the join of its paths.
+
+    Attributes
+    ----------
+    cause : Cause or None
+        The worst step, if a path has one that passes no derivative on.
+    data, direct, control : int
+        The costs reached along edges, those of them without a detach on the way, and those reached
+        through something that was read raw.
+    escape : Escape or None
+        Where it was read.
+    """
+
+    __slots__ = ("cause", "control", "data", "direct", "escape")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cause: Cause | None = None
+        self.data = self.direct = self.control = 0
+        self.escape: Escape | None = None
 
     def add(self, way: Way, costs: int) -> None:
         """Add paths to some costs."""
@@ -43,6 +74,40 @@ class Reach(dict[Way, int]):
             self[way] = left
         else:
             del self[way]
+
+    def blame(self, cause: Cause | None) -> None:
+        """Note a step that passes no derivative on, if it is worse than what is known."""
+        if cause is not None and (self.cause is None or cause.passage > self.cause.passage):
+            self.cause = cause
+
+    def follow(self, onward: Reach, costs: int, *, detached: bool = False) -> None:
+        """Take over from the next node how some costs are reached."""
+        self.data |= onward.data & costs
+        self.control |= onward.control & costs
+        if not detached:
+            self.direct |= onward.direct & costs
+        if self.escape is None:
+            self.escape = onward.escape
+
+    def join(self, onward: Reach) -> None:
+        """Add all the paths of the next node, to which a smooth step leads."""
+        for way, costs in onward.items():
+            self.add(way, costs)
+        self.blame(onward.cause)
+        self.follow(onward, -1)
+
+    def copied(self) -> Reach:
+        """Return another reach that will grow by itself."""
+        copy = Reach()
+        copy.update(self)
+        copy.blame(self.cause)
+        copy.follow(self, -1)
+        return copy
+
+    @property
+    def worst(self) -> Passage:
+        """The worst step of all ways."""
+        return max([passage for passage, _ in self])
 
     @property
     def costs(self) -> int:

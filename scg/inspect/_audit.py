@@ -164,6 +164,7 @@ def of_program(program: Program, runs: int, alpha: float) -> Audit:
         loss = program.call()
         once = of_loss(loss)
         program.enumerated = any("enumerate" in draw.routes for draw in once.draws)
+        program.scored = any({"score", "enumerate"} & set(draw.routes) for draw in once.draws)
         found = checks_of(program, refused=bool(once.refusals), runs=runs, alpha=alpha)
         return replace(once, checks=tuple(found))
 

@@ -11,7 +11,7 @@ import numpy as np
 from scg._run import episode, fresh_run
 from scg.errors import EscapeWarning, HandmadeSurrogateWarning, OptionError, ScgError
 from scg.inspect._exact import exact_expectation
-from scg.inspect._gradients import STEP, Estimates
+from scg.inspect._gradients import STEP, WIDE_STEP, Estimates
 from scg.inspect._jumps import asserted_continuity, missed_jumps
 from scg.inspect._program import Program
 from scg.inspect._records import Check
@@ -75,7 +75,7 @@ def _repeatable(program: Program) -> Check:
 
 def _by_runs(program: Program, runs: int, alpha: float, *, exact: bool) -> Sequence[Check]:
     """Return the checks that look at averages over runs; a failure ends the runs early."""
-    estimates = Estimates(program, runs, program.steps(STEP))
+    estimates = Estimates(program, runs, program.steps(WIDE_STEP if program.scored else STEP))
     samplers = Samplers()
     done, block = 0, FIRST_BLOCK
     found: list[Check] = []

@@ -16,7 +16,7 @@ from scg.inspect._records import Check
 
 __all__ = ["Estimates"]
 
-STEP = 0.05
+STEP, WIDE_STEP = 0.05, 0.2  # with common noise, and with noise of its own at every point
 ROUNDING = 1e-7
 DOMINATES = 0.5
 TRUNCATION = 1e-3  # relative; smaller biases are not looked for
@@ -34,7 +34,7 @@ class Estimates:
         Of the differences; 0 if the program is not defined around its parameters.
     gradients, scored, near, far : list of ndarray
         One entry for each run: the estimate, the one by scores alone, and the difference quotients
-        over one step and two to each side, with the same noise.
+        over one step and two to each side.
     """
 
     program: Program
@@ -54,17 +54,23 @@ class Estimates:
             self.scored.append(program.directions @ scored)
 
     def add_differences(self, run: int) -> None:
-        """Take in the difference quotients of a run."""
-        if self.step:
-            for kept, width in ((self.near, self.step), (self.far, 2 * self.step)):
-                kept.append(np.array([self._slope(run, v, width) for v in self.program.directions]))
+        """Take in the difference quotients of a run.
 
-    def _slope(self, run: int, direction: Array, width: float) -> float:
-        up, down = (
-            self.program.value(self.program.source(run), sign * width * direction)
-            for sign in (1.0, -1.0)
-        )
-        return (up - down) / (2 * width)
+        Where a loss jumps under common noise, it does so in few runs and by much, and averages
+        say nothing until many of these were seen. Then every point has noise of its own.
+        """
+        if self.step:
+            for kept, times in ((self.near, 1), (self.far, 2)):
+                kept.append(np.array([self._slope(run, v, times) for v in self.program.directions]))
+
+    def _slope(self, run: int, direction: Array, times: int) -> float:
+        up, down = (self._at(run, sign * times, direction) for sign in (1, -1))
+        return (up - down) / (2 * times * self.step)
+
+    def _at(self, run: int, steps: int, direction: Array) -> float:
+        program, point = self.program, steps % 5 - 1  # 1, 2, -2, -1 become 0, 1, 2, 3
+        source = program.fresh_source(run, point) if program.scored else program.source(run)
+        return program.value(source, steps * self.step * direction)
 
     # --- verdicts --------------------------------------------------------------------------------
 

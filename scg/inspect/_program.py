@@ -21,6 +21,7 @@ from scg.tape import no_grad
 __all__ = ["Program", "flat"]
 
 MOST_DIRECTIONS = 3
+_ELSEWHERE = 1 << 40  # no run has so large a number
 
 
 class Program:
@@ -43,6 +44,8 @@ class Program:
         Of all n parameter elements together: each by itself if they are few, else random signs.
     enumerated : bool
         Some draw stands for all its outcomes, so the loss is not a plain average over draws.
+    scored : bool
+        Some draw is scored, so the loss may jump in the parameters under one and the same noise.
     """
 
     def __init__(self, fn: Callable[..., Any], params: Sequence[Any], seed: int) -> None:
@@ -55,6 +58,7 @@ class Program:
         signs = np.random.default_rng(seed).choice([-1.0, 1.0], (MOST_DIRECTIONS, size))
         self.directions = np.eye(size) if self._single else signs
         self.enumerated = False
+        self.scored = False
 
     def call(self) -> Tensor:
         """Run the program once with whatever noise there is."""
@@ -66,6 +70,10 @@ class Program:
         with episode(fresh=True), using(source):
             fresh_run()
             yield self.call()
+
+    def fresh_source(self, run: int, point: int) -> CommonSource:
+        """Return noise that no other run and no other point has."""
+        return CommonSource(self.seed, _ELSEWHERE + 4 * run + point)
 
     def source(self, run: int, outcomes: list[Array] | None = None) -> CommonSource:
         """Return the noise of a run."""

@@ -1,4 +1,4 @@
-"""A parameter at the end of its range: outcomes never drawn whose probability moves."""
+"""A parameter at an end of its range: outcomes are never drawn, but their probability moves."""
 
 import numpy as np
 import pytest
