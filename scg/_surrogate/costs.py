@@ -218,20 +218,9 @@ class _Opening:
 
     def _hand_on(self, key: Key, carrying: tuple[bool, ...], visit: _Visit) -> None:
         """Hand a linear node's cotangent on to its operands."""
-<<<<<<< HEAD
         node = key[0]
         if node.name == "cost":
             _take_off_list(node)
-=======
-        node, op, values = key[0], key[0].op, key[0].inputs
-        assert op is not None
-        assert values is not None
-        mark, scaled = visit.mark, visit.scaled
-        if op.name == "cost":
-            mark = _reach_mark(node, mark)
-        elif op.linear is not Linear.MOVES:
-            scaled = max(scaled, node.order)
->>>>>>> c28a5e10ebba7e8df1cf18c1a5a70c660045ac37
         found: list[Any] = [None] * len(carrying)
         for number, operand in enumerate(self._operands(node, carrying, visit)):
             if operand is not None:
@@ -251,7 +240,7 @@ class _Opening:
             if g is None:
                 yield None
                 continue
-            value = node.more.inputs[number]  # type: ignore[index]
+            value = node.inputs[number]  # type: ignore[index]
             sign = visit.sign * _sign(node, number)
             before = [(when, _fitted(gs[number], value)) for when, gs in earlier]
             if mark is None and (_scales(node) or np.shape(g) != np.shape(value)):

@@ -53,16 +53,11 @@ def expectation_plan(
     decided = analyse(loss, _array(weight), targets, traced=traced)
     tags = stopped_tags(loss) if decided is None else decided.tags | stopped_tags(loss)
     if decided is None or decided.plain:
-<<<<<<< HEAD
-        if not traced:
-            return Plan(value_plan(loss, weight).passes, tags)
-        kept = _without_scores(loss) if decided is not None and decided.reads else loss
-        return Plan(value_plan(kept, weight).passes, tags | order_tags(loss))
-=======
-        tags = tags | order_tags(loss) if traced else tags
         keep = () if decided is None else decided.read
-        return Plan(value_plan(loss, weight).passes, tags, keep)
->>>>>>> c28a5e10ebba7e8df1cf18c1a5a70c660045ac37
+        if not traced:
+            return Plan(value_plan(loss, weight).passes, tags, keep)
+        kept = _without_scores(loss) if decided is not None and decided.reads else loss
+        return Plan(value_plan(kept, weight).passes, tags | order_tags(loss), keep)
     if not traced and not decided.enumerated:
         return first_order(decided)
     with recording(True):

@@ -79,13 +79,8 @@ def cost(x: Any) -> Tensor:
     if not isinstance(node, NoisyNode) or not node.parents:  # a number, or a fixed draw
         node = _random(result)
     node.flags, node.runs = node.flags | ROUTED, merge((run, *node.runs))
-<<<<<<< HEAD
-    node.notes().inputs = (t._data,)
-    run.marks[node], run.marked = place_of_caller(), True
-=======
     node.inputs = (t._data,)
-    run.marks[node] = place_of_caller()
->>>>>>> c28a5e10ebba7e8df1cf18c1a5a70c660045ac37
+    run.marks[node], run.marked = place_of_caller(), True
     run.add_draw()
     return Tensor(t._data, node)
 
