@@ -31,8 +31,9 @@ def cost(x: Any) -> Tensor:
     """Mark a cost at the moment it is made: it depends on nothing that Python reads later.
 
     An unmarked cost is weighted into every draw whose value was read before backward, because it
-    may have been chosen by it. A marked one counts for what was read up to the mark, and up to any
-    scaling or mean above it: this is what gives reward-to-go.
+    may have been chosen by it. A marked one counts for what was read up to the mark: this is what
+    gives reward-to-go. What a later scaling or mean changes of it counts for what was read up to
+    there, since it may have been decided by that: scale first, then mark.
 
     Parameters
     ----------
