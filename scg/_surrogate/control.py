@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from functools import cached_property
 
 from scg._run import Escape, current_run
 from scg._surrogate.costs import Cost, Costs
@@ -49,14 +50,21 @@ def reads(parts: Costs, *, random: bool) -> list[tuple[Escape, int]]:
 
 
 class _Later:
-    """Costs formed after a read, as a mask."""
+    """Costs formed after a read, as a mask; nothing is sorted unless something was read."""
 
     def __init__(self, costs: Sequence[Cost]) -> None:
+        self._costs = costs
+
+    @cached_property
+    def _table(self) -> tuple[list[float], list[int]]:
+        """The times of the costs, and for each the mask of those formed then or later."""
+        costs = self._costs
         ordered = sorted(range(len(costs)), key=lambda i: costs[i].time)
-        self._times = [costs[i].time for i in ordered]
-        self._masks = [0] * (len(costs) + 1)
+        masks = [0] * (len(costs) + 1)
         for place in range(len(ordered) - 1, -1, -1):
-            self._masks[place] = self._masks[place + 1] | 1 << ordered[place]
+            masks[place] = masks[place + 1] | 1 << ordered[place]
+        return [costs[i].time for i in ordered], masks
 
     def __call__(self, order: int) -> int:
-        return self._masks[bisect_left(self._times, order)]
+        times, masks = self._table
+        return masks[bisect_left(times, order)]

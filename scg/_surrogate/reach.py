@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeAlias
 
 from scg._axes import Along, AxisMap
@@ -118,6 +119,7 @@ class Reach(dict[Way, int]):
         return total
 
 
+@cache
 def identity_axes(ndim: int) -> AxisMap:
     """Return the map of a value onto itself."""
     return tuple(Along(axis) for axis in range(ndim))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scg._axes import AxisMap
-from scg._surrogate.reach import bits
+from scg._surrogate.reach import bits, identity_axes
 from scg._typing import Array, Shape
 
 __all__ = ["Weights", "aligned_index"]
@@ -62,6 +62,9 @@ def _positions(start: int, step: int, count: int) -> slice:
 
 def _add(total: Array, terms: Array, axes: AxisMap) -> None:
     """Add the terms of one cost, summed over the axes that the draw does not share."""
+    if total.shape == np.shape(terms) and axes == identity_axes(total.ndim):
+        total += terms
+        return
     shared = [a.axis for a in axes if a is not None]
     others = tuple(axis for axis in range(np.ndim(terms)) if axis not in shared)
     summed = np.sum(terms, axis=others) if others else np.asarray(terms)

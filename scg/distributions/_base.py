@@ -23,7 +23,7 @@ from scg.site import (
     score_site,
 )  # fmt: skip
 
-__all__ = ["Distribution", "float_parameters"]
+__all__ = ["Distribution", "float_parameters", "repeated"]
 
 
 def float_parameters(**values: Any) -> dict[str, Tensor]:
@@ -37,6 +37,11 @@ def float_parameters(**values: Any) -> dict[str, Tensor]:
         dtype = np.dtype(np.float64)
     tensors = {name: as_tensor(v) for name, v in values.items()}
     return {name: t if t.dtype == dtype else t.astype(dtype) for name, t in tensors.items()}
+
+
+def repeated(values: Array, shape: Shape) -> Array:
+    """Return parameters for each element of a draw: as they are, if they have its shape."""
+    return values if values.shape == shape else np.broadcast_to(values, shape)
 
 
 def _noting_own_draws(log_prob: Callable[..., Tensor]) -> Callable[..., Tensor]:

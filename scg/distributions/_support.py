@@ -72,7 +72,7 @@ def check_value(distribution: str, value: Tensor, support: Support) -> Tensor:
 def check(what: str, data: Array, support: Support) -> None:
     """Raise `SupportError` if an element of what is called `what` is outside a support."""
     inside = support.contains(data)
-    if np.all(inside):
+    if inside.all():
         return
     index = np.unravel_index(int(np.argmin(inside)), data.shape)
     place = f" at index {tuple(int(i) for i in index)}" if data.ndim else ""

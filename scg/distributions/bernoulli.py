@@ -10,7 +10,7 @@ import numpy as np
 import scg.ops as ops
 from scg._tensor import Tensor
 from scg._typing import Array, Shape
-from scg.distributions._base import Distribution
+from scg.distributions._base import Distribution, repeated
 from scg.distributions._kl import kl_pair
 from scg.distributions._support import REAL, UNIT
 from scg.errors import OptionError
@@ -68,7 +68,7 @@ class Bernoulli(Distribution):
         return ops.sigmoid(self.parameters["logits"])
 
     def _raw_value(self, source: Source, shape: Shape) -> Array:
-        return source.bernoulli(np.broadcast_to(self.probs._data, shape))
+        return source.bernoulli(repeated(self.probs._data, shape))
 
     def enumerate_support(self) -> Array:
         """Return 0 and 1."""

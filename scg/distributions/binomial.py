@@ -13,6 +13,7 @@ from scg._elementwise import broadcast_shape
 from scg._op import SMOOTH, Op
 from scg._tensor import Tensor
 from scg._typing import Array, Shape
+from scg.distributions._base import repeated
 from scg.distributions._counts import Trials
 from scg.distributions._kl import kl_pair
 from scg.distributions._support import COUNT, NONNEGATIVE, UNIT, check, check_parameter
@@ -84,7 +85,7 @@ class Binomial(Trials):
 
     def _raw_value(self, source: Source, shape: Shape) -> Array:
         count, probs = self.total_count._data, self.probs._data
-        return source.binomial(np.broadcast_to(count, shape), np.broadcast_to(probs, shape))
+        return source.binomial(repeated(count, shape), repeated(probs, shape))
 
     def enumerate_support(self) -> Array:
         """Return the counts 0 to `total_count`, which has to be one number for the whole batch."""

@@ -10,7 +10,7 @@ import numpy as np
 import scg.ops as ops
 from scg._tensor import Tensor
 from scg._typing import Array, Shape
-from scg.distributions._base import Distribution
+from scg.distributions._base import Distribution, repeated
 from scg.distributions._kl import kl_pair
 from scg.distributions._support import (
     NONNEGATIVE,
@@ -61,7 +61,7 @@ class Categories(Distribution):
         return ops.softmax(self.parameters["logits"], axis=-1)
 
     def _indices(self, source: Source, shape: Shape) -> Array:
-        return source.categorical(np.broadcast_to(self.probs._data, (*shape, self.categories)))
+        return source.categorical(repeated(self.probs._data, (*shape, self.categories)))
 
     def _expected_log_prob(self, weights: Tensor) -> Tensor:
         """Return the log-probability averaged with weights on the categories, summing to 1."""

@@ -12,7 +12,7 @@ from scg._elementwise import broadcast_shape
 from scg._op import POLE, SMOOTH, Op
 from scg._tensor import Tensor
 from scg._typing import Array, Shape
-from scg.distributions._base import Distribution
+from scg.distributions._base import Distribution, repeated
 from scg.distributions._kl import kl_pair
 from scg.distributions._support import NUMBER, POSITIVE
 from scg.noise import Source
@@ -91,7 +91,7 @@ class Gamma(Distribution):
         self.batch_shape = self._broadcast(self.concentration.shape, self.rate.shape)
 
     def _noise_to_value(self, source: Source, shape: Shape) -> Tensor:
-        noise = source.gamma(np.broadcast_to(self.concentration._data, shape))
+        noise = source.gamma(repeated(self.concentration._data, shape))
         draw: Tensor = _DRAWN.public(self.concentration, with_noise(noise, positive=True))
         return draw / self.rate
 

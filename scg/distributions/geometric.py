@@ -5,11 +5,10 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
 import scg.ops as ops
 from scg._tensor import Tensor
 from scg._typing import Array, Shape
+from scg.distributions._base import repeated
 from scg.distributions._counts import Trials
 from scg.distributions._kl import kl_pair
 from scg.distributions._support import COUNT, Support, check_parameter
@@ -58,7 +57,7 @@ class Geometric(Trials):
 
     def _raw_value(self, source: Source, shape: Shape) -> Array:
         check_parameter(self.name, "logits, as a probability,", self.probs, _POSSIBLE)
-        return source.geometric(np.broadcast_to(self.probs._data, shape))
+        return source.geometric(repeated(self.probs._data, shape))
 
     def log_prob(self, value: Any) -> Tensor:
         """Return the log-probability of `value` failures."""

@@ -5,12 +5,10 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
 import scg.ops as ops
 from scg._tensor import Tensor
 from scg._typing import Array, Shape
-from scg.distributions._base import Distribution
+from scg.distributions._base import Distribution, repeated
 from scg.distributions._kl import kl_pair
 from scg.distributions._support import COUNT, Support
 from scg.noise import Source
@@ -55,7 +53,7 @@ class Poisson(Distribution):
         self.batch_shape = self.rate.shape
 
     def _raw_value(self, source: Source, shape: Shape) -> Array:
-        return source.poisson(np.broadcast_to(self.rate._data, shape))
+        return source.poisson(repeated(self.rate._data, shape))
 
     def log_prob(self, value: Any) -> Tensor:
         """Return the log-probability of the count `value`."""
