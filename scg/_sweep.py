@@ -14,12 +14,12 @@ import numpy as np
 from scg._partial import Partial
 from scg._typing import Shape
 from scg.errors import GradientError
-from scg.tape import REQUIRES, Leaf, Node
+from scg.tape import REQUIRES, DrawNode, Leaf, Node
 
 if TYPE_CHECKING:
     from scg._op import Op
 
-__all__ = ["reachable", "sweep", "unbroadcast"]
+__all__ = ["reachable", "sources", "sweep", "unbroadcast"]
 
 
 def reachable(roots: Sequence[Node]) -> list[Node]:
@@ -32,6 +32,15 @@ def reachable(roots: Sequence[Node]) -> list[Node]:
                 seen.add(parent)
                 stack.append(parent)
     return sorted(seen, key=attrgetter("order"), reverse=True)
+
+
+def sources(node: Node) -> list[Node]:
+    """Return what a node depends on: its operands, or a draw's sampler and parameters."""
+    sources = [p for p in node.parents if p is not None]
+    if isinstance(node, DrawNode) and node.site is not None:
+        parameters = node.site.distribution.parameters.values()
+        sources.extend(p._node for p in parameters if p._node is not None)
+    return sources
 
 
 def needed(nodes: Sequence[Node], targets: set[Node]) -> set[Node]:

@@ -12,7 +12,7 @@ from scg import _axes
 from scg._op import OPS, SMOOTH, Linear, op
 from scg._plan import Plan, planner, swept
 from scg._run import order
-from scg._sweep import reachable
+from scg._sweep import sources
 from scg._tensor import Tensor, as_tensor
 from scg.errors import DTypeError, GradientError, ShapeError
 from scg.ops import _samples
@@ -311,10 +311,21 @@ def jacobian(fn: Callable[..., Tensor], argnums: int = 0) -> Callable[..., Tenso
 
 
 def _reaches_older_leaf(out: Tensor, before: int) -> bool:
-    """Tell whether the expectation of `out` depends on a leaf made earlier, in any way."""
-    plan = planner[0](out, weight_of(out, None), of="expectation", traced=False, targets=None)
-    nodes = reachable([node for roots, _ in plan.passes for node, _ in roots])
-    return any(isinstance(node, Leaf) and node.order < before for node in nodes)
+    """Tell whether a leaf made earlier is upstream of `out`, or of a draw that is.
+
+    What Python decided by a draw need not count here: whatever is made of the result later depends
+    on that draw too.
+    """
+    upstream = [] if out._node is None else [out._node]
+    seen = set(upstream)
+    for node in upstream:  # grows while it is read
+        if isinstance(node, Leaf) and node.order < before:
+            return True
+        for source in sources(node):
+            if source not in seen:
+                seen.add(source)
+                upstream.append(source)
+    return False
 
 
 def hessian(fn: Callable[..., Tensor], argnums: int = 0) -> Callable[..., Tensor]:

@@ -18,6 +18,7 @@ from scg._axes import AxisMap, elementwise
 from scg._reads import passage_of_read
 from scg._run import Escape
 from scg._smoothness import Passage
+from scg._surrogate.concern import Concern
 from scg._surrogate.costs import NEVER, Cost
 from scg._surrogate.reach import (
     Cause,
@@ -43,7 +44,7 @@ class Route:
     node : DrawNode
         The draw.
     open : int
-        The costs that it is differentiated into.
+        The costs that it is differentiated into, or could be if anybody asked.
     scored : dict of AxisMap to int
         The costs that weight its score, by the map from the axes of its log-probability.
     log_prob : Tensor or None
@@ -98,16 +99,22 @@ class Analysis:
         The parameters that are differentiated; None means all.
     refusals : callable
         Makes what refuses; `scg.audit` collects instead.
+    every : bool
+        Decide about draws too that have nothing to do with the targets, because others may be
+        asked for later. Otherwise `skipped` tells whether there were any.
     """
 
     def __init__(
         self, costs: Sequence[Cost], escapes: Sequence[tuple[Escape, int]],
         targets: set[Node] | None, refusals: Callable[[Analysis], Refusals] = Refusals,
+        *, every: bool = False,
     ) -> None:  # fmt: skip
         self.costs = costs
         # Those that depend on whatever is read until backward.
         self.unmarked = sum(1 << i for i, cost in enumerate(costs) if _is_unmarked(cost))
         self.targets = targets
+        self.skipped = False
+        self._concerned = Concern(None if every else targets)
         self.routes: dict[Node, Route] = {}
         self.refusals = refusals(self)
         self._reach: dict[Node, Reach] = {}
@@ -220,6 +227,10 @@ class Analysis:
         if self.targets is not None and node in self.targets:
             self._at_parameter(node, reach)
         route = self.routes[node] = Route(node)
+        route.read, route.escape = reach.control, reach.escape
+        if not self._matters(route):
+            self.skipped, route.open = True, reach.costs
+            return
         differentiable = self._differentiable(route.site)
         scored = Reach()
         for way, costs in reach.items():
@@ -232,11 +243,14 @@ class Analysis:
                         onward.follow(reach, costs)
             else:
                 scored.add(way, costs)
-        route.read, route.escape = reach.control, reach.escape
         if scored:
             scored.blame(reach.cause)
             scored.follow(reach, -1)
             self._cut(route, scored, differentiable)
+
+    def _matters(self, route: Route) -> bool:
+        """Tell whether a score can add to what is asked for, or outcomes have to be weighted."""
+        return hasattr(route.site.estimator, "importance") or self._concerned(route.node)
 
     def _differentiable(self, site: Site) -> bool:
         return site.pathwise and route_of(site) != "score"

@@ -10,8 +10,8 @@ import numpy as np
 
 from scg._run import Run, current_run
 from scg._surrogate.analysis import Route
-from scg._surrogate.origins import sources
 from scg._surrogate.weights import Weights
+from scg._sweep import sources
 from scg._tensor import Tensor
 from scg._typing import Array
 from scg.errors import BiasedGradientError, ShapeError

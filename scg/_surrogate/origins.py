@@ -12,7 +12,8 @@ from scg._run import Run
 from scg._smoothness import Linear
 from scg._surrogate.costs import Cost, Costs, Key
 from scg._surrogate.refusals import check_forgotten
-from scg.tape import DrawNode, Node
+from scg._sweep import sources
+from scg.tape import Node
 
 __all__ = ["made_within", "sources", "touched"]
 
@@ -85,15 +86,6 @@ def _spread(masks: dict[Node, int]) -> list[tuple[Node, int]]:
                 heapq.heappush(heap, (-parent.order, parent))
             masks[parent] = masks.get(parent, 0) | mask
     return done
-
-
-def sources(node: Node) -> list[Node]:
-    """Return what a node depends on: its operands, or a draw's sampler and parameters."""
-    sources = [p for p in node.parents if p is not None]
-    if isinstance(node, DrawNode) and node.site is not None:
-        parameters = node.site.distribution.parameters.values()
-        sources.extend(p._node for p in parameters if p._node is not None)
-    return sources
 
 
 def _above(

@@ -103,8 +103,14 @@ class Surrogate:
         return Weights(terms)
 
 
-def analyse(loss: Tensor, weight: Any, targets: set[Node] | None) -> Surrogate | None:
-    """Decide everything about a loss; None if its ordinary derivative is the gradient."""
+def analyse(
+    loss: Tensor, weight: Any, targets: set[Node] | None, *, traced: bool = False
+) -> Surrogate | None:
+    """Decide everything about a loss; None if its ordinary derivative is the gradient.
+
+    A gradient that is `traced` may be differentiated in other parameters later. If scores are in
+    it, then all of them.
+    """
     node = loss._node
     if node is not None:
         check_past(node)
@@ -119,6 +125,9 @@ def analyse(loss: Tensor, weight: Any, targets: set[Node] | None) -> Surrogate |
     routes = list(analysis.routes.values())
     for route in routes:
         _warn_widened(route, analysis)
+    if traced and analysis.skipped and any(route.scored for route in routes):
+        analysis = Analysis(parts.costs, escapes, targets, every=True)
+        routes = list(analysis.routes.values())
     check_coupling(routes)
     tags = frozenset(analysis.refusals.tags | estimator_tags(routes))
     check_strict(tags)

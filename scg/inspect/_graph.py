@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from scg._run import Draw
-from scg._surrogate.origins import sources
+from scg._sweep import sources
 from scg.tape import DrawNode, Node
 
 __all__ = ["draws_of", "sites_of", "upstream"]
