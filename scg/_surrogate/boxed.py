@@ -11,11 +11,11 @@ from scg._surrogate.tags import Tag, check_strict
 from scg._sweep import reachable
 from scg._tensor import Tensor
 from scg.errors import BiasedGradientError, GradientError
-from scg.tape import BOXED, KINKED, MIXED, STOPPED, Node
+from scg.tape import BOXED, KINKED, MIXED, STOPPED, TAGGED, Node, NoisyNode
 
 __all__ = [
-    "check_boxed", "check_order", "order_tags", "refuse_scaled_mark",
-    "stopped_tags",
+    "biased_tags", "check_boxed", "check_order", "order_tags", "refuse_scaled_mark",
+    "stopped_tags", "with_tags",
 ]  # fmt: skip
 
 
@@ -45,11 +45,13 @@ def check_order(loss: Tensor) -> None:
     """Refuse to differentiate a gradient that is good for one derivative only."""
     last = next((tag for tag in loss.tags if tag.kind == "max_order"), None)
     if last is not None:
-        raise GradientError(
-            f"this gradient cannot be differentiated again: {last}. At a kink that noise crosses, "
-            "the second derivative of the expectation is not that of the recorded value; use "
-            'of="value" if the latter is meant, a smooth function, or estimator="score"'
+        kink = (
+            ". At a kink that noise crosses, the second derivative of the expectation is not that "
+            'of the recorded value; use of="value" if the latter is meant, a smooth function, or '
+            'estimator="score"'
         )
+        why = kink if last.reason.startswith("1: kink") else ""
+        raise GradientError(f"this gradient cannot be differentiated again: {last}{why}")
 
 
 def refuse_scaled_mark() -> None:
@@ -67,6 +69,22 @@ def stopped_tags(loss: Tensor) -> frozenset[Tag]:
     tags = frozenset({Tag("BIASED", "detach")})
     check_strict(tags)
     return tags
+
+
+def biased_tags(loss: Tensor) -> frozenset[Tag]:
+    """Return the biases of a gradient or surrogate, which its derivatives have too."""
+    tags = frozenset() if loss._node is None else loss._node.more.tags
+    biased = frozenset(tag for tag in tags if tag.kind == "BIASED")
+    check_strict(biased)
+    return biased
+
+
+def with_tags(x: Tensor, tags: frozenset[Tag]) -> Tensor:
+    """Note on a new tensor what is known of its derivatives."""
+    if tags and isinstance(x._node, NoisyNode):
+        x._node.flags |= TAGGED
+        x._node.notes().tags |= tags
+    return x
 
 
 def order_tags(loss: Tensor, routes: Iterable[Route] = ()) -> frozenset[Tag]:

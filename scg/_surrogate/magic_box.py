@@ -19,11 +19,13 @@ from scg._run import current_run, order
 from scg._surrogate.analysis import Route
 from scg._surrogate.baselines import Baselined
 from scg._surrogate.boxed import (
+    biased_tags,
     check_boxed,
     check_order,
     order_tags,
     refuse_scaled_mark,
     stopped_tags,
+    with_tags,
 )
 from scg._surrogate.costs import Cost, Key
 from scg._surrogate.plan import Surrogate, analyse, first_order
@@ -42,6 +44,12 @@ def expectation_plan(
     loss: Tensor, weight: Any, *, of: str, traced: bool, targets: set[Node] | None
 ) -> Plan:
     """Return the sweeps that estimate the gradient of E[sum(weight * loss)]."""
+    plan = _plan(loss, weight, of=of, traced=traced, targets=targets)
+    carried = biased_tags(loss)
+    return plan._replace(tags=plan.tags | carried) if carried else plan
+
+
+def _plan(loss: Tensor, weight: Any, *, of: str, traced: bool, targets: set[Node] | None) -> Plan:
     current_run().settle()
     if of == "value":
         return value_plan(loss, weight)
@@ -121,15 +129,16 @@ def surrogate(loss: Tensor) -> Tensor:
     True
     """
     decided = analyse(loss, np.ones(loss.shape, loss.dtype), None)
+    tags = stopped_tags(loss) if decided is None else decided.tags | stopped_tags(loss)
     with recording(True):
         if decided is None or decided.plain:
-            return loss.sum()
+            return with_tags(loss.sum(), tags)
         boxed, terms = _boxed(loss, decided)
         total = boxed.sum()
         for term in terms:
             total = total + term
     _node(total).flags |= BOXED
-    return total
+    return with_tags(total, tags)
 
 
 def _boxed(loss: Tensor, decided: Surrogate) -> tuple[Tensor, list[Tensor]]:

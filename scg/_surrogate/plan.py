@@ -25,6 +25,7 @@ from scg._surrogate.tags import Tag, check_strict
 from scg._surrogate.weights import Weights
 from scg._tensor import Tensor
 from scg._typing import Array
+from scg.errors import BiasedGradientError, SupportError
 from scg.tape import HANDMADE, NOISE, ROUTED, Node
 
 __all__ = ["Group", "Surrogate", "analyse", "first_order"]
@@ -130,9 +131,24 @@ def analyse(
         routes = list(analysis.routes.values())
     check_coupling(routes)
     tags = frozenset(analysis.refusals.tags | estimator_tags(routes))
+    if traced and targets is not None and any(route.scored for route in routes):
+        tags |= _refused_elsewhere(parts, escapes)
     check_strict(tags)
     groups = _groups(len(parts.costs), routes)
     return Surrogate(parts, routes, groups, factors(parts, routes), tags, bool(escapes))
+
+
+def _refused_elsewhere(parts: Costs, escapes: Sequence[Any]) -> frozenset[Tag]:
+    """Return a tag if the gradient in another parameter would be refused.
+
+    A derivative of the surrogate contains its scores and is not judged again, so it must not be
+    differentiated in that one.
+    """
+    try:
+        Analysis(parts.costs, escapes, None)
+    except (BiasedGradientError, SupportError) as error:
+        return frozenset({Tag("max_order", f"1: {error}")})
+    return frozenset()
 
 
 def _reads_matter(node: Node | None, random: bool) -> bool:

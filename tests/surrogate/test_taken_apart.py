@@ -237,3 +237,15 @@ def test_a_repetition_without_update_may_depend_on_what_was_read_before():
     estimate = sum(weight * g for weight, g in outcomes(slope))
     truth = true_gradient(lambda rng, a: scg.tensor(total(rng, a)), [0.3])[0]
     np.testing.assert_allclose(estimate, truth, rtol=1e-8)
+
+
+def test_a_gradient_is_not_differentiated_in_a_parameter_that_would_be_refused():
+    """`x > theta` is right for mu alone; the derivative of that gradient in theta is not."""
+    mu, theta = scg.parameter(0.3), scg.parameter(0.1)
+    x = scg.Normal(mu, 1.0).sample(rng=0)
+    loss = scg.where(x > theta, x, 0.0)
+    with pytest.raises(scg.BiasedGradientError):
+        scg.grad(loss, theta)
+    slope = scg.grad(loss, mu, create_graph=True)
+    with pytest.raises(scg.GradientError, match="greater"):
+        scg.grad(slope, theta)
