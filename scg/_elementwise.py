@@ -230,20 +230,25 @@ class ElementwiseOp(Op):
 
 # What a node of an ordinary, noise-free graph carries.
 _PLAIN = REQUIRES | TRAINABLE
-# Of these flags only the first may be there for the short road; all else takes the general one.
-_SHORT = REQUIRES | HELD | LOUD
+# What carries these takes the general road.
+_LONG = HELD | LOUD
 
 
 def _noisy(
     op: ElementwiseOp, y: Any, arrays: tuple[Any, ...], nodes: tuple[Node | None, ...],
     saved: tuple[Any, ...], flags: int, stamp: int,
 ) -> Tensor:  # fmt: skip
-    """Record a smooth op on noisy values."""
+    """Record a smooth op on values that are noisy, or that no cotangent reaches."""
     flags &= INHERITED
+    if not flags:
+        return Tensor(y, None)
+    parents = nodes
+    if not flags & REQUIRES:
+        parents, saved, stamp = (), (), 0
     if not flags & RANDOM:
-        return Tensor(y, Node(op, nodes, saved, _NONE, flags, stamp, y.shape, y.dtype,
+        return Tensor(y, Node(op, parents, saved, _NONE, flags, stamp, y.shape, y.dtype,
                               sys._getframe(2)))  # fmt: skip
-    node = NoisyNode(op, nodes, saved, _NONE, flags, stamp, y.shape, y.dtype, sys._getframe(2))
+    node = NoisyNode(op, parents, saved, _NONE, flags, stamp, y.shape, y.dtype, sys._getframe(2))
     note_origin(node, nodes)
     if op.sign and flags & NOISE:
         note_sign(op, node, arrays, nodes)
@@ -269,7 +274,7 @@ def _unary(op: ElementwiseOp) -> Callable[..., Tensor]:
             y = np.asarray(y)
         if node is None:
             return Tensor(y, None)
-        if plain and node.flags & _SHORT == REQUIRES and _grad_enabled.get():
+        if plain and not node.flags & _LONG and _grad_enabled.get():
             saved = (y if keep_y else None, data if keep_x else None)
             if node.flags == _PLAIN:
                 return Tensor(y, Node(op, (node,), saved, _NONE, _PLAIN, node.version, y.shape,
@@ -304,7 +309,7 @@ def _binary(op: ElementwiseOp) -> Callable[..., Tensor]:
         if m is None and n is None:
             return Tensor(y, None)
         flags = (0 if m is None else m.flags) | (0 if n is None else n.flags)
-        if plain and flags & _SHORT == REQUIRES and _grad_enabled.get():
+        if plain and not flags & _LONG and _grad_enabled.get():
             saved = (y if keep_y else None, left if keep_a else None, right if keep_b else None)
             stamp = (0 if m is None else m.version) + (0 if n is None else n.version)
             if flags == _PLAIN:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scg._run import PAST, Run, merge
+from scg._run import PAST, Draw, Run, merge
 from scg._signs import facts_of, note_sign
 from scg._smoothness import JUMP, OPAQUE, POLE, SMOOTH, Linear, Passage, Smoothness
 from scg.tape import (
@@ -61,15 +61,15 @@ def note_noise(
 
 def note_origin(result: NoisyNode, nodes: Sequence[Node | None]) -> None:
     """Note a draw and the runs that an op's inputs come from."""
+    draw: Draw | None = None
     runs: tuple[Run, ...] = ()
     for node in nodes:
         if node is None:
             continue
-        if result.draw is None:
-            result.draw = node.draw
+        draw = draw or node.draw
         if node.runs and node.runs is not runs:
             runs = merge((*runs, *node.runs)) if runs else node.runs
-    result.runs = runs
+    result.draw, result.runs = draw, runs
 
 
 def _note_loud(op: Op, result: NoisyNode, nodes: Sequence[Node | None]) -> None:

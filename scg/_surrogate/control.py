@@ -29,21 +29,21 @@ def decided(node: Node | None) -> bool:
 
 def reads(parts: Costs, *, random: bool) -> list[tuple[Escape, int]]:
     """Return every raw read that matters, with the costs that may depend on it."""
-    here = current_run()
+    chain = current_run().chain
     found: list[tuple[Escape, int]] = []
     later = _Later(parts.costs)
-    others = [r for run in here.chain for r in run.closed if r not in here.chain]
+    others = [r for run in chain for r in run.closed if r not in chain]
     outside = ~made_within(parts, [run for run in others if run.fresh])
-    for run in here.chain:
+    for run in chain:
         found.extend((e, later(e.order) & outside) for e in run.escapes)
         check_evaluations(run)
     if random:
-        found.extend((e, later(e.order)) for e in here.root.parameter_reads.values())
-    spans = [span for run in here.chain for span in run.forgotten]
+        found.extend((e, later(e.order)) for e in chain[-1].parameter_reads.values())
+    spans = [span for run in chain for span in run.forgotten]
     if others or spans:
         for run, mask in touched(parts, others, spans).items():
             for r in run.chain:
-                if mask and r not in here.chain:
+                if mask and r not in chain:
                     check_evaluations(r)
                     found.extend((e, mask & later(e.order)) for e in r.escapes)
     return found

@@ -178,8 +178,9 @@ class _Opening:
 
     def _weighting(self, weight: Any) -> list[Any]:
         """Return what the weights given to backward scale: nothing, if they are 1."""
-        plain = np.ones_like(weight)
-        return [] if np.all(weight == plain) else self._reads.without([], next(order), plain)
+        if np.asarray(weight == 1).all():
+            return []
+        return self._reads.without([], next(order), np.ones_like(weight))
 
     def _visit(self, key: Key, visit: _Visit) -> None:
         self._visits[key] = visit
