@@ -12,6 +12,7 @@ from scg import _axes
 from scg._op import OPS, SMOOTH, Linear, op
 from scg._plan import Plan, planner, swept
 from scg._run import order
+from scg._signs import facts_of
 from scg._sweep import sources
 from scg._tensor import Tensor, as_tensor
 from scg.errors import DTypeError, GradientError, ShapeError
@@ -171,6 +172,7 @@ def _marked(g: Tensor, boxed: bool, tags: frozenset[Any]) -> Tensor:
     not add them a second time.
     """
     inner = g._node
+    facts_of(None, inner)  # its sign is settled: the new node has not what that takes
     flags = 0 if inner is None else inner.flags
     if boxed and inner is not None:
         flags = flags & ~(ROUTED | MIXED) | BOXED
@@ -216,6 +218,7 @@ def _input(value: Any) -> Tensor:
 
 def _noisy_input(leaf: Leaf, origin: Node) -> Node:
     """Return a node to differentiate at that has not forgotten which noise it came from."""
+    facts_of(None, origin)
     flags = REQUIRES | origin.flags
     node = NoisyNode(OPS["identity"], (leaf,), (None, None), {}, flags, 0, leaf.shape, leaf.dtype,
                      sys._getframe(1))  # fmt: skip

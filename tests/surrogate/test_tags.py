@@ -165,3 +165,14 @@ def test_a_kink_in_parameters_alone_can_be_differentiated_twice():
     assert scg.grad(g, mu).numpy() == 2.0
     g = scg.grad(abs(mu) * mu, mu, create_graph=True)
     assert scg.grad(g, mu).numpy() == 2.0
+
+
+def test_the_sign_of_a_gradient_can_be_asked_for():
+    """A pole is judged by it; the mark on a gradient once had forgotten how to work it out."""
+    mu = scg.parameter(0.3)
+    g = scg.grad(scg.exp(normal(mu)) + detached(mu), mu, create_graph=True)
+    (1.0 / (g * g + 1.0)).backward(of="value")
+    z = normal(mu)
+    assert scg.grad(1.0 / (1.0 + z * z), mu) is not None
+    pull = scg.vjp(lambda x: 1.0 / (1.0 + x * x), scg.Normal(0.0, 1.0).sample(rng=0) * 2.0)[1]
+    assert np.isfinite(pull()[0].numpy())
