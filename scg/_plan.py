@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from scg._sweep import reachable, sweep
 from scg._tensor import Tensor
+from scg.errors import ShapeError
 from scg.tape import Node
 
-__all__ = ["Plan", "planner", "swept", "value_plan"]
+__all__ = ["Plan", "planner", "swept", "value_plan", "weight_of"]
 
 Roots = list[tuple[Node, Any]]
 
@@ -67,3 +70,15 @@ def _free(plan: Plan) -> None:
     for node in reachable([node for roots, _ in plan.passes for node, _ in roots]):
         if node not in kept:
             node.saved = None
+
+
+def weight_of(loss: Tensor, gradient: Any) -> Any:
+    """Return the cotangent of a loss: ones (an array means its sum) or the given weights."""
+    if gradient is None:
+        return np.ones(loss.shape, loss.dtype)
+    weight = np.asarray(gradient, dtype=loss.dtype)
+    if weight.shape != loss.shape:
+        raise ShapeError(
+            f"backward: a gradient of shape {weight.shape} does not fit a loss {loss.shape}"
+        )
+    return weight

@@ -10,7 +10,7 @@ import numpy as np
 
 from scg import _axes
 from scg._op import OPS, SMOOTH, Linear, op
-from scg._plan import Plan, planner, swept
+from scg._plan import Plan, planner, swept, weight_of
 from scg._run import order
 from scg._signs import facts_of
 from scg._sweep import sources
@@ -44,18 +44,6 @@ def identity(x: Any, /) -> Any:
 @identity.vjp
 def _(F: Any, g: Any, _y: Any, _x: Any) -> Any:
     return g
-
-
-def weight_of(loss: Tensor, gradient: Any) -> Any:
-    """Return the cotangent of a loss: ones (an array means its sum) or the given weights."""
-    if gradient is None:
-        return np.ones(loss.shape, loss.dtype)
-    weight = np.asarray(gradient, dtype=loss.dtype)
-    if weight.shape != loss.shape:
-        raise ShapeError(
-            f"backward: a gradient of shape {weight.shape} does not fit a loss {loss.shape}"
-        )
-    return weight
 
 
 def backward(
