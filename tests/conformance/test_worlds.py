@@ -278,14 +278,8 @@ def test_a_running_mean_never_sees_its_own_run():
     "loss",
     [
         lambda p, b: p * p.detach(),
-        pytest.param(
-            lambda p, b: p * p.detach() + b,
-            marks=pytest.mark.xfail(strict=True, reason="beside a scored draw it is untagged"),
-        ),
-        pytest.param(
-            lambda p, b: b * p * p.detach(),
-            marks=pytest.mark.xfail(strict=True, reason="what a cost is multiplied by is untagged"),
-        ),
+        lambda p, b: p * p.detach() + b,
+        lambda p, b: b * p * p.detach(),
     ],
     ids=["alone", "beside a draw", "times a draw"],
 )
