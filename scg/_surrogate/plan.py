@@ -97,10 +97,11 @@ class Surrogate:
 
     def weights(self) -> Weights:
         """Return the score weights."""
-        terms = [
-            cost.terms if factor is None else cost.terms * factor
-            for cost, factor in zip(self.parts.costs, self.factors, strict=True)
-        ]
+        with np.errstate(all="ignore"):
+            terms = [
+                cost.terms if factor is None else cost.terms * factor
+                for cost, factor in zip(self.parts.costs, self.factors, strict=True)
+            ]
         return Weights(terms)
 
 
@@ -120,7 +121,8 @@ def analyse(
     random = node is not None and bool(node.flags & (ROUTED | NOISE))
     if not (node is not None and node.flags & ROUTED) and not _reads_matter(node, random):
         return None
-    parts = take_apart(node, loss._data, weight)
+    with np.errstate(all="ignore"):  # an infinite coefficient is an answer, as in a sweep
+        parts = take_apart(node, loss._data, weight)
     escapes = control.reads(parts, random=random)
     analysis = Analysis(parts.costs, escapes, targets)
     routes = list(analysis.routes.values())

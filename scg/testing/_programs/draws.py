@@ -158,7 +158,7 @@ class Draws(Expressions):
         earlier = [v for v in self.scope if v.breaks and not v.shape and not v.breaks[0].noise]
         if wide and scalar and earlier and self.chance(40):
             return (replace(earlier[-1], breaks=()),)
-        return (number(self.source.integer(-5, 5) / 10 + 0.02),) if self.chance(70) else ()
+        return (number(self.source.integer(-5, 5) / 10 + 0.02),) if self.chance(95) else ()
 
     def _uniform(self) -> None:
         fixed = self.chance(35)
