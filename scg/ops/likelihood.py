@@ -264,7 +264,7 @@ def uniform_log_prob(x: Any, low: Any, high: Any, /) -> Tensor:
     Examples
     --------
     >>> import scg
-    >>> scg.uniform_log_prob([0.5, 3.0], 0.0, 1.0)
-    Tensor([ 0., -inf])
+    >>> scg.uniform_log_prob([0.5, 3.0], 0.0, 2.0)
+    Tensor([-0.69314718,        -inf])
     """
     ...
