@@ -218,21 +218,21 @@ class _Builder:
         K box(c), and K - 1 of it needs the later box.
         """
         terms = []
-        for cost, box in self._boxes.items():
-            if cost.rest_of is not None:
-                if cost.by_tensor:
-                    refuse_scaled_mark()
-                weight = Tensor(np.asarray(cost.coefficient, dtype=box.dtype))
-                terms.append(((box - self._plain(cost)) * weight).sum())
+        for rest in self._decided.parts.rests:
+            if rest.by_tensor:
+                refuse_scaled_mark()
+            part, whole = self._built(rest.part, rest.value), self._built(rest.whole, rest.value)
+            weight = Tensor(np.asarray(rest.coefficient, dtype=part.dtype))
+            terms.append(((part - whole) * weight).sum())
         return terms
 
-    def _plain(self, rest: Cost) -> Tensor:
-        """Return the marked cost that a rest belongs to, with its own boxes."""
-        if isinstance(rest.rest_of, Cost):
-            return self._boxes[rest.rest_of]
-        if rest.rest_of in self._results:
-            return self._results[rest.rest_of]
-        return Tensor(np.asarray(rest.value), self._clones[rest.rest_of])
+    def _built(self, part: Any, value: Any) -> Tensor:
+        """Return an elementary cost, or what was put together again, with its boxes."""
+        if isinstance(part, Cost):
+            return self._boxes[part]
+        if part in self._results:
+            return self._results[part]
+        return Tensor(np.asarray(value), self._clones[part])
 
     def _cost(self, index: int, rewiring: Rewiring) -> Tensor:
         cost, factor = self._decided.parts.costs[index], self._decided.factors[index]
