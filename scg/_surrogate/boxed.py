@@ -29,7 +29,7 @@ def check_boxed(node: Node) -> bool:
         )
     if not node.flags & BOXED:
         return False
-    boxed = min(n.order for n in reachable([node]) if n.flags & BOXED)
+    boxed = min((n.order for n in reachable([node]) if n.flags & BOXED), default=node.order)
     for run in current_run().chain:
         for escape in run.escapes:
             if escape.order > boxed:

@@ -8,11 +8,12 @@ estimate of that derivative of E[c].
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from scg._axes import AxisMap
 from scg._op import OPS
 from scg._plan import Plan, value_plan
 from scg._run import current_run, order
@@ -37,7 +38,7 @@ from scg._typing import Shape
 from scg.errors import OptionError
 from scg.tape import BOXED, INHERITED, Node, recording
 
-__all__ = ["expectation_plan", "surrogate"]
+__all__ = ["boxed_plan", "expectation_plan", "surrogate"]
 
 
 def expectation_plan(
@@ -68,6 +69,12 @@ def _plan(loss: Tensor, weight: Any, *, of: str, traced: bool, targets: set[Node
         return Plan(value_plan(kept, weight).passes, tags | order_tags(loss), keep)
     if not traced and not decided.enumerated:
         return first_order(decided)
+    plan = boxed_plan(loss, weight, decided, traced=traced)
+    return plan._replace(tags=tags | order_tags(loss, decided.routes))
+
+
+def boxed_plan(loss: Tensor, weight: Any, decided: Surrogate, *, traced: bool = False) -> Plan:
+    """Return the sweep of the surrogate tensor."""
     with recording(True):
         boxed, terms = _boxed(loss, decided)
     ones = [np.ones((), term.dtype) for term in terms]
@@ -75,7 +82,7 @@ def _plan(loss: Tensor, weight: Any, *, of: str, traced: bool, targets: set[Node
     roots.extend(
         (_node(term), Tensor(one) if traced else one) for term, one in zip(terms, ones, strict=True)
     )
-    return Plan([(roots, frozenset())], tags | order_tags(loss, decided.routes))
+    return Plan([(roots, frozenset())])
 
 
 def _without_scores(loss: Tensor) -> Tensor:
@@ -235,25 +242,30 @@ class _Builder:
         return Tensor(np.asarray(value), self._clones[part])
 
     def _cost(self, index: int, rewiring: Rewiring) -> Tensor:
-        cost, factor = self._decided.parts.costs[index], self._decided.factors[index]
+        cost = self._decided.parts.costs[index]
         value = Tensor(
             np.asarray(cost.value), None if cost.node is None else rewiring.of(cost.node)
         )
-        log_prob = self._log_prob(index, value.shape, rewiring)
-        if log_prob is not None:
-            box = OPS["exp"].public(log_prob - Tensor(log_prob._data))
-            value = value * (box if factor is None else box * Tensor(np.asarray(factor)))
-        return value
+        log_prob: Tensor | None = None
+        for route, axes in self._scored(index):
+            density = route.density
+            assert density is not None
+            term = _along_cost(rewiring.tensor(density), axes, value.shape)
+            if route.importance is not None:
+                value = value * term
+            else:
+                log_prob = term if log_prob is None else log_prob + term
+        if log_prob is None:
+            return value
+        box: Tensor = OPS["exp"].public(log_prob - Tensor(log_prob._data))
+        return value * box
 
-    def _log_prob(self, index: int, shape: Shape, rewiring: Rewiring) -> Tensor | None:
-        """Return the log-probability of all draws a cost depends on, aligned with its elements."""
-        total: Tensor | None = None
+    def _scored(self, index: int) -> Iterator[tuple[Route, AxisMap]]:
+        """Yield the draws that a cost weights, and how their axes map to its own."""
         for route in self._decided.routes:
             for axes, costs in route.scored.items():
                 if costs >> index & 1:
-                    term = _along_cost(rewiring.tensor(_log_prob(route)), axes, shape)
-                    total = term if total is None else total + term
-        return total
+                    yield route, axes
 
     def baselines(self) -> list[Tensor]:
         """Return terms of value 0 whose derivative subtracts the baselines."""
@@ -262,15 +274,11 @@ class _Builder:
         for route in self._decided.routes:
             value = baselined.of(route)
             if np.any(value):
-                log_prob = self._rewired[0].tensor(_log_prob(route))
+                assert route.log_prob is not None
+                log_prob = self._rewired[0].tensor(route.log_prob)
                 box = OPS["exp"].public(log_prob - Tensor(log_prob._data))
                 terms.append(((1.0 - box) * Tensor(np.asarray(value))).sum())
         return terms
-
-
-def _log_prob(route: Route) -> Tensor:
-    assert route.log_prob is not None
-    return route.log_prob
 
 
 def _along_cost(log_prob: Tensor, axes: Any, shape: Shape) -> Tensor:
