@@ -110,17 +110,20 @@ class Analysis:
     every : bool
         Decide about draws too that have nothing to do with the targets, because others may be
         asked for later. Otherwise `skipped` tells whether there were any.
+    higher : bool
+        Derivatives of higher order may be asked for.
     """
 
     def __init__(
         self, costs: Sequence[Cost], escapes: Sequence[tuple[Escape, int]],
         targets: set[Node] | None, refusals: Callable[[Analysis], Refusals] = Refusals,
-        *, every: bool = False,
+        *, every: bool = False, higher: bool = False,
     ) -> None:  # fmt: skip
         self.costs = costs
         # Those that depend on whatever is read until backward.
         self.unmarked = sum(1 << i for i, cost in enumerate(costs) if _is_unmarked(cost))
         self.targets = targets
+        self.higher = higher
         self.skipped = False
         self._concerned = Concern(None if every else targets)
         self.routes: dict[Node, Route] = {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from scg._run import current_run, order
 from scg._surrogate.analysis import Route
 from scg._surrogate.baselines import Baselined
 from scg._surrogate.boxed import (
-    biased_tags,
+    carried_tags,
     check_boxed,
     check_order,
     order_tags,
@@ -32,6 +33,7 @@ from scg._surrogate.costs import Cost, Key
 from scg._surrogate.plan import Surrogate, analyse, first_order
 from scg._surrogate.reach import bits
 from scg._surrogate.rewire import Rewiring
+from scg._surrogate.tags import derived
 from scg._surrogate.weights import aligned_index
 from scg._tensor import Tensor
 from scg._typing import Shape
@@ -46,17 +48,17 @@ def expectation_plan(
 ) -> Plan:
     """Return the sweeps that estimate the gradient of E[sum(weight * loss)]."""
     plan = _plan(loss, weight, of=of, traced=traced, targets=targets)
-    carried = biased_tags(loss)
-    return plan._replace(tags=plan.tags | carried) if carried else plan
+    tags = plan.tags | carried_tags(loss)
+    return plan._replace(tags=derived(tags)) if tags else plan
 
 
 def _plan(loss: Tensor, weight: Any, *, of: str, traced: bool, targets: set[Node] | None) -> Plan:
     current_run().settle()
+    check_order(loss, of)
     if of == "value":
         return value_plan(loss, weight)
     if of != "expectation":
         raise OptionError(f'of={of!r} is not "expectation" or "value"')
-    check_order(loss)
     if loss._node is not None and check_boxed(loss._node):
         return value_plan(loss, weight)
     decided = analyse(loss, _array(weight), targets, traced=traced)
@@ -113,7 +115,8 @@ def surrogate(loss: Tensor) -> Tensor:
     Returns
     -------
     Tensor, shape ()
-        The value of the loss; differentiate it with `of="value"`, to any order.
+        The value of the loss; differentiate it with `of="value"`, to any order, or as often as
+        its tag `max_order` says where noise meets a kink.
 
     Raises
     ------
@@ -135,8 +138,11 @@ def surrogate(loss: Tensor) -> Tensor:
     >>> bool(abs(logits.grad - scg.peek(s * (b - 0.5))) < 1e-12)
     True
     """
-    decided = analyse(loss, np.ones(loss.shape, loss.dtype), None)
-    tags = stopped_tags(loss) if decided is None else decided.tags | stopped_tags(loss)
+    decided = analyse(loss, np.ones(loss.shape, loss.dtype), None, traced=True)
+    tags = stopped_tags(loss) | order_tags(loss, () if decided is None else decided.routes)
+    if decided is not None:
+        tags |= decided.tags
+    tags = frozenset(replace(tag, surrogate=tag.kind == "max_order") for tag in tags)
     with recording(True):
         if decided is None or decided.plain:
             return with_tags(loss.sum(), tags)

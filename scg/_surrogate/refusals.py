@@ -127,7 +127,7 @@ class Refusals:
 
     def at_end(self, route: Route) -> None:
         """Refuse to score a draw whose parameter stands at an end of its range, and has a slope."""
-        check_ends(route, self._analysis.targets)
+        self.tags |= check_ends(route, self._analysis.targets, higher=self._analysis.higher)
 
     def _costs(self, costs: int) -> str:
         for index in bits(costs):
