@@ -52,6 +52,9 @@ class Distribution(Protocol):
     def log_prob(self, value: Any) -> Tensor:
         """Return the log-probability, event axes summed."""
 
+    def prob(self, value: Any) -> Tensor:
+        """Return the probability or density."""
+
     def describe(self) -> str:
         """Return a short text, such as `Normal(3, 2)`."""
 
@@ -97,12 +100,20 @@ class Site:
         GradientError
             If a parameter was updated since the draw.
         """
+        self._check_fresh()
+        return self.distribution.log_prob(self._held_value())
+
+    def prob(self) -> Tensor:
+        """Return the probability likewise."""
+        self._check_fresh()
+        return self.distribution.prob(self._held_value())
+
+    def _check_fresh(self) -> None:
         if _stamp(self.distribution) != self.stamp:
             raise GradientError(
                 f"draw {self.draw} is stale: a parameter of it was updated since, so its "
                 "log-probability belongs to another distribution; draw again before backward"
             )
-        return self.distribution.log_prob(self._held_value())
 
     def _held_value(self) -> Tensor:
         """Return the value as a constant that still is noise, if it is: its jumps are jumps."""

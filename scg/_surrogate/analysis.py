@@ -49,6 +49,8 @@ class Route:
         The costs that weight its score, by the map from the axes of its log-probability.
     log_prob : Tensor or None
         Of every member of the batch.
+    importance : Tensor or None
+        By how much each member counts, in place of a score, if the draw stands for all outcomes.
     cause : Cause or None
         Why it was cut, if a differentiable sampler was there.
     read : int
@@ -65,6 +67,7 @@ class Route:
     open: int = 0
     scored: dict[AxisMap, int] = field(default_factory=dict)
     log_prob: Tensor | None = None
+    importance: Tensor | None = None
     cause: Cause | None = None
     read: int = 0
     escape: Escape | None = None
@@ -76,6 +79,11 @@ class Route:
         """The record of the draw."""
         site: Site = self.node.site
         return site
+
+    @property
+    def density(self) -> Tensor | None:
+        """What the surrogate contains of it: the log-probability or the importance."""
+        return self.log_prob if self.importance is None else self.importance
 
     @property
     def cut(self) -> int:
@@ -102,17 +110,20 @@ class Analysis:
     every : bool
         Decide about draws too that have nothing to do with the targets, because others may be
         asked for later. Otherwise `skipped` tells whether there were any.
+    higher : bool
+        Derivatives of higher order may be asked for.
     """
 
     def __init__(
         self, costs: Sequence[Cost], escapes: Sequence[tuple[Escape, int]],
         targets: set[Node] | None, refusals: Callable[[Analysis], Refusals] = Refusals,
-        *, every: bool = False,
+        *, every: bool = False, higher: bool = False,
     ) -> None:  # fmt: skip
         self.costs = costs
         # Those that depend on whatever is read until backward.
         self.unmarked = sum(1 << i for i, cost in enumerate(costs) if _is_unmarked(cost))
         self.targets = targets
+        self.higher = higher
         self.skipped = False
         self._concerned = Concern(None if every else targets)
         self.routes: dict[Node, Route] = {}
@@ -259,20 +270,29 @@ class Analysis:
         """Score a draw for the costs that cannot be differentiated through it."""
         route.cause = scored.cause
         self.refusals.of_draw(route, scored)
-        log_prob = route.log_prob = self.refusals.log_prob(route)
+        density = self._density(route)
         route.widened = scored.costs & route.read & ~scored.data
         route.detached = scored.costs & scored.data & ~scored.direct & ~route.read
         for (passage, axes), costs in scored.items():
-            kept = axes[: log_prob.ndim]
+            kept = axes[: density.ndim]
             route.scored[kept] = route.scored.get(kept, 0) | costs
             if passage is Passage.READ and differentiable:
                 route.widened |= costs
-            if log_prob._node is not None:
-                onward = self._at(log_prob._node)
+            if density._node is not None:
+                onward = self._at(density._node)
                 onward.add((Passage.SMOOTH, kept), costs)
                 onward.follow(scored, costs)
         self._moved_support(route, scored.costs)
         self.refusals.at_end(route)
+
+    def _density(self, route: Route) -> Tensor:
+        """Return what a cut draw puts into the surrogate."""
+        found = self.refusals.density(route)
+        if hasattr(route.site.estimator, "importance"):
+            route.importance = found
+        else:
+            route.log_prob = found
+        return found
 
     def _moved_support(self, route: Route, costs: int) -> None:
         """Follow parameters that move the support: no score can differentiate in them."""

@@ -14,7 +14,7 @@ from scg.errors import BiasedGradientError, GradientError
 from scg.tape import BOXED, KINKED, MIXED, STOPPED, TAGGED, Node, NoisyNode
 
 __all__ = [
-    "biased_tags", "check_boxed", "check_order", "order_tags", "refuse_scaled_mark",
+    "carried_tags", "check_boxed", "check_order", "order_tags", "refuse_scaled_mark",
     "stopped_tags", "with_tags",
 ]  # fmt: skip
 
@@ -29,7 +29,7 @@ def check_boxed(node: Node) -> bool:
         )
     if not node.flags & BOXED:
         return False
-    boxed = min(n.order for n in reachable([node]) if n.flags & BOXED)
+    boxed = min((n.order for n in reachable([node]) if n.flags & BOXED), default=node.order)
     for run in current_run().chain:
         for escape in run.escapes:
             if escape.order > boxed:
@@ -41,9 +41,14 @@ def check_boxed(node: Node) -> bool:
     return True
 
 
-def check_order(loss: Tensor) -> None:
-    """Refuse to differentiate a gradient that is good for one derivative only."""
-    last = next((tag for tag in loss.tags if tag.kind == "max_order"), None)
+def check_order(loss: Tensor, of: str = "expectation") -> None:
+    """Refuse to differentiate what is good for no further derivative.
+
+    The recorded value of a gradient is the user's to differentiate, that of a surrogate is not: it
+    is how one takes the derivatives of the expectation.
+    """
+    spent = (tag for tag in _tags(loss) if tag.kind == "max_order" and not tag.left)
+    last = next((tag for tag in spent if tag.surrogate or of == "expectation"), None)
     if last is not None:
         kink = (
             ". At a kink that noise crosses, the second derivative of the expectation is not that "
@@ -71,12 +76,15 @@ def stopped_tags(loss: Tensor) -> frozenset[Tag]:
     return tags
 
 
-def biased_tags(loss: Tensor) -> frozenset[Tag]:
-    """Return the biases of a gradient or surrogate, which its derivatives have too."""
-    tags = frozenset() if loss._node is None else loss._node.more.tags
-    biased = frozenset(tag for tag in tags if tag.kind == "BIASED")
-    check_strict(biased)
-    return biased
+def carried_tags(loss: Tensor) -> frozenset[Tag]:
+    """Return what is known of a gradient or surrogate, and matters to its derivatives."""
+    kept = frozenset(tag for tag in _tags(loss) if tag.left or tag.kind == "BIASED")
+    check_strict(kept)
+    return kept
+
+
+def _tags(loss: Tensor) -> frozenset[Tag]:
+    return frozenset() if loss._node is None else loss._node.more.tags
 
 
 def with_tags(x: Tensor, tags: frozenset[Tag]) -> Tensor:
@@ -88,7 +96,7 @@ def with_tags(x: Tensor, tags: frozenset[Tag]) -> Tensor:
 
 
 def order_tags(loss: Tensor, routes: Iterable[Route] = ()) -> frozenset[Tag]:
-    """Return the tag of a gradient that passed a kink with noise in it."""
+    """Return the tag of a loss that passed a kink with noise in it."""
     nodes = [loss._node, *(r.log_prob._node for r in routes if r.log_prob is not None)]
     kinked = [n for n in nodes if n is not None and n.flags & KINKED]
     if not kinked:
@@ -96,4 +104,4 @@ def order_tags(loss: Tensor, routes: Iterable[Route] = ()) -> frozenset[Tag]:
     steps = (n for n in reachable(kinked) if Passage.KINK in (n.more.classes or ()))
     step = next(steps, None)
     name, where = ("kink", "") if step is None else (f"kink of '{step.name}'", str(step.place))
-    return frozenset({Tag("max_order", f"1: {name}", where)})
+    return frozenset({Tag("max_order", f"1: {name}", where, left=1)})

@@ -19,7 +19,7 @@ from scg._smoothness import Linear, Passage
 from scg._sweep import unbroadcast
 from scg.tape import REQUIRES, ROUTED, Node
 
-__all__ = ["NEVER", "Cost", "Costs", "Key", "take_apart"]
+__all__ = ["NEVER", "Cost", "Costs", "Key", "Rest", "take_apart"]
 
 NEVER = float("inf")  # not marked: everything read until backward may have chosen it
 
@@ -40,10 +40,6 @@ class Cost:
         It depends on what was read before that order.
     made : int
         Order of its mark, or of what computes it, or of the operation that took in a constant.
-    rest_of : Cost, Key or None
-        The marked cost of which this is what a later scaling added or took away.
-    by_tensor : bool
-        That scaling has a gradient of its own.
     """
 
     node: Node | None
@@ -51,8 +47,6 @@ class Cost:
     coefficient: Any
     time: float
     made: int
-    rest_of: Any = None
-    by_tensor: bool = False
 
     @property
     def terms(self) -> Any:
@@ -60,8 +54,35 @@ class Cost:
         return self.coefficient * self.value
 
 
-# A node below a mark stands apart from the same node elsewhere: they were made at other times.
+# A node below a mark stands apart from the same node elsewhere, and from what a later scaling made
+# of it: they count from other times on.
 Key: TypeAlias = tuple[Node, int | None]
+
+
+@dataclass(slots=True, eq=False)
+class Rest:
+    """What a scaling added to a marked cost, or took away, after something was read.
+
+    Attributes
+    ----------
+    mark : Key
+        The operation that marked the cost.
+    part, whole : Cost or Key
+        What was marked, counted from the scaling on and from the mark on.
+    value : ndarray
+        Of what was marked.
+    coefficient : ndarray
+        By how much the scaling changed the derivative of the loss with respect to it.
+    by_tensor : bool
+        The scaling has a gradient of its own.
+    """
+
+    mark: Key
+    part: Any
+    whole: Any
+    value: Any
+    coefficient: Any
+    by_tensor: bool
 
 
 @dataclass(slots=True)
@@ -77,11 +98,14 @@ class Costs:
     linear : list of (Key, list)
         The operations that were taken apart, newest first, and for each operand its cost if it is
         an elementary one, its key if it was taken apart too, or None if it is a coefficient.
+    rests : list of Rest
+        What later scalings made of marked costs.
     """
 
     costs: list[Cost] = field(default_factory=list)
     coefficients: list[tuple[Node, Any]] = field(default_factory=list)
     linear: list[tuple[Key, list[Any]]] = field(default_factory=list)
+    rests: list[Rest] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -169,8 +193,8 @@ class _Opening:
             self._open(key, self._visits.pop(key))
         for _, operands in self.parts.linear:
             operands[:] = [self._settled(o) for o in operands]
-        for cost in self.parts.costs:
-            cost.rest_of = self._settled(cost.rest_of)
+        for rest in self.parts.rests:
+            rest.part, rest.whole = self._settled(rest.part), self._settled(rest.whole)
 
     def _settled(self, operand: Any) -> Any:
         """Return the cost that an operand turned out to be, if it is an elementary one."""
@@ -201,7 +225,7 @@ class _Opening:
         self.parts.costs.append(cost)
         return cost
 
-    def _split(self, node: Node | None, visit: _Visit, later: list[tuple[int, Any]]) -> list[Cost]:
+    def _split(self, visit: _Visit, later: list[tuple[int, Any]], arrived: int) -> list[_Visit]:
         """Set apart what scalings made of a marked cost after something was read.
 
         Had a scaling been decided by what was read, then in other outcomes there may be none:
@@ -210,12 +234,10 @@ class _Opening:
         """
         coefficients = [visit.cotangent, *(c for _, c in later)]
         visit.cotangent = coefficients[-1]
-        rests = [
-            Cost(node, visit.value, new - old, when, when, None, visit.by_tensor)
+        return [
+            _Visit(visit.value, new - old, when, [], visit.by_tensor, visit.sign, arrived)
             for (when, _), new, old in zip(later, coefficients, coefficients[1:], strict=False)
         ]
-        self.parts.costs.extend(rests)
-        return rests
 
     def _hand_on(self, key: Key, carrying: tuple[bool, ...], visit: _Visit) -> None:
         """Hand a linear node's cotangent on to its operands."""
@@ -256,19 +278,25 @@ class _Opening:
             if parent is not None:
                 self.parts.coefficients.append((parent, visit.cotangent))
             return None
-        rests: list[Cost] = []
+        later: list[tuple[int, Any]] = []
         if node.name == "cost" and visit.mark == node.order:
             at = self._reads.stretch(node.order)
             later = [(w, c) for w, c in visit.earlier if self._reads.stretch(w) > at]
-            rests = self._split(parent, visit, later) if later else []
-        found: Any = parent, visit.mark
-        if parent is None:
-            found = self._cost(None, node.order, visit)
-        else:
-            self._reach((parent, visit.mark), visit)
+        rests = self._split(visit, later, node.order) if later else []
+        whole = self._go_on(node, parent, visit)
         for rest in rests:
-            rest.rest_of = found
-        return found
+            part = self._go_on(node, parent, rest)
+            self.parts.rests.append(
+                Rest((node, None), part, whole, rest.value, rest.cotangent, rest.by_tensor)
+            )
+        return whole
+
+    def _go_on(self, node: Node, parent: Node | None, visit: _Visit) -> Any:
+        """Go on with an operand that carries costs; return its cost or its key."""
+        if parent is None:
+            return self._cost(None, node.order, visit)
+        self._reach((parent, visit.mark), visit)
+        return parent, visit.mark
 
     def _reach(self, key: Key, visit: _Visit) -> None:
         if key in self._visits:

@@ -32,8 +32,8 @@ def check_coupling(routes: Sequence[Route]) -> None:
 
 
 def _check_within(route: Route) -> None:
-    assert route.log_prob is not None
-    size = route.log_prob.shape[0] if route.log_prob.ndim else 1
+    assert route.density is not None
+    size = route.density.shape[0] if route.density.ndim else 1
     if size > 1 and any(axes[0] is None for axes in route.scored):
         raise BiasedGradientError(
             f"the elements of draw {route.site.draw} have coupled noise along axis 0, and a cost "

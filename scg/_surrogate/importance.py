@@ -13,7 +13,7 @@ from scg._surrogate.costs import Costs
 from scg._surrogate.reach import bits
 from scg._surrogate.weights import aligned_index
 from scg._typing import Array, Shape
-from scg.errors import BiasedGradientError
+from scg.errors import BiasedGradientError, NonFiniteError
 
 __all__ = ["along_cost", "factors"]
 
@@ -25,29 +25,40 @@ def factors(parts: Costs, routes: Sequence[Route]) -> list[Array | None]:
     ------
     BiasedGradientError
         If outcomes of an enumerated draw were mixed before they were weighted.
+    NonFiniteError
+        If a cost is infinite at an outcome of probability 0.
     """
     found: list[Any] = [None] * len(parts.costs)
     for route in routes:
-        importance = getattr(route.site.estimator, "importance", None)
-        if importance is None or route.log_prob is None:
+        if route.importance is None:
             continue
-        ratio = importance(route.log_prob._data)
         for axes, costs in route.scored.items():
-            _check_kept(route, axes)
+            _check_kept(route, axes, route.importance.shape)
             for index in bits(costs):
-                here = along_cost(ratio, axes, np.shape(parts.costs[index].value))
+                value = parts.costs[index].value
+                here = along_cost(route.importance._data, axes, np.shape(value))
+                _check_finite(route, here, value)
                 found[index] = here if found[index] is None else found[index] * here
     return found
 
 
-def _check_kept(route: Route, axes: AxisMap) -> None:
-    assert route.log_prob is not None
-    mixed = [n for n, a in enumerate(axes) if a is None and route.log_prob.shape[n] > 1]
+def _check_kept(route: Route, axes: AxisMap, shape: Shape) -> None:
+    mixed = [n for n, a in enumerate(axes) if a is None and shape[n] > 1]
     if mixed:
         raise BiasedGradientError(
             f"draw {route.site.draw} is enumerated, but its axes {mixed} are mixed on the way to a "
             "cost (or Python read it), so the outcomes cannot be weighted one by one; keep these "
             'axes until the final mean, or draw with estimator="score"'
+        )
+
+
+def _check_finite(route: Route, importance: Array, value: Array) -> None:
+    """Refuse what is infinite at an outcome of probability 0: the limit may be any number."""
+    if np.any((importance == 0) & ~np.isfinite(value)):
+        raise NonFiniteError(
+            f"draw {route.site.draw} is enumerated, and a cost is infinite or not a number at an "
+            "outcome of probability 0, so that its expectation is not known; leave that outcome "
+            'out, keep its cost finite, or draw with estimator="score"'
         )
 
 

@@ -8,18 +8,20 @@ estimate of that derivative of E[c].
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from scg._axes import AxisMap
 from scg._op import OPS
 from scg._plan import Plan, value_plan
 from scg._run import current_run, order
 from scg._surrogate.analysis import Route
 from scg._surrogate.baselines import Baselined
 from scg._surrogate.boxed import (
-    biased_tags,
+    carried_tags,
     check_boxed,
     check_order,
     order_tags,
@@ -31,13 +33,14 @@ from scg._surrogate.costs import Cost, Key
 from scg._surrogate.plan import Surrogate, analyse, first_order
 from scg._surrogate.reach import bits
 from scg._surrogate.rewire import Rewiring
+from scg._surrogate.tags import derived
 from scg._surrogate.weights import aligned_index
 from scg._tensor import Tensor
 from scg._typing import Shape
 from scg.errors import OptionError
 from scg.tape import BOXED, INHERITED, Node, recording
 
-__all__ = ["expectation_plan", "surrogate"]
+__all__ = ["boxed_plan", "expectation_plan", "surrogate"]
 
 
 def expectation_plan(
@@ -45,17 +48,17 @@ def expectation_plan(
 ) -> Plan:
     """Return the sweeps that estimate the gradient of E[sum(weight * loss)]."""
     plan = _plan(loss, weight, of=of, traced=traced, targets=targets)
-    carried = biased_tags(loss)
-    return plan._replace(tags=plan.tags | carried) if carried else plan
+    tags = plan.tags | carried_tags(loss)
+    return plan._replace(tags=derived(tags)) if tags else plan
 
 
 def _plan(loss: Tensor, weight: Any, *, of: str, traced: bool, targets: set[Node] | None) -> Plan:
     current_run().settle()
+    check_order(loss, of)
     if of == "value":
         return value_plan(loss, weight)
     if of != "expectation":
         raise OptionError(f'of={of!r} is not "expectation" or "value"')
-    check_order(loss)
     if loss._node is not None and check_boxed(loss._node):
         return value_plan(loss, weight)
     decided = analyse(loss, _array(weight), targets, traced=traced)
@@ -68,6 +71,12 @@ def _plan(loss: Tensor, weight: Any, *, of: str, traced: bool, targets: set[Node
         return Plan(value_plan(kept, weight).passes, tags | order_tags(loss), keep)
     if not traced and not decided.enumerated:
         return first_order(decided)
+    plan = boxed_plan(loss, weight, decided, traced=traced)
+    return plan._replace(tags=tags | order_tags(loss, decided.routes))
+
+
+def boxed_plan(loss: Tensor, weight: Any, decided: Surrogate, *, traced: bool = False) -> Plan:
+    """Return the sweep of the surrogate tensor."""
     with recording(True):
         boxed, terms = _boxed(loss, decided)
     ones = [np.ones((), term.dtype) for term in terms]
@@ -75,7 +84,7 @@ def _plan(loss: Tensor, weight: Any, *, of: str, traced: bool, targets: set[Node
     roots.extend(
         (_node(term), Tensor(one) if traced else one) for term, one in zip(terms, ones, strict=True)
     )
-    return Plan([(roots, frozenset())], tags | order_tags(loss, decided.routes))
+    return Plan([(roots, frozenset())])
 
 
 def _without_scores(loss: Tensor) -> Tensor:
@@ -106,7 +115,8 @@ def surrogate(loss: Tensor) -> Tensor:
     Returns
     -------
     Tensor, shape ()
-        The value of the loss; differentiate it with `of="value"`, to any order.
+        The value of the loss; differentiate it with `of="value"`, to any order, or as often as
+        its tag `max_order` says where noise meets a kink.
 
     Raises
     ------
@@ -128,8 +138,11 @@ def surrogate(loss: Tensor) -> Tensor:
     >>> bool(abs(logits.grad - scg.peek(s * (b - 0.5))) < 1e-12)
     True
     """
-    decided = analyse(loss, np.ones(loss.shape, loss.dtype), None)
-    tags = stopped_tags(loss) if decided is None else decided.tags | stopped_tags(loss)
+    decided = analyse(loss, np.ones(loss.shape, loss.dtype), None, traced=True)
+    tags = stopped_tags(loss) | order_tags(loss, () if decided is None else decided.routes)
+    if decided is not None:
+        tags |= decided.tags
+    tags = frozenset(replace(tag, surrogate=tag.kind == "max_order") for tag in tags)
     with recording(True):
         if decided is None or decided.plain:
             return with_tags(loss.sum(), tags)
@@ -218,42 +231,47 @@ class _Builder:
         K box(c), and K - 1 of it needs the later box.
         """
         terms = []
-        for cost, box in self._boxes.items():
-            if cost.rest_of is not None:
-                if cost.by_tensor:
-                    refuse_scaled_mark()
-                weight = Tensor(np.asarray(cost.coefficient, dtype=box.dtype))
-                terms.append(((box - self._plain(cost)) * weight).sum())
+        for rest in self._decided.parts.rests:
+            if rest.by_tensor:
+                refuse_scaled_mark()
+            part, whole = self._built(rest.part, rest.value), self._built(rest.whole, rest.value)
+            weight = Tensor(np.asarray(rest.coefficient, dtype=part.dtype))
+            terms.append(((part - whole) * weight).sum())
         return terms
 
-    def _plain(self, rest: Cost) -> Tensor:
-        """Return the marked cost that a rest belongs to, with its own boxes."""
-        if isinstance(rest.rest_of, Cost):
-            return self._boxes[rest.rest_of]
-        if rest.rest_of in self._results:
-            return self._results[rest.rest_of]
-        return Tensor(np.asarray(rest.value), self._clones[rest.rest_of])
+    def _built(self, part: Any, value: Any) -> Tensor:
+        """Return an elementary cost, or what was put together again, with its boxes."""
+        if isinstance(part, Cost):
+            return self._boxes[part]
+        if part in self._results:
+            return self._results[part]
+        return Tensor(np.asarray(value), self._clones[part])
 
     def _cost(self, index: int, rewiring: Rewiring) -> Tensor:
-        cost, factor = self._decided.parts.costs[index], self._decided.factors[index]
+        cost = self._decided.parts.costs[index]
         value = Tensor(
             np.asarray(cost.value), None if cost.node is None else rewiring.of(cost.node)
         )
-        log_prob = self._log_prob(index, value.shape, rewiring)
-        if log_prob is not None:
-            box = OPS["exp"].public(log_prob - Tensor(log_prob._data))
-            value = value * (box if factor is None else box * Tensor(np.asarray(factor)))
-        return value
+        log_prob: Tensor | None = None
+        for route, axes in self._scored(index):
+            density = route.density
+            assert density is not None
+            term = _along_cost(rewiring.tensor(density), axes, value.shape)
+            if route.importance is not None:
+                value = value * term
+            else:
+                log_prob = term if log_prob is None else log_prob + term
+        if log_prob is None:
+            return value
+        box: Tensor = OPS["exp"].public(log_prob - Tensor(log_prob._data))
+        return value * box
 
-    def _log_prob(self, index: int, shape: Shape, rewiring: Rewiring) -> Tensor | None:
-        """Return the log-probability of all draws a cost depends on, aligned with its elements."""
-        total: Tensor | None = None
+    def _scored(self, index: int) -> Iterator[tuple[Route, AxisMap]]:
+        """Yield the draws that a cost weights, and how their axes map to its own."""
         for route in self._decided.routes:
             for axes, costs in route.scored.items():
                 if costs >> index & 1:
-                    term = _along_cost(rewiring.tensor(_log_prob(route)), axes, shape)
-                    total = term if total is None else total + term
-        return total
+                    yield route, axes
 
     def baselines(self) -> list[Tensor]:
         """Return terms of value 0 whose derivative subtracts the baselines."""
@@ -262,15 +280,11 @@ class _Builder:
         for route in self._decided.routes:
             value = baselined.of(route)
             if np.any(value):
-                log_prob = self._rewired[0].tensor(_log_prob(route))
+                assert route.log_prob is not None
+                log_prob = self._rewired[0].tensor(route.log_prob)
                 box = OPS["exp"].public(log_prob - Tensor(log_prob._data))
                 terms.append(((1.0 - box) * Tensor(np.asarray(value))).sum())
         return terms
-
-
-def _log_prob(route: Route) -> Tensor:
-    assert route.log_prob is not None
-    return route.log_prob
 
 
 def _along_cost(log_prob: Tensor, axes: Any, shape: Shape) -> Tensor:

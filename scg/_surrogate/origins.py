@@ -98,12 +98,15 @@ def _above(
     """
     found: dict[Cost, set[Run]] = {}
     runs: dict[Key, set[Run]] = {}
+    rests: dict[Key, list[Cost | Key]] = {}
+    for rest in parts.rests:
+        rests.setdefault(rest.mark, []).append(rest.part)
     for key, operands in parts.linear:
         node, here = key[0], runs.get(key, set())
         makers = _makers(node, others, spans)
         if node.op is not None and node.op.linear is not Linear.MOVES:
             here = here.union(makers)
-        for operand in operands:
+        for operand in (*operands, *rests.get(key, ())):
             if isinstance(operand, Cost):
                 found.setdefault(operand, set()).update(here)
             elif operand is not None and here:

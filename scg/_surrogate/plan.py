@@ -110,8 +110,8 @@ def analyse(
 ) -> Surrogate | None:
     """Decide everything about a loss; None if its ordinary derivative is the gradient.
 
-    A gradient that is `traced` may be differentiated in other parameters later. If scores are in
-    it, then all of them.
+    A gradient that is `traced` may be differentiated again, and in other parameters. If scores are
+    in it, then all of them.
     """
     node = loss._node
     if node is not None:
@@ -124,12 +124,12 @@ def analyse(
     with np.errstate(all="ignore"):  # an infinite coefficient is an answer, as in a sweep
         parts = take_apart(node, loss._data, weight)
     escapes = control.reads(parts, random=random)
-    analysis = Analysis(parts.costs, escapes, targets)
+    analysis = Analysis(parts.costs, escapes, targets, higher=traced)
     routes = list(analysis.routes.values())
     for route in routes:
         _warn_widened(route, analysis)
     if traced and analysis.skipped and any(route.scored for route in routes):
-        analysis = Analysis(parts.costs, escapes, targets, every=True)
+        analysis = Analysis(parts.costs, escapes, targets, every=True, higher=traced)
         routes = list(analysis.routes.values())
     check_coupling(routes)
     tags = frozenset(analysis.refusals.tags | estimator_tags(routes))
@@ -147,9 +147,9 @@ def _refused_elsewhere(parts: Costs, escapes: Sequence[Any]) -> frozenset[Tag]:
     differentiated in that one.
     """
     try:
-        Analysis(parts.costs, escapes, None)
+        Analysis(parts.costs, escapes, None, higher=True)
     except (BiasedGradientError, SupportError) as error:
-        return frozenset({Tag("max_order", f"1: {error}")})
+        return frozenset({Tag("max_order", f"1: {error}", left=1)})
     return frozenset()
 
 

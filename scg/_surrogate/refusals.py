@@ -127,7 +127,7 @@ class Refusals:
 
     def at_end(self, route: Route) -> None:
         """Refuse to score a draw whose parameter stands at an end of its range, and has a slope."""
-        check_ends(route, self._analysis.targets)
+        self.tags |= check_ends(route, self._analysis.targets, higher=self._analysis.higher)
 
     def _costs(self, costs: int) -> str:
         for index in bits(costs):
@@ -136,10 +136,11 @@ class Refusals:
                 return f"made at {node.place}"
         return "made without recording"
 
-    def log_prob(self, route: Route) -> Tensor:
-        """Return the log-probability of a draw, or refuse because it has none."""
+    def density(self, route: Route) -> Tensor:
+        """Return the log-probability or importance of a draw, or refuse because it has none."""
+        weigh = getattr(route.site.estimator, "importance", None)
         try:
-            return route.site.log_prob()
+            return route.site.log_prob() if weigh is None else weigh(route.site.prob())
         except (OptionError, ShapeError) as error:
             raise BiasedGradientError(
                 f"draw {route.site.draw} has no valid route: {_step(route.cause)} rules out the "

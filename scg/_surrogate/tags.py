@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scg.errors import BiasedGradientError
 
-__all__ = ["Tag", "check_strict", "strict"]
+__all__ = ["Tag", "check_strict", "derived", "strict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,11 @@ class Tag:
         What made it so.
     where : str
         The user's line.
+    left : int
+        Of `max_order`: how many more derivatives are right.
+    surrogate : bool
+        Of `max_order`: it stands on what came from `scg.surrogate`, whose recorded value must not
+        be differentiated further either.
 
     Examples
     --------
@@ -38,10 +43,17 @@ class Tag:
     kind: str
     reason: str
     where: str = ""
+    left: int = 0
+    surrogate: bool = False
 
     def __str__(self) -> str:
         where = f" at {self.where}" if self.where else ""
         return f"{self.kind}({self.reason}){where}"
+
+
+def derived(tags: Iterable[Tag]) -> frozenset[Tag]:
+    """Return what is to be known of a derivative of what has these tags."""
+    return frozenset(replace(tag, left=tag.left - 1) if tag.left else tag for tag in tags)
 
 
 _strict: ContextVar[bool] = ContextVar("scg_strict", default=False)

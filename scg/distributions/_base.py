@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+import scg.ops as ops
 from scg._tensor import Tensor, as_array, as_tensor
 from scg._typing import Array, DType, Shape
 from scg.distributions._support import Support, check_parameter, check_value
@@ -199,6 +200,22 @@ class Distribution:
     def log_prob(self, value: Any) -> Tensor:
         """Return the log-probability of a value, event axes summed."""
         raise OptionError(f"scg.{self.name} has no log_prob")
+
+    def prob(self, value: Any) -> Tensor:
+        """Return the probability of a value, or its density, event axes multiplied.
+
+        Unlike `exp(log_prob(value))` it has a slope where a probability is exactly 0, for the
+        families that are given by `probs`.
+
+        Examples
+        --------
+        >>> import scg
+        >>> p = scg.parameter(0.0)
+        >>> scg.Bernoulli(p).prob(1.0).backward()
+        >>> float(p.grad)
+        1.0
+        """
+        return ops.exp(self.log_prob(value))
 
     def _value(self, value: Any, support: Support) -> Tensor:
         """Return a value as a tensor, checked to have a log-probability.

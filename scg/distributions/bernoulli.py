@@ -82,6 +82,11 @@ class Bernoulli(Distribution):
         p = self.parameters["probs"]
         return ops.xlogy(x, p) + xlog1my(1.0 - x, p)
 
+    def prob(self, value: Any) -> Tensor:
+        """Return the probability of `value`, 0 or 1; linear in `probs`."""
+        x = self._value(value, UNIT)
+        return x * self.probs + (1.0 - x) * (1.0 - self.probs)
+
     def entropy(self) -> Tensor:
         """Return the entropy in nats."""
         if "logits" in self.parameters:

@@ -40,6 +40,17 @@ _WHOLE = Op("total_count", _same, shape=broadcast_shape, axes=_axes.elementwise,
 _WHOLE.set_vjp(_no_slope)
 
 
+def _power(p: Tensor, count: Array) -> Tensor:
+    """Raise to powers by multiplying: of 0 to the power 0 every derivative is 0, and not NaN."""
+    powers = [ops.multiply(0.0, p) + 1.0]
+    for _ in range(int(np.max(count, initial=0))):
+        powers.append(powers[-1] * p)
+    shape = np.broadcast_shapes(p.shape, count.shape)
+    table = ops.broadcast_to(ops.stack(powers, axis=-1), (*shape, len(powers)))
+    index = np.broadcast_to(count.astype(np.int64), shape)[..., None]
+    return ops.take_along_axis(table, index, axis=-1).reshape(shape)
+
+
 class Binomial(Trials):
     """The number of successes in `total_count` trials, elementwise.
 
@@ -100,11 +111,27 @@ class Binomial(Trials):
 
     def log_prob(self, value: Any) -> Tensor:
         """Return the log-probability of `value` successes."""
+        x, rest = self._outcomes(value)
+        return self._log_ways(x, rest) + self._log_successes(x) + self._log_failures(rest)
+
+    def prob(self, value: Any) -> Tensor:
+        """Return the probability of `value` successes, a polynomial in `probs`."""
+        p = self.probs
+        if np.all((p._data > 0) & (p._data < 1)):
+            return super().prob(value)
+        x, rest = self._outcomes(value)
+        ways = ops.exp(self._log_ways(x, rest))
+        return ways * _power(p, x._data) * _power(1.0 - p, rest._data)
+
+    def _outcomes(self, value: Any) -> tuple[Tensor, Tensor]:
+        """Return the numbers of successes and failures."""
         x = self._value(value, COUNT)
         rest = self.total_count - x
-        check("scg.Binomial.log_prob: the value, taken from total_count,", rest._data, NONNEGATIVE)
-        ways = -ops.betaln(rest + 1.0, x + 1.0) - ops.log1p(self.total_count)
-        return ways + self._log_successes(x) + self._log_failures(rest)
+        check("scg.Binomial: the value, taken from total_count,", rest._data, NONNEGATIVE)
+        return x, rest
+
+    def _log_ways(self, x: Tensor, rest: Tensor) -> Tensor:
+        return -ops.betaln(rest + 1.0, x + 1.0) - ops.log1p(self.total_count)
 
     @property
     def mean(self) -> Tensor:

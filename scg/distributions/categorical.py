@@ -118,10 +118,20 @@ class Categorical(Categories):
 
     def log_prob(self, value: Any) -> Tensor:
         """Return the log-probability of the index `value`."""
+        index = self._index(value)
+        return self._table(index).reshape(index.shape[:-1])
+
+    def prob(self, value: Any) -> Tensor:
+        """Return the probability of the index `value`; linear in `probs` but for their sum."""
+        index = self._index(value)
+        table = ops.broadcast_to(self.probs, (*index.shape[:-1], self.categories))
+        return ops.take_along_axis(table, index, axis=-1).reshape(index.shape[:-1])
+
+    def _index(self, value: Any) -> Tensor:
+        """Return an index with a last axis of size 1, broadcast against the batch."""
         index = self._value(value, category(self.categories)).astype(np.int64)
         shape = self._broadcast_value(index.shape)
-        index = ops.broadcast_to(index, shape).reshape((*shape, 1))
-        return self._table(index).reshape(shape)
+        return ops.broadcast_to(index, shape).reshape((*shape, 1))
 
     def _table(self, index: Tensor) -> Tensor:
         """Look log-probabilities up, taking logarithms last where most are not needed."""

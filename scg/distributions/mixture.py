@@ -99,6 +99,14 @@ class Mixture(Distribution):
 
     def log_prob(self, value: Any) -> Tensor:
         """Return the log-probability of `value`, whichever component it came from."""
+        return self.weights._log_mean_exp(self.components.log_prob(self._for_each(value)))
+
+    def prob(self, value: Any) -> Tensor:
+        """Return the mean probability or density of `value` over the components."""
+        return ops.sum(self.weights.probs * self.components.prob(self._for_each(value)), axis=-1)
+
+    def _for_each(self, value: Any) -> Any:
+        """Return a value with an axis of size 1 for the components."""
         x = check_value(self.name, as_tensor(value), NUMBER)
         axis = x.ndim - len(self.event_shape)
         if axis < 0:
@@ -106,8 +114,7 @@ class Mixture(Distribution):
                 f"scg.Mixture.log_prob: the value has shape {x.shape}, which does not end in the "
                 f"event shape {self.event_shape}"
             )
-        each = self.components.log_prob(ops.expand_dims(x, axis) if x.ndim else value)
-        return self.weights._log_mean_exp(each)
+        return ops.expand_dims(x, axis) if x.ndim else value
 
     @property
     def mean(self) -> Tensor:

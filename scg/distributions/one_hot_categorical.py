@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+import scg.ops as ops
 from scg._tensor import Tensor
 from scg._typing import Array, Shape
 from scg.distributions._kl import kl_pair
@@ -69,6 +70,10 @@ class OneHotCategorical(Categories):
     def log_prob(self, value: Any) -> Tensor:
         """Return the log-probability of the one-hot vector `value`."""
         return self._expected_log_prob(self._event(value, _ONE_HOT))
+
+    def prob(self, value: Any) -> Tensor:
+        """Return the probability of the one-hot vector `value`."""
+        return ops.sum(self._event(value, _ONE_HOT) * self.probs, axis=-1)
 
     @property
     def mean(self) -> Tensor:

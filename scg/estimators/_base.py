@@ -16,8 +16,8 @@ class Estimator:
     """How the gradient of one draw is estimated.
 
     A subclass sets `route`, and may define `draw` (another way to draw), `baseline_of(weighted)`
-    (what to subtract from the weight of the score) and `importance(log_prob)` (by how much each
-    element counts). Nothing else has to know of it.
+    (what to subtract from the weight of the score) and `importance(probability)` (by how much
+    each element counts: a tensor, differentiated in place of a score). Nothing else has to know.
 
     Attributes
     ----------

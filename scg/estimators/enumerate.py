@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from scg._tensor import Tensor
-from scg._typing import Array, Shape
+from scg._typing import Shape
 from scg.estimators._base import Estimator
 from scg.noise import Source
 from scg.site import score_site
@@ -63,6 +63,6 @@ class Enumerate(Estimator):
             distribution, value, continuous=False, estimator=self, live=True, **options
         )
 
-    def importance(self, log_prob: Array) -> Array:
+    def importance(self, probability: Tensor) -> Tensor:
         """Return the probability of each outcome over 1 / K."""
-        return np.exp(log_prob) * len(log_prob)
+        return probability * float(len(probability))

@@ -99,10 +99,10 @@ class Forgiving(Refusals):
         except ScgError as error:
             self.texts.append(str(error))
 
-    def log_prob(self, route: Route) -> Tensor:
-        """Return the log-probability; zeros if there is none."""
+    def density(self, route: Route) -> Tensor:
+        """Return the log-probability or importance; zeros if there is none."""
         try:
-            return super().log_prob(route)
+            return super().density(route)
         except ScgError as error:
             self.texts.append(str(error))
             return Tensor(np.zeros(_batch_shape(route.site)))

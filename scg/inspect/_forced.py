@@ -12,6 +12,7 @@ from scg._surrogate.analysis import Analysis, Route
 from scg._surrogate.costs import take_apart
 from scg._surrogate.coupling import check_coupling
 from scg._surrogate.importance import factors
+from scg._surrogate.magic_box import boxed_plan
 from scg._surrogate.plan import Surrogate, _groups, first_order
 from scg._surrogate.reach import Reach
 from scg._tensor import Tensor
@@ -50,7 +51,8 @@ def scored_gradient(loss: Tensor, leaves: list[Tensor]) -> Array | None:
     None too if no draw changes its route by it. The residuals of the graph are used up.
     """
     targets = {leaf._node for leaf in leaves if leaf._node is not None}
-    parts = take_apart(loss._node, loss._data, np.ones(loss.shape, loss.dtype))
+    weight = np.ones(loss.shape, loss.dtype)
+    parts = take_apart(loss._node, loss._data, weight)
     escapes = control.reads(parts, random=True)
     analysis = _Scored(parts.costs, escapes, set(targets), _Willing)
     routes = list(analysis.routes.values())
@@ -60,5 +62,6 @@ def scored_gradient(loss: Tensor, leaves: list[Tensor]) -> Array | None:
         return None
     surrogate = Surrogate(parts, routes, _groups(len(parts.costs), routes),
                           factors(parts, routes), frozenset())  # fmt: skip
-    found: dict[Any, Any] = swept(first_order(surrogate), set(targets), traced=False, retain=False)
+    plan = boxed_plan(loss, weight, surrogate) if surrogate.enumerated else first_order(surrogate)
+    found: dict[Any, Any] = swept(plan, set(targets), traced=False, retain=False)
     return flat([found.get(leaf._node, np.zeros(leaf.shape)) for leaf in leaves])

@@ -63,3 +63,114 @@ def test_mixed_outcomes_are_refused(name):
 def test_infinitely_many_outcomes_are_refused(family):
     with pytest.raises(OptionError, match="infinitely many values"):
         family(scg.parameter(0.5)).sample(estimator=E.Enumerate())
+
+
+# --- outcomes of probability 0 ----------------------------------------------------------------
+
+
+def bernoulli(p):
+    return [1 - p, p]
+
+
+def binomial(p):
+    return [(1 - p) ** 3, 3 * p * (1 - p) ** 2, 3 * p**2 * (1 - p), p**3]
+
+
+def third(p):
+    return np.array([0.4 - 2 * p, p, 0.6 - p]) / (1 - 2 * p)
+
+
+NEVER = {
+    "bernoulli 0": (lambda p: scg.Bernoulli(p), bernoulli, 0.0),
+    "bernoulli 1": (lambda p: scg.Bernoulli(p), bernoulli, 1.0),
+    "binomial 0": (lambda p: scg.Binomial(3, p), binomial, 0.0),
+    "binomial 1": (lambda p: scg.Binomial(3, p), binomial, 1.0),
+    "categorical": (
+        lambda p: scg.Categorical(scg.stack([0.4 - 2.0 * p, p, 0.6 - p])), third, 0.0,
+    ),
+    "one-hot": (
+        lambda p: scg.OneHotCategorical(scg.stack([0.4 - 2.0 * p, p, 0.6 - p])), third, 0.0,
+    ),
+    "mixture": (
+        lambda p: scg.Mixture(scg.Bernoulli(scg.stack([p, 1.0 - p])), probs=[0.3, 0.7]),
+        lambda p: [0.3 * (1 - p) + 0.7 * p, 0.3 * p + 0.7 * (1 - p)],
+        0.0,
+    ),
+    "mixture of nothing": (
+        lambda p: scg.Mixture(scg.Bernoulli([0.2, 0.9]), probs=scg.stack([p, 1.0 - p])),
+        lambda p: [0.8 * p + 0.1 * (1 - p), 0.2 * p + 0.9 * (1 - p)],
+        0.0,
+    ),
+}  # fmt: skip
+never = pytest.mark.parametrize("name", NEVER)
+
+
+def price(x):
+    """Return a cost of the outcome; that of a one-hot vector is that of its index."""
+    x = (x * np.arange(3.0)).sum(axis=-1) if x.ndim > 1 else x
+    return (x - 0.45) ** 2 * 1.3
+
+
+def derivatives(pmf, at):
+    """Differentiate the sum over outcomes, a rational function, by differences."""
+    mean = lambda p: np.dot(pmf(p), price(np.arange(len(pmf(p)), dtype=float)))  # noqa: E731
+    h, steps = 1e-3, np.arange(-3, 4)
+    f = np.array([mean(at + k * h) for k in steps])
+    first = np.dot([-1 / 60, 3 / 20, -3 / 4, 0, 3 / 4, -3 / 20, 1 / 60], f) / h
+    second = np.dot([1 / 90, -3 / 20, 3 / 2, -49 / 18, 3 / 2, -3 / 20, 1 / 90], f) / h**2
+    return first, second
+
+
+@never
+def test_an_outcome_of_probability_0_counts_by_the_slope_of_its_probability(name):
+    family, pmf, at = NEVER[name]
+    p = scg.parameter(at)
+    loss = lambda: price(family(p).sample(estimator=E.Enumerate())).mean(axis=0)  # noqa: E731
+    first, second = derivatives(pmf, at)
+    np.testing.assert_allclose(scg.grad(loss(), p), first, rtol=1e-9, atol=1e-12)
+    slope = scg.grad(loss() + p * p, p, create_graph=True)
+    np.testing.assert_allclose(scg.grad(slope, p), second + 2.0, rtol=1e-6, atol=1e-7)
+
+
+@never
+def test_the_log_probability_alone_would_be_not_a_number(name):
+    """Else there was nothing to mend: 0 times an infinite slope."""
+    family, _, at = NEVER[name]
+    p = scg.parameter(at)
+    drawn = family(p)
+    by_logarithm = scg.exp(drawn.log_prob(drawn.enumerate_support()))
+    (by_logarithm * np.arange(1.0, 5.0)[: len(by_logarithm)]).sum().backward()
+    assert np.isfinite(p.grad) == (name == "mixture of nothing")
+
+
+def test_other_draws_are_weighted_by_what_can_happen():
+    """A draw below one that stands for its outcomes, one of which never happens."""
+
+    def program(p, a, estimator, axis):
+        b = scg.Bernoulli(p).sample(estimator=estimator)
+        c = scg.Bernoulli(logits=a * (b + 0.5)).sample()
+        cost = (c + 2.0 * b - 0.3) ** 2
+        return cost.mean(axis=0) if axis else cost
+
+    p, a = scg.parameter(0.0), scg.parameter(0.3)
+    found = scg.testing.expected_estimate(lambda q, c: program(q, c, E.Enumerate(), True), p, a)
+
+    def mean(q, c):
+        zero = _coin(0.5 * c, lambda x: (x - 0.3) ** 2)
+        return (1 - q) * zero + q * _coin(1.5 * c, lambda x: (x + 1.7) ** 2)
+
+    h = 1e-30j
+    np.testing.assert_allclose(found.mean[0], np.imag(mean(h, 0.3)) / 1e-30, rtol=1e-10)
+    np.testing.assert_allclose(found.mean[1], np.imag(mean(0.0, 0.3 + h)) / 1e-30, rtol=1e-10)
+
+
+def _coin(logit, f):
+    q = 1 / (1 + np.exp(-logit))
+    return q * f(1.0) + (1 - q) * f(0.0)
+
+
+def test_an_infinite_cost_of_what_never_happens_is_refused():
+    p = scg.parameter(0.0)
+    b = scg.Bernoulli(p).sample(estimator=E.Enumerate(), name="b")
+    with pytest.raises(scg.NonFiniteError, match=r"'b'.*probability 0"):
+        scg.Bernoulli(p).log_prob(b).mean().backward()

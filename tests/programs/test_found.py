@@ -64,3 +64,17 @@ def test_a_marked_draw_that_counts_again_in_a_branch():
         return total
 
     scg.testing.check_unbiased(program, scg.parameter(0.3))
+
+
+def test_leave_one_out_below_a_mark_that_is_scaled_after_a_read():
+    """What the scaling changed is taken apart below the mark, as the rest of the cost is."""
+
+    def program(a, w):
+        k = scg.Bernoulli(logits=w).sample()
+        b = scg.Bernoulli(logits=a - k).sample(estimator=scg.estimators.LeaveOneOut(2))
+        total = w * scg.cost(scg.exp(0.4 * b).mean())
+        for _ in range(int(k)):
+            total = total - 1.2 * scg.Bernoulli(logits=a).sample()
+        return total * 0.5
+
+    scg.testing.check_unbiased(program, 0.3, 0.7)

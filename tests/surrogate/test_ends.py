@@ -27,7 +27,7 @@ def cost(x):
 @ends
 def test_the_estimate_would_be_biased(name, monkeypatch):
     """Else there was nothing to refuse: the other outcomes are not among those enumerated."""
-    monkeypatch.setattr("scg._surrogate.refusals.check_ends", lambda *_: None)
+    monkeypatch.setattr("scg._surrogate.refusals.check_ends", lambda *_, **__: frozenset())
     family, p, _ = ENDS[name]
     program = lambda p: cost(family(p).sample()).sum()  # noqa: E731
     (found,), step = expected_estimate(program, p).mean, 1e-5
@@ -116,3 +116,87 @@ def test_a_category_that_grows_from_nothing_is_refused():
 def test_the_audit_notes_it():
     loss = cost(scg.Bernoulli(scg.parameter(1.0)).sample(rng=0))
     assert any("is exactly 1" in text for text in scg.audit(loss).refusals)
+
+
+def test_slopes_of_two_categories_do_not_cancel():
+    """One grows from nothing as fast as another would have to shrink below it."""
+    q = scg.parameter(0.0)
+    k = scg.Categorical(scg.stack([q, -q, 1.0 + 0.0 * q])).sample(rng=0)
+    with pytest.raises(scg.SupportError, match="exactly 0"):
+        scg.tensor([1.0, 5.0, -1.0])[k].backward()
+
+
+# --- slopes of higher order -------------------------------------------------------------------
+
+HIGHER = {
+    "square": lambda q: scg.Bernoulli(q**2),
+    "one less a square": lambda q: scg.Bernoulli(1.0 - q * q),
+    "product": lambda q: scg.Bernoulli(q * scg.tanh(q)),
+    "cosine": lambda q: scg.Binomial(2, scg.cos(q)),
+    "categories": lambda q: scg.Categorical(scg.stack([q * q, 1.0 - q * q])),
+    "rate": lambda q: scg.Poisson(0.5 * q * q),
+}
+higher = pytest.mark.parametrize("name", HIGHER)
+
+
+def second(program, q):
+    """Return the expectation of the second derivative that two calls of `scg.grad` give."""
+    leaf = scg.parameter(q)
+
+    def once():
+        slope = scg.grad(program(leaf) + leaf * leaf, leaf, create_graph=True)
+        return scg.grad(slope, leaf).numpy()
+
+    return exact_expectation(once)
+
+
+@higher
+def test_an_end_where_a_slope_of_higher_order_is_missed_is_refused(name):
+    family = HIGHER[name]
+    q = scg.parameter(0.0)
+    loss = lambda: cost(family(q).sample(rng=0, name="draw"))  # noqa: E731
+    with pytest.raises(scg.SupportError, match=r"'draw'.*derivative of order 2"):
+        scg.grad(loss(), q, create_graph=True)
+    with pytest.raises(scg.SupportError, match="derivative of order 2"):
+        scg.surrogate(loss())
+    assert scg.grad(loss() * q, q).numpy() == cost(scg.peek(loss_outcome(family)))
+
+
+def loss_outcome(family):
+    """Return the only outcome at the end of the range."""
+    return family(scg.tensor(0.0)).sample(rng=0)
+
+
+def test_the_second_derivative_would_be_biased(monkeypatch):
+    program = lambda q: cost(scg.Bernoulli(q**2).sample())  # noqa: E731
+    monkeypatch.setattr("scg._surrogate.refusals.check_ends", lambda *_, **__: frozenset())
+    truth = 2.0 * (cost(1.0) - cost(0.0)) + 2.0
+    assert abs(second(program, 0.0) - truth) > 0.1
+
+
+@pytest.mark.parametrize("name", set(SATURATED) - {"square"})
+def test_an_end_that_is_only_approached_is_fine_to_second_order(name):
+    family, outcome = SATURATED[name]
+    found = second(lambda x: cost(family(x).sample()) * x * x, 0.3)
+    np.testing.assert_allclose(found, 2.0 * cost(outcome) + 2.0, rtol=1e-12)
+
+
+def test_a_slope_of_an_order_that_nobody_looked_at_is_not_asked_for():
+    """The probability has a third derivative; the first two are right, and that is said."""
+    q = scg.parameter(0.0)
+    g = cost(scg.Bernoulli(q**3).sample(rng=0)) * scg.exp(q)
+    for left in (1, 0):
+        g = scg.grad(g, q, create_graph=True)
+        np.testing.assert_allclose(g.numpy(), cost(0.0))
+        assert [(t.kind, t.left) for t in g.tags] == [("max_order", left)]
+    with pytest.raises(scg.GradientError, match=r"max_order\(2: probs at 0\)"):
+        scg.grad(g, q)
+
+
+def test_a_surrogate_counts_its_derivatives_too():
+    q = scg.parameter(0.0)
+    s = scg.surrogate(cost(scg.Bernoulli(q**3).sample(rng=0)) * scg.exp(q))
+    for _ in range(2):
+        s = scg.grad(s, q, create_graph=True, of="value")
+    with pytest.raises(scg.GradientError, match="max_order"):
+        scg.grad(s, q, of="value")

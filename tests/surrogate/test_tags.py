@@ -176,3 +176,16 @@ def test_the_sign_of_a_gradient_can_be_asked_for():
     assert scg.grad(1.0 / (1.0 + z * z), mu) is not None
     pull = scg.vjp(lambda x: 1.0 / (1.0 + x * x), scg.Normal(0.0, 1.0).sample(rng=0) * 2.0)[1]
     assert np.isfinite(pull()[0].numpy())
+
+
+@kinked
+def test_a_surrogate_with_a_kink_is_differentiated_once(name):
+    """Its recorded value is how one differentiates the expectation, so that is not free."""
+    op, loss = KINKED[name]
+    mu = scg.parameter(0.3)
+    s = scg.surrogate(loss(mu))
+    g = scg.grad(2.0 * s, mu, create_graph=True, of="value")
+    np.testing.assert_allclose(scg.peek(g), 2.0 * scg.peek(scg.grad(loss(mu), mu)))
+    for of in ("value", "expectation"):
+        with pytest.raises(GradientError, match=rf"max_order\(1: kink of '{op}'\)"):
+            scg.grad(g.sum(), mu, of=of)

@@ -150,6 +150,19 @@ def leave_one_out(rng, a, b):
     return ((x - 0.3) ** 2 * scg.exp(b)).mean()
 
 
+def leave_one_out_scaled_after_a_read(rng, a, b):
+    k = coin(rng, b)
+    x = coin(rng, a + k, estimator=estimators.LeaveOneOut(2))
+    total = scg.cost(((x - 0.3) ** 2 * scg.exp(b)).mean() - a * x.sum())
+    return -0.7 * total if k else total + a
+
+
+def one_draw_below_two_marks_scaled_after_a_read(rng, a, b):
+    x, k = coin(rng, scg.stack([a, b])), coin(rng, a - b)
+    total = scg.cost(scg.exp(x).mean() * b) - scg.cost((x * a).sum())
+    return 0.5 * total if k else 2.0 * total
+
+
 def two_routes(rng, a, b):
     x = coin(rng, a)
     z = scg.Normal(b + x, 0.7).sample(rng=rng)
@@ -167,7 +180,8 @@ PROGRAMS = [
     one_axis, reversed_and_shifted, every_second, transposed, reward_to_go,
     mean_of_a_random_number, scaled_in_one_branch, dropped_in_one_branch, scaled_twice,
     a_second_mark, two_episodes, unmarked_in_episodes, made_before_an_episode, copies_of_a_world,
-    a_world_that_remembers, coefficients, baselines, leave_one_out, two_routes,
+    a_world_that_remembers, coefficients, baselines, leave_one_out,
+    leave_one_out_scaled_after_a_read, one_draw_below_two_marks_scaled_after_a_read, two_routes,
     drawn_under_no_grad,
 ]  # fmt: skip
 

@@ -13,7 +13,7 @@ from scg.testing._programs.syntax import Let, Name, Sample, Statement
 
 __all__ = ["Draws"]
 
-PATHS, CONTINUOUS = 200, 2  # at most, as far as the writer can tell
+PATHS, CONTINUOUS = 240, 2  # at most, as far as the writer can tell
 
 
 class Draws(Expressions):

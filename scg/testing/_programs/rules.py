@@ -22,7 +22,7 @@ __all__ = ["Outcome", "normal_outcomes", "uniform_outcomes"]
 # (noise that makes it, value, probability), the last two with an imaginary step for each parameter.
 Outcome: TypeAlias = tuple[float, Array, Array]
 
-WHOLE, PART = 14, 10  # nodes of an undivided rule and of a piece
+WHOLE, PART = 14, 12  # nodes of an undivided rule and of a piece
 FAR = 10.0  # standard deviations
 _FINE = np.polynomial.legendre.leggauss(80)
 
