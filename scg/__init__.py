@@ -1,13 +1,12 @@
 """Stochastic computation graphs with unbiased gradients, on NumPy and Numba."""
 
-import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from scg import _interrupt  # first: it watches over the imports that follow
 
 # isort: split
 
-from scg import checkpoint, estimators, nn, optim, testing
 from scg import distributions as _distributions
 from scg import ops as _ops
 from scg._custom import custom_op as op
@@ -17,14 +16,16 @@ from scg._tensor import Tensor, as_tensor, parameter, peek, tensor
 from scg.autodiff import grad, hessian, hvp, jacobian, vjp
 from scg.distributions import *  # noqa: F403
 from scg.errors import *  # noqa: F403
-from scg.inspect import audit
 from scg.noise import seed
 from scg.objectives import Elbo, elbo, minibatch_scale
 from scg.ops import *  # noqa: F403
 from scg.tape import no_grad
 
 if TYPE_CHECKING:
-    from scg import data
+    from scg import checkpoint, data, estimators, nn, optim, testing
+    from scg import experiment as experiment
+    from scg import inspect as inspect  # not in __all__: it would hide Python's
+    from scg.inspect import audit
 
 __version__ = "0.1.0"
 __all__ = [
@@ -37,9 +38,28 @@ __all__ = [
 
 _interrupt.imported()
 
+if not TYPE_CHECKING:  # a type checker would take every misspelt name for one of these
 
-def __getattr__(name: str) -> Any:
-    """Import `scg.data` when it is first asked for: it brings HTTP along, which costs time."""
-    if name == "data":
-        return importlib.import_module("scg.data")
-    raise AttributeError(f"module 'scg' has no attribute '{name}'")
+    def __getattr__(name: str) -> Any:
+        """Import a public submodule when it is first asked for: all of them cost too much time."""
+        if name == "audit":
+            from scg.inspect import audit
+
+            return audit
+        if not name.startswith("_"):
+            import importlib
+
+            try:
+                return importlib.import_module(f"scg.{name}")
+            except ModuleNotFoundError as error:
+                if error.name != f"scg.{name}":
+                    raise
+        text = f"module 'scg' has no attribute '{name}'"
+        raise AttributeError(text, name=name, obj=sys.modules["scg"])  # Python suggests another
+
+    def __dir__() -> list[str]:
+        """Return all names, those of submodules that nobody has asked for yet too."""
+        import pkgutil
+
+        submodules = (module.name for module in pkgutil.iter_modules(__path__))  # noqa: F405
+        return sorted({*globals(), *__all__, *(n for n in submodules if not n.startswith("_"))})

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from scipy import integrate
 
 from scg._tensor import Tensor
 from scg._typing import Array
@@ -87,8 +88,6 @@ class Density:
         rule, last = (towards, 700.0) if math.isfinite(end) else (away, 200.0)
         # Panels that narrow towards the middle, near which a density may have its kink.
         points = (2.0 ** np.arange(-12, 7, 0.5)).tolist()
-        from scipy import integrate  # not above: it would be a third of the time of import scg
-
         return integrate.quad_vec(
             rule, 0.0, last, epsabs=1e-13, epsrel=1e-13, limit=5000, points=points
         )[0]
