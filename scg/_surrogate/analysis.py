@@ -8,7 +8,7 @@ the sweep goes on through its log-probability, which then stands in the surrogat
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,8 +105,8 @@ class Analysis:
         What Python read, and the costs that may depend on it.
     targets : set of Node or None
         The parameters that are differentiated; None means all.
-    refusals : callable
-        Makes what refuses; `scg.audit` collects instead.
+    refusals : type
+        Of what refuses; `scg.audit` collects instead.
     every : bool
         Decide about draws too that have nothing to do with the targets, because others may be
         asked for later. Otherwise `skipped` tells whether there were any.
@@ -116,18 +116,17 @@ class Analysis:
 
     def __init__(
         self, costs: Sequence[Cost], escapes: Sequence[tuple[Escape, int]],
-        targets: set[Node] | None, refusals: Callable[[Analysis], Refusals] = Refusals,
+        targets: set[Node] | None, refusals: type[Refusals] = Refusals,
         *, every: bool = False, higher: bool = False,
     ) -> None:  # fmt: skip
         self.costs = costs
         # Those that depend on whatever is read until backward.
         self.unmarked = sum(1 << i for i, cost in enumerate(costs) if _is_unmarked(cost))
         self.targets = targets
-        self.higher = higher
         self.skipped = False
         self._concerned = Concern(None if every else targets)
         self.routes: dict[Node, Route] = {}
-        self.refusals = refusals(self)
+        self.refusals = refusals(costs, targets, higher=higher)
         self._reach: dict[Node, Reach] = {}
         self._heap: list[tuple[int, Node]] = []
         for index, cost in enumerate(costs):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scg._run import PAST, Escape, Place, Run
@@ -24,7 +24,8 @@ from scg.site import Site
 from scg.tape import HELD, REQUIRES, TRAINABLE, Leaf, Node
 
 if TYPE_CHECKING:
-    from scg._surrogate.analysis import Analysis, Cause, Route
+    from scg._surrogate.analysis import Cause, Route
+    from scg._surrogate.costs import Cost
 
 __all__ = [
     "Refusals",
@@ -65,14 +66,27 @@ def _step(cause: Cause | None) -> str:
 class Refusals:
     """What an analysis refuses or has to say.
 
+    Parameters
+    ----------
+    costs : sequence of Cost
+        The elementary costs; cost `i` is bit `i`.
+    targets : set of Node or None
+        The parameters that are differentiated; None means all.
+    higher : bool
+        Derivatives of higher order may be asked for.
+
     Attributes
     ----------
     tags : set of Tag
         Biases that the user asked for.
     """
 
-    def __init__(self, analysis: Analysis) -> None:
-        self._analysis = analysis
+    def __init__(
+        self, costs: Sequence[Cost], targets: set[Node] | None, *, higher: bool = False
+    ) -> None:
+        self._all_costs = costs
+        self._targets = targets
+        self._higher = higher
         self.tags: set[Tag] = set()
 
     def detached(self, cause: Cause | None) -> None:
@@ -127,11 +141,11 @@ class Refusals:
 
     def at_end(self, route: Route) -> None:
         """Refuse to score a draw whose parameter stands at an end of its range, and has a slope."""
-        self.tags |= check_ends(route, self._analysis.targets, higher=self._analysis.higher)
+        self.tags |= check_ends(route, self._targets, higher=self._higher)
 
     def _costs(self, costs: int) -> str:
         for index in bits(costs):
-            node = self._analysis.costs[index].node
+            node = self._all_costs[index].node
             if node is not None:
                 return f"made at {node.place}"
         return "made without recording"

@@ -14,7 +14,7 @@ from scg._surrogate import control
 from scg._surrogate.analysis import Analysis, Cause, Route
 from scg._surrogate.baselines import Baselined
 from scg._surrogate.boxed import check_boxed, check_order
-from scg._surrogate.costs import Costs, take_apart
+from scg._surrogate.costs import Cost, Costs, take_apart
 from scg._surrogate.coupling import check_coupling
 from scg._surrogate.importance import factors
 from scg._surrogate.plan import estimator_tags
@@ -74,8 +74,10 @@ class Forgiving(Refusals):
         What was refused.
     """
 
-    def __init__(self, analysis: Analysis) -> None:
-        super().__init__(analysis)
+    def __init__(
+        self, costs: Sequence[Cost], targets: set[Node] | None, *, higher: bool = False
+    ) -> None:
+        super().__init__(costs, targets, higher=higher)
         self.texts: list[str] = []
 
     def of_parameter(self, node: Node, worst: Any, cause: Cause | None, reach: Reach) -> None:

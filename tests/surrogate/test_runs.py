@@ -221,3 +221,22 @@ def test_only_the_last_run_with_draws_is_kept():
         gc.collect()
         sites.append(sum(issubclass(type(o), scg.site.Site) for o in gc.get_objects()))
     assert sites[3] == sites[1]
+
+
+def test_a_backward_leaves_nothing_for_the_garbage_collector():
+    """What was decided holds the whole graph; a cycle would keep it until the next collection."""
+    a = scg.parameter(0.2)
+
+    def step():
+        b = draw(a, 1)
+        z = scg.Normal(a, 1.0).sample(rng=2)
+        ((b - z) ** 2 + scg.cost(b * (z > 0.0))).backward()
+
+    step()
+    gc.collect()
+    gc.disable()
+    try:
+        step()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
