@@ -17,7 +17,7 @@ from scg._tensor import Tensor, as_tensor, parameter, peek, tensor
 from scg.autodiff import grad, hessian, hvp, jacobian, vjp
 from scg.distributions import *  # noqa: F403
 from scg.errors import *  # noqa: F403
-from scg.inspect import audit
+from scg.inspect import audit, formula, render, to_graphviz
 from scg.noise import seed
 from scg.objectives import Elbo, elbo, minibatch_scale
 from scg.ops import *  # noqa: F403
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Elbo", "Tag", "Tensor", "as_tensor", "audit", "checkpoint", "cost", "data", "elbo", "episode",
-    "estimators", "external", "grad", "hessian", "hvp", "jacobian", "minibatch_scale", "nn",
-    "no_grad", "op", "optim", "parameter", "peek", "seed", "stateless", "strict", "surrogate",
-    "tensor", "testing", "vjp", *_distributions.__all__, *_ops.__all__,
+    "estimators", "external", "formula", "grad", "hessian", "hvp", "jacobian", "minibatch_scale",
+    "nn", "no_grad", "op", "optim", "parameter", "peek", "render", "seed", "stateless", "strict",
+    "surrogate", "tensor", "testing", "to_graphviz", "vjp", *_distributions.__all__, *_ops.__all__,
 ]  # fmt: skip
 
 
