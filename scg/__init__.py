@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from scg import checkpoint, data, estimators, nn, optim, testing
     from scg import experiment as experiment
     from scg import inspect as inspect  # not in __all__: it would hide Python's
-    from scg.inspect import audit
+    from scg.inspect import audit, formula, render, to_graphviz
 
 __version__ = "0.1.0"
 __all__ = [
     "Elbo", "Tag", "Tensor", "as_tensor", "audit", "checkpoint", "cost", "data", "elbo", "episode",
-    "estimators", "external", "grad", "hessian", "hvp", "jacobian", "minibatch_scale", "nn",
-    "no_grad", "op", "optim", "parameter", "peek", "seed", "stateless", "strict", "surrogate",
-    "tensor", "testing", "vjp", *_distributions.__all__, *_ops.__all__,
+    "estimators", "external", "formula", "grad", "hessian", "hvp", "jacobian", "minibatch_scale",
+    "nn", "no_grad", "op", "optim", "parameter", "peek", "render", "seed", "stateless", "strict",
+    "surrogate", "tensor", "testing", "to_graphviz", "vjp", *_distributions.__all__, *_ops.__all__,
 ]  # fmt: skip
 
 
@@ -42,13 +42,11 @@ if not TYPE_CHECKING:  # a type checker would take every misspelt name for one o
 
     def __getattr__(name: str) -> Any:
         """Import a public submodule when it is first asked for: all of them cost too much time."""
-        if name == "audit":
-            from scg.inspect import audit
+        import importlib
 
-            return audit
+        if name in ("audit", "formula", "render", "to_graphviz"):
+            return getattr(importlib.import_module("scg.inspect"), name)
         if not name.startswith("_"):
-            import importlib
-
             try:
                 return importlib.import_module(f"scg.{name}")
             except ModuleNotFoundError as error:

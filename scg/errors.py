@@ -13,6 +13,7 @@ __all__ = [
     "NonFiniteError",
     "OptionError",
     "OutOfMemoryError",
+    "PictureWarning",
     "ScgError",
     "ShapeError",
     "SupportError",
@@ -74,3 +75,7 @@ class EscapeWarning(UserWarning):
 
 class HandmadeSurrogateWarning(UserWarning):
     """A loss already contains a draw's log-probability as a factor, and gets its score as well."""
+
+
+class PictureWarning(UserWarning):
+    """A picture was written as its source, because the program that draws it is missing."""

@@ -75,14 +75,17 @@ class Notes:
         Of the operands, constants too.
     tags : frozenset of Tag
         What is known of it as a gradient.
+    surrogate : object
+        What was decided about the loss whose surrogate it is; only a picture asks.
     """
 
-    __slots__ = ("classes", "shapes", "tags")
+    __slots__ = ("classes", "shapes", "surrogate", "tags")
 
     def __init__(self) -> None:
         self.classes: tuple[Passage, ...] | None = None
         self.shapes: tuple[Shape, ...] | None = None
         self.tags: frozenset[Any] = frozenset()
+        self.surrogate: Any = None
 
 
 NO_NOTES = Notes()

@@ -38,7 +38,7 @@ from scg._surrogate.weights import aligned_index
 from scg._tensor import Tensor
 from scg._typing import Shape
 from scg.errors import OptionError
-from scg.tape import BOXED, INHERITED, Node, recording
+from scg.tape import BOXED, INHERITED, Node, NoisyNode, recording
 
 __all__ = ["boxed_plan", "expectation_plan", "surrogate"]
 
@@ -145,13 +145,20 @@ def surrogate(loss: Tensor) -> Tensor:
     tags = frozenset(replace(tag, surrogate=tag.kind == "max_order") for tag in tags)
     with recording(True):
         if decided is None or decided.plain:
-            return with_tags(loss.sum(), tags)
+            return _remembering(with_tags(loss.sum(), tags), decided)
         boxed, terms = _boxed(loss, decided)
         total = boxed.sum()
         for term in terms:
             total = total + term
     _node(total).flags |= BOXED
-    return with_tags(total, tags)
+    return _remembering(with_tags(total, tags), decided)
+
+
+def _remembering(total: Tensor, decided: Surrogate | None) -> Tensor:
+    """Note on a surrogate how it came about."""
+    if decided is not None and isinstance(total._node, NoisyNode):
+        total._node.notes().surrogate = decided
+    return total
 
 
 def _boxed(loss: Tensor, decided: Surrogate) -> tuple[Tensor, list[Tensor]]:

@@ -21,7 +21,7 @@ from scg.inspect._words import (
 )  # fmt: skip
 from scg.tape import Node
 
-__all__ = ["list_costs", "list_draws", "list_escapes"]
+__all__ = ["list_costs", "list_draws", "list_escapes", "records_of_draws"]
 
 
 def list_costs(costs: Sequence[Cost]) -> Iterator[CostRecord]:
@@ -56,18 +56,25 @@ def list_draws(routes: Iterable[Route], nodes: Sequence[Node]) -> Iterator[DrawR
 
     Those without a name are numbered.
     """
+    yield from records_of_draws(routes, nodes).values()
+
+
+def records_of_draws(routes: Iterable[Route], nodes: Sequence[Node]) -> dict[Draw, DrawRecord]:
+    """Return the record of each draw."""
     by_draw = {route.site.draw: route for route in routes}
     sites = {node.site.draw: node.site for node in sites_of(nodes)}
     sites.update((draw, route.site) for draw, route in by_draw.items() if draw not in sites)
     remembered = [draw for draw in draws_of(nodes) if draw not in sites]
     taken: dict[str, int] = {}
+    found: dict[Draw, DrawRecord] = {}
     for draw in (*remembered, *sites):
         name = draw.name or _numbered(draw, taken)
         if draw in by_draw:
-            yield _live(name, by_draw[draw])
+            found[draw] = _live(name, by_draw[draw])
         else:
             live = draw in sites and sites[draw].live
-            yield _idle(name, draw, "not reached" if live else "fixed")
+            found[draw] = _idle(name, draw, "not reached" if live else "fixed")
+    return found
 
 
 def _numbered(draw: Draw, taken: dict[str, int]) -> str:

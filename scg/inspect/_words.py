@@ -9,11 +9,13 @@ import numpy as np
 
 from scg._axes import Along, AxisMap
 from scg._smoothness import Passage
-from scg._surrogate.analysis import Cause
+from scg._surrogate.analysis import Cause, Route
+from scg._surrogate.refusals import route_of
 from scg._tensor import Tensor
 
-__all__ = ["axes_in_words", "baseline_in_words", "cause_in_words", "coefficient_in_words",
-    "counted",
+__all__ = [
+    "axes_in_words", "baseline_in_words", "cause_in_words", "coefficient_in_words", "counted",
+    "numbers_in_words", "reason_in_words",
 ]  # fmt: skip
 
 _STEPS = {
@@ -82,3 +84,41 @@ def counted(numbers: Sequence[int], total: int) -> str:
     if total == 1:
         return "the cost"
     return "all costs" if len(numbers) == total else f"{len(numbers)} of {total} costs"
+
+
+def numbers_in_words(numbers: Sequence[int]) -> str:
+    """Name costs by their numbers: `c0, c2`, or `500 costs` if they are many.
+
+    Examples
+    --------
+    >>> numbers_in_words([0, 2]), numbers_in_words([4, 5, 6, 7]), numbers_in_words([1, 3, 5, 7])
+    ('c0, c2', 'c4 … c7', '4 costs')
+    """
+    if len(numbers) <= 3:
+        return ", ".join(f"c{n}" for n in numbers)
+    if numbers[-1] - numbers[0] == len(numbers) - 1:
+        return f"c{numbers[0]} … c{numbers[-1]}"
+    return f"{len(numbers)} costs"
+
+
+def reason_in_words(name: str, route: Route, step: str) -> str:
+    """Say why a draw got a route; `step` names what stands in the way of derivatives."""
+    site = route.site
+    if name == "pathwise":
+        return "asked for" if route_of(site) == "pathwise" else "smooth all the way"
+    if name == "enumerate":
+        return "every outcome, by its probability"
+    if site.pathwise:
+        return f"{step or 'a step'} {_STEPS.get(_passage(route.cause), 'bends')}"
+    if site.estimator == "score":
+        return "asked for"
+    if route_of(site) == "score":
+        return f"asked for: {type(site.estimator).__name__}"
+    continuous = getattr(site.distribution, "continuous", False)
+    return "it has no differentiable sampler" if continuous else "its values are discrete"
+
+
+def _passage(cause: Cause | None) -> Passage:
+    if cause is None:
+        return Passage.FLAT
+    return Passage.READ if cause.escape is not None else cause.passage

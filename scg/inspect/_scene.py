@@ -1,0 +1,213 @@
+"""What a picture has to show of a loss: its nodes, and what was decided about each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+
+from scg._run import Draw, Escape
+from scg._surrogate.analysis import Route
+from scg._surrogate.costs import NEVER, Cost, Costs
+from scg._tensor import Tensor
+from scg._typing import DType, Shape
+from scg.errors import OptionError
+from scg.inspect._decisions import Decided, decide
+from scg.inspect._listing import records_of_draws
+from scg.inspect._records import DrawRecord
+from scg.tape import DrawNode, Leaf, Node
+
+__all__ = ["MOST_NODES", "Point", "Scene", "StandIn", "operands", "scene_of"]
+
+MOST_NODES = 3_000_000  # more would take minutes to look at; a million takes seconds
+
+
+@dataclass(slots=True, eq=False)
+class StandIn:
+    """Something that is drawn like a node and is none: a cost that is itself a draw or a number.
+
+    Attributes
+    ----------
+    node : Node or None
+        Whose line of source it belongs to.
+    parents : tuple of Node
+        What leads to it.
+    draw : Draw or None
+        The draw that it stands for, if nodes remember one without an edge to it.
+    """
+
+    node: Node
+    parents: tuple[Node, ...]
+    shape: Shape
+    dtype: DType
+    order: int
+    draw: Draw | None = None
+
+
+Point: TypeAlias = Node | StandIn
+
+
+@dataclass(slots=True)
+class Scene:
+    """All there is to draw.
+
+    Attributes
+    ----------
+    points : list of Point
+        Newest first; what a point depends on comes after it.
+    costs : dict of Point to list of int
+        Where the elementary costs are, by their indices in `parts`; oldest first.
+    parts : Costs
+        The elementary costs.
+    routes : dict of Node to Route
+        What was decided for the live draws.
+    records : dict of Draw to DrawRecord
+        The same in words, for all draws.
+    escapes : list of (Escape, int)
+        Raw reads, and the costs that may depend on them.
+    remembered : dict of Draw to StandIn
+        Draws without parameters that only their values remember.
+    only : str or None
+        What to draw if nothing is asked for.
+    notes : tuple of str
+        Bias that was asked for, and why backward would raise.
+    """
+
+    points: list[Point]
+    costs: dict[Point, list[int]]
+    parts: Costs
+    routes: dict[Node, Route]
+    records: dict[Draw, DrawRecord]
+    escapes: list[tuple[Escape, int]]
+    remembered: dict[Draw, StandIn]
+    only: str | None = None
+    notes: tuple[str, ...] = ()
+    _numbers: dict[int, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Give the costs that are drawn numbers, in the order in which they were made."""
+        for number, indices in enumerate(self.costs.values(), start=1):
+            self._numbers.update(dict.fromkeys(indices, number))
+
+    def numbered(self, indices: Iterable[int]) -> list[int]:
+        """Return the numbers in the picture of some elementary costs."""
+        return sorted({self._numbers[i] for i in indices if i in self._numbers})
+
+    def operands(self, point: Point) -> list[Point]:
+        """Return what a point depends on."""
+        found: list[Point] = list(operands(point))
+        if not found and isinstance(point, Node) and not isinstance(point, DrawNode | Leaf):
+            stand_in = self.remembered.get(point.draw) if point.draw is not None else None
+            return [] if stand_in is None else [stand_in]
+        return found
+
+
+def operands(point: Point) -> list[Node]:
+    """Return what a node depends on; of a draw these are its parameters, not its sampler."""
+    if isinstance(point, DrawNode) and point.site is not None:
+        parameters = point.site.distribution.parameters.values()
+        return [p._node for p in parameters if p._node is not None]
+    return [p for p in point.parents if p is not None]
+
+
+def scene_of(loss: Tensor) -> Scene:
+    """Look at a loss, before or after its backward, or at a surrogate."""
+    node = loss._node
+    _check_size(node)
+    known = None if node is None else node.more.surrogate
+    if known is None:
+        return _scene(decide(loss))
+    scene = _scene(Decided(known.parts, known.routes, [], set(known.tags)))
+    scene.only = "surrogate"
+    return scene
+
+
+def _scene(decided: Decided) -> Scene:
+    escapes = [(escape, mask) for escape, mask in decided.escapes if mask]
+    costs, stand_ins = _placed(decided.parts, escapes)
+    nodes = list(_upstream([*costs, *(escape.node for escape, _ in escapes)]))
+    records = records_of_draws(decided.routes, [n for n in nodes if isinstance(n, Node)])
+    remembered = {
+        node.draw: StandIn(node, (), (), node.dtype, -1, node.draw)
+        for node in nodes
+        if isinstance(node, Node) and node.draw in records and not operands(node)
+        and not isinstance(node, DrawNode)
+    }  # fmt: skip
+    known = {node.site.draw for node in nodes if isinstance(node, DrawNode) and node.site}
+    remembered = {draw: one for draw, one in remembered.items() if draw not in known}
+    points = sorted({*nodes, *stand_ins}, key=lambda p: p.order, reverse=True)
+    notes = (*map(str, sorted(decided.tags, key=str)),
+             *(f"backward raises: {text}" for text in decided.refusals))  # fmt: skip
+    return Scene(
+        [*points, *remembered.values()], costs, decided.parts,
+        {route.node: route for route in decided.routes}, records, escapes, remembered, notes=notes,
+    )  # fmt: skip
+
+
+def _check_size(node: Node | None) -> None:
+    if node is None:
+        raise OptionError(
+            "this tensor was computed from constants alone, so it has no graph to draw; give "
+            "scg.render a loss that depends on a parameter or on a draw"
+        )
+    for count, _ in enumerate(_upstream([node])):
+        if count > MOST_NODES:
+            raise OptionError(
+                f"this graph has more than {MOST_NODES} nodes, too many to look at; draw the "
+                "graph of fewer steps, which has the same structure"
+            )
+
+
+def _upstream(roots: Iterable[Point]) -> Iterator[Point]:
+    """Yield points and everything that they depend on, in no order."""
+    seen: set[Point] = set(roots)
+    stack = list(seen)
+    while stack:
+        point = stack.pop()
+        yield point
+        for parent in operands(point):
+            if parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+
+
+def _placed(
+    parts: Costs, escapes: Sequence[tuple[Escape, int]]
+) -> tuple[dict[Point, list[int]], list[StandIn]]:
+    """Return the point at which each elementary cost is drawn.
+
+    A number that no read may have chosen has no gradient, and no place.
+    """
+    chosen = 0
+    for _, mask in escapes:
+        chosen |= mask
+    above = {
+        operand: key[0] for key, operands in reversed(parts.linear) for operand in operands
+        if isinstance(operand, Cost)
+    }  # fmt: skip
+    places: dict[Cost, Point] = {}
+    for number, cost in enumerate(parts.costs):
+        felt = cost.node is not None or (chosen >> number & 1 and np.any(cost.value))
+        if felt and not isinstance(cost.rest_of, Cost):
+            places[cost] = _point(cost, above.get(cost))
+    found: dict[Point, list[int]] = {}
+    for number, cost in enumerate(parts.costs):
+        place = places.get(cost.rest_of if isinstance(cost.rest_of, Cost) else cost)
+        if place is not None:
+            found.setdefault(place, []).append(number)
+    ordered = dict(sorted(found.items(), key=lambda entry: entry[0].order))
+    return ordered, [point for point in ordered if isinstance(point, StandIn)]
+
+
+def _point(cost: Cost, above: Node | None) -> Point:
+    """Return the node of a cost, or what stands for it: a draw may be a cost, and a number."""
+    node = cost.node
+    own = node is not None and node.op is not None and node.name not in ("draw", "external")
+    if own and (cost.time == NEVER or above is None):
+        return node  # type: ignore[return-value]
+    where = above if above is not None else node
+    assert where is not None
+    parents = () if node is None else (node,)
+    return StandIn(where, parents, np.shape(cost.value), np.asarray(cost.value).dtype, cost.made)
