@@ -74,7 +74,7 @@ def examples(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Run every benchmark; `nox -s bench -- --smoke` only shows that they run.
 
-    The libraries to compare with are `.[peers]`, which are large: without them their columns say so.
+    The libraries to compare with are `.[peers]`; they are large, and the tables do without them.
     """
     session.install("-e", ".[examples]")
     session.run("python", "-m", "benchmarks", *session.posargs)

@@ -79,8 +79,7 @@ class Worker:
         return self._ask(steps=steps)
 
     def close(self) -> None:
-        self._process.stdin.close()
-        self._process.wait()
+        self._process.communicate()  # closes its input, which ends it
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import cycle, pairwise
@@ -32,8 +33,9 @@ def program(step: Callable[..., Any], state: Tree, batches: Sequence[Tree], coun
 
 
 def made(steps: Callable[[int], None], count: int) -> Program:
-    # XLA takes as many threads as the process may use cores.
-    return Program(steps, f"jax {jax.__version__}", len(os.sched_getaffinity(0)), count)
+    # XLA takes as many threads as there are cores for the process.
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
+    return Program(steps, f"jax {jax.__version__}", cores, count)
 
 
 def size(params: Tree) -> int:

@@ -1,7 +1,7 @@
 """A training step of a residual net of width 64, with squared error and momentum.
 
-A layer is x + tanh(linear(x)) / depth. The division keeps values and gradients of one size at any depth, so that no side gets numbers too
-small for fast arithmetic.
+A layer is x + tanh(linear(x)) / depth: the division keeps values and gradients of one size at any
+depth, so that no side gets numbers too small for fast arithmetic.
 """
 
 from __future__ import annotations
