@@ -1,8 +1,8 @@
 """Bounds that examples/vae.py reaches on each data set, as the table of docs/results.md.
 
-    python benchmarks/bounds.py              # the runs that are missing, then the table
-    python benchmarks/bounds.py --table      # the table of the runs that are there
-    python benchmarks/bounds.py --smoke      # seconds, on the smallest data, to see that it runs
+    python -m benchmarks.bounds              # the runs that are missing, then the table
+    python -m benchmarks.bounds --table      # the table of the runs that are there
+    python -m benchmarks.bounds --smoke      # seconds, on the smallest data, to see that it runs
 
 Each run has a folder of its own, and one that was stopped goes on from its checkpoint. The numbers
 of epochs were fixed beforehand; the figures are those of the last epoch, not of the best one.

@@ -1,8 +1,8 @@
 """Speed of the elementwise ops beside NumPy and SciPy.
 
-    python benchmarks/elementwise.py                     # every op, five sizes, both dtypes
-    python benchmarks/elementwise.py tanh sigmoid --sizes 64 1000
-    python benchmarks/elementwise.py --smoke             # once each, to see that it runs
+    python -m benchmarks.elementwise                     # every op, five sizes, both dtypes
+    python -m benchmarks.elementwise tanh sigmoid --sizes 64 1000
+    python -m benchmarks.elementwise --smoke             # once each, to see that it runs
 
 Three ratios a row: the forward pass as shipped to the library function; the generated kernel to the
 library function, whichever is shipped; the vjp to the same expression by ufuncs. A dash: no such
@@ -15,17 +15,12 @@ choice by size, making it costs 0.1 us in Python, whatever is chosen: 1.4 to 1.5
 
 from __future__ import annotations
 
-import argparse
-import time
-from collections.abc import Callable
-from statistics import median
 from typing import Any
 
 import numpy as np
 
-import scg
+from benchmarks._measure import Run, describe, parsed, parser, ratio
 from scg._op import OPS
-from scg.kernels._jit import versions
 
 SIZES = (1, 64, 1000, 100_000, 1_000_000)
 DTYPES = ("float32", "float64")
@@ -45,24 +40,12 @@ def operands(op: Any, size: int, dtype: str) -> tuple[list[np.ndarray], dict[str
     return [np.resize(x, size) for x in inputs], statics
 
 
-def ratio(
-    ours: Callable[[], object], theirs: Callable[[], object], rounds: int, size: int
-) -> float:
-    ours(), theirs()
-    repeats = max(1, min(2000, 200_000 // size)) if rounds > 1 else 1
-    pairs = [(seconds(ours, repeats), seconds(theirs, repeats)) for _ in range(rounds)]
-    return median(a / b for a, b in pairs)
-
-
-def seconds(run: Callable[[], object], repeats: int) -> float:
-    start = time.perf_counter()
-    for _ in range(repeats):
-        run()
-    return (time.perf_counter() - start) / repeats
+def beside_each_other(ours: Run, theirs: Run, rounds: int, size: int) -> float:
+    return ratio(ours, theirs, rounds, max(1, min(2000, 200_000 // size)) if rounds > 1 else 1)
 
 
 def forward_ratio(op: Any, inputs: list, statics: dict, rounds: int) -> float:
-    return ratio(
+    return beside_each_other(
         lambda: op.forward(*inputs, **statics), lambda: op.reference(*inputs, **statics),
         rounds, inputs[0].size,
     )  # fmt: skip
@@ -73,7 +56,7 @@ def kernel_ratio(op: Any, inputs: list, statics: dict, rounds: int) -> float | N
     if rule is None or not rule.packed or inputs[0].dtype.name not in DTYPES:
         return None
     used = [inputs[i] for i in rule.used]
-    return ratio(
+    return beside_each_other(
         lambda: rule.in_one_pass(used, statics), lambda: op.reference(*inputs, **statics),
         rounds, inputs[0].size,
     )  # fmt: skip
@@ -85,7 +68,7 @@ def vjp_ratio(op: Any, inputs: list, statics: dict, rounds: int) -> float | None
         return None
     y = op.forward(*inputs, **statics)
     values = (np.ones_like(y), y, *inputs)
-    return ratio(
+    return beside_each_other(
         lambda: [r.on_arrays(*values, **statics) for r in rules],
         lambda: [r.by_ufuncs(*values, **statics) for r in rules],
         rounds, inputs[0].size,
@@ -102,19 +85,16 @@ def row(name: str, size: int, dtype: str, rounds: int) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("ops", nargs="*", default=measurable())
-    parser.add_argument("--sizes", nargs="*", type=int, default=SIZES)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--smoke", action="store_true", help="one round of one small size")
-    options = parser.parse_args()
-    sizes, rounds = ((64,), 1) if options.smoke else (options.sizes, options.rounds)
-    print(f"scg {scg.__version__}, numpy {np.__version__}, {versions()}")
+    made = parser(__doc__, rounds=15, smoke="one round of one small size")
+    made.add_argument("ops", nargs="*", default=measurable())
+    made.add_argument("--sizes", nargs="*", type=int, default=SIZES)
+    options = parsed(made)
+    print(describe())
     print(f"{'op':22} {'dtype':7} {'elements':>9}  forward   kernel      vjp")
     for name in options.ops:
         for dtype in DTYPES:
-            for size in sizes:
-                print(row(name, size, dtype, rounds), flush=True)
+            for size in (64,) if options.smoke else options.sizes:
+                print(row(name, size, dtype, options.rounds), flush=True)
 
 
 if __name__ == "__main__":

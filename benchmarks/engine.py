@@ -1,77 +1,50 @@
-"""Cost of the engine: one op forward and backward, and starting up.
+"""Cost of the engine: one op forward and backward, and the rows of a tensor.
 
-    python benchmarks/engine.py
-    python benchmarks/engine.py --smoke    # once each, to see that it runs
+    python -m benchmarks.engine
+    python -m benchmarks.engine --smoke    # once each, to see that it runs
 
 Overhead: a chain of multiply, add, tanh on four tracked elements, forward and backward, beside the
 same written by hand in NumPy. Slices: backward through the rows of a tensor read one by one, per
-row, for 1000 rows and for 4000; a ratio of 1 means linear growth. Start: `import scg` beside
-`import numba, scipy.special`, and a first backward of two ops in a fresh process whose compile
-cache is warm. The two sides take turns; ratios are medians over the rounds.
+row, for 4000 rows and for 1000; a ratio of 1 means linear growth.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
-import platform
-import subprocess
-import sys
-import time
 from collections.abc import Callable
-from statistics import median
 
 import numpy as np
 
 import scg
-from scg.kernels._jit import threads, versions
+from benchmarks._measure import beside, describe, parsed, parser, repeated, show
 
-LENGTH = 50
+LENGTH = 50  # of the chain
+OPS = 3 * LENGTH
 
 
-def ours(x: scg.Tensor) -> None:
-    y = x
+def chain(y: scg.Tensor) -> None:
+    """Go forward and backward through the chain, from a tensor of four elements."""
     for _ in range(LENGTH):
         y = scg.tanh(y * 1.01 + 0.1)
     y.sum().backward()
 
 
-def by_hand(x: np.ndarray) -> np.ndarray:
+def by_hand(y: np.ndarray) -> np.ndarray:
+    """Return the gradient that the chain has, by NumPy alone."""
     values = []
-    y = x
     for _ in range(LENGTH):
         y = np.tanh(y * 1.01 + 0.1)
         values.append(y)
-    g = np.ones_like(x)
+    g = np.ones_like(y)
     for y in reversed(values):
         g = g * (1 - y * y) * 1.01
     return g
 
 
-def seconds(run: Callable[[], object], repeats: int) -> float:
-    start = time.perf_counter()
-    for _ in range(repeats):
-        run()
-    return (time.perf_counter() - start) / repeats
-
-
-def interleaved(a: Callable[[], object], b: Callable[[], object], rounds: int, repeats: int):
-    """Return the median times of both, and the median of the ratios of neighbouring rounds."""
-    a(), b()
-    pairs = [(seconds(a, repeats), seconds(b, repeats)) for _ in range(rounds)]
-    return (
-        median(p[0] for p in pairs),
-        median(p[1] for p in pairs),
-        median(p[0] / p[1] for p in pairs),
-    )
-
-
 def overhead(rounds: int) -> None:
     x = scg.parameter(np.full(4, 0.5))
-    a, b, ratio = interleaved(lambda: ours(x), lambda: by_hand(scg.peek(x)), rounds, 20)
-    ops = 3 * LENGTH
-    print(f"op, forward and backward   scg {a / ops * 1e6:6.2f} us   NumPy by hand "
-          f"{b / ops * 1e6:6.2f} us   ratio {ratio:.2f}")  # fmt: skip
+    raw = scg.peek(x)
+    found = beside(repeated(lambda: chain(x), 20), repeated(lambda: by_hand(raw), 20), rounds)
+    show("op, forward and backward", "by hand", found.per(OPS), 1e-6)
 
 
 def rows_back(count: int) -> Callable[[], object]:
@@ -81,41 +54,16 @@ def rows_back(count: int) -> Callable[[], object]:
 
 
 def slices(rounds: int) -> None:
-    a, b, ratio = interleaved(rows_back(4000), rows_back(1000), rounds, 1)
-    print(f"a row read by itself, back     {a / 4000 * 1e6:6.2f} us of 4000            "
-          f"{b / 1000 * 1e6:6.2f} us of 1000   ratio {ratio / 4:.2f}")  # fmt: skip
-
-
-def process(code: str) -> Callable[[], object]:
-    """Run in a fresh process that finds its bytecode, as that of an installed package is found."""
-    known = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    return lambda: subprocess.run([sys.executable, "-c", code], check=True, env=known)
-
-
-FIRST = "import scg; x = scg.parameter([1.0]); (scg.tanh(x) * x).backward()"
-
-
-def start(rounds: int) -> None:
-    a, b, ratio = interleaved(
-        process("import scg"), process("import numba, scipy.special"), rounds, 1
-    )
-    print(f"import                     scg {a:6.2f} s    numba and scipy.special {b:6.2f} s    "
-          f"ratio {ratio:.2f}")  # fmt: skip
-    a, b, _ = interleaved(process(FIRST), process("import scg"), rounds, 1)
-    print(f"first two-op backward      {a - b:6.2f} s after the import, warm cache")
+    many, few = repeated(rows_back(4000), 1), repeated(rows_back(1000), 1)
+    found = beside(lambda: many() / 4000, lambda: few() / 1000, rounds)
+    show("a row of 4000 read by itself, back", "of 1000", found, 1e-6)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--smoke", action="store_true", help="one round of each")
-    rounds = 1 if parser.parse_args().smoke else 9
-    print(f"{platform.machine()}, Python {platform.python_version()}, NumPy {np.__version__}, "
-          f"{versions()}, {threads()} threads")  # fmt: skip
-    overhead(rounds)
-    slices(rounds)
-    start(rounds)
+    options = parsed(parser(__doc__, rounds=9, smoke="one round of each"))
+    print(describe())
+    overhead(options.rounds)
+    slices(options.rounds)
 
 
 if __name__ == "__main__":

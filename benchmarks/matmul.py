@@ -1,11 +1,11 @@
 """Speed of `scg.kernels.matmul` beside np.matmul and, if installed, torch.
 
-    python benchmarks/matmul.py                       # the shapes of the table, one and all threads
-    python benchmarks/matmul.py --sweep               # many sizes: where is BLAS faster?
-    python benchmarks/matmul.py --shape 100 784 400   # one shape
+    python -m benchmarks.matmul                       # the shapes of the table, one and all threads
+    python -m benchmarks.matmul --sweep               # many sizes: where is BLAS faster?
+    python -m benchmarks.matmul --shape 100 784 400   # one shape
 
 Each shape is timed in rounds that take every library in turn, so that a busy machine slows all of
-them alike; a round's figure is the median of its calls, ratios are medians over the rounds. Threads
+them alike; a round's figure is the median of its time, ratios are medians over the rounds. Threads
 are pinned in child processes. With several threads there is a pause between two libraries, because
 the threads of one keep spinning into the time of the next.
 """
@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -24,8 +23,9 @@ from statistics import median
 
 import numpy as np
 
+from benchmarks._measure import describe, parsed, parser
+from benchmarks._worker import turn
 from scg.kernels import _jit
-from scg.kernels.blas import blas_info
 from scg.kernels.matmul import matmul, uses_blas
 
 try:
@@ -41,7 +41,7 @@ TABLE = [
 ]  # fmt: skip
 SMALL = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 LARGE = (512, 1024, 2048)
-PAUSE, WINDOW = 0.1, 0.03  # seconds
+PAUSE, WINDOW, CHUNK = 0.1, 0.03, 5e-4  # seconds
 THREADS = {"SCG_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"}
 
 
@@ -65,17 +65,8 @@ def contestants(a: np.ndarray, b: np.ndarray) -> dict[str, Callable[[], object]]
 
 
 def seconds(run: Callable[[], object], window: float) -> float:
-    """Time calls for so long and return the median; short ones are timed ten at a time."""
-    run()
-    times: list[float] = []
-    end = time.perf_counter() + window
-    while not times or time.perf_counter() < end:
-        repeats = 10 if times and times[0] < 1e-4 else 1
-        start = time.perf_counter()
-        for _ in range(repeats):
-            run()
-        times.append((time.perf_counter() - start) / repeats)
-    return median(times)
+    """Run for so long and return the median seconds of a call."""
+    return turn(lambda count: [run() for _ in range(count)], window, CHUNK)
 
 
 def measure(shape: tuple[int, int, int, str], dtype: str, options: argparse.Namespace) -> str:
@@ -126,31 +117,19 @@ def report(options: argparse.Namespace) -> None:
             print(measure(shape, dtype, options), flush=True)
 
 
-def describe() -> None:
-    print(f"numpy {np.__version__}, {_jit.versions()}, Python {platform.python_version()}")
-    print(f"torch {torch.__version__}" if torch is not None else "torch is not installed")
-    print(f"BLAS of NumPy: {blas_info()}")
-    features = {"avx512f", "avx2", "fma"} & _jit.cpu_features()
-    print(f"CPU: {platform.machine()}, {' '.join(sorted(features)) or 'no vectors of use'}")
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--smoke", action="store_true", help="a few small shapes, once")
-    parser.add_argument("--sweep", action="store_true", help="sizes on both sides of the crossover")
-    parser.add_argument("--shape", type=int, nargs=3, metavar=("M", "K", "N"))
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--threads", type=int, nargs="+", help="default: 1 and all")
-    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.smoke:
-        options.rounds = 1
+    made = parser(__doc__, rounds=7, smoke="a few small shapes, once")
+    made.add_argument("--sweep", action="store_true", help="sizes on both sides of the crossover")
+    made.add_argument("--shape", type=int, nargs=3, metavar=("M", "K", "N"))
+    made.add_argument("--threads", type=int, nargs="+", help="default: 1 and all")
+    made.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    options = parsed(made)
     if options.child:
         report(options)
         return
-    describe()
-    counts = options.threads or sorted({1, os.cpu_count() or 1})
-    for count in counts:
+    print(describe())
+    print(f"torch {torch.__version__}" if torch is not None else "torch is not installed")
+    for count in options.threads or sorted({1, os.cpu_count() or 1}):
         sys.stdout.flush()
         environment = os.environ | dict.fromkeys(THREADS, str(count))
         command = [sys.executable, __file__, *sys.argv[1:], "--child"]

@@ -1,0 +1,99 @@
+"""Time until something runs: imports, and the first step of the VAE with a cold and a warm cache.
+
+    python -m benchmarks.start
+    python -m benchmarks.start --smoke    # once each, to see that it runs
+
+Every figure is of a fresh process. Imports beside that of numba and scipy.special, which scg stands
+on. First steps: 784-400-20, batch 100; "cold" with an empty cache, "warm" with what the cold
+process has left in it. JAX keeps no cache unless it is given a folder, which it is here. PyTorch
+without compilation has none.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+from benchmarks._measure import beside, describe, parsed, parser, repeated, show
+from benchmarks._table import markdown
+from benchmarks._turns import SIDES, Worker
+from benchmarks.steps import ROWS
+
+CODE = {
+    "import scg": "import scg",
+    "first two-op backward": "import scg; x = scg.parameter([1.0]); (scg.tanh(x) * x).backward()",
+    "import jax.numpy": "import jax.numpy",
+    "import torch": "import torch",
+}
+STAGES = ("import", "build", "first")
+CACHES = ("SCG_CACHE_DIR", "JAX_COMPILATION_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR")
+# JAX would leave out of its cache what was compiled quickly or is small.
+KEEP_ALL = {
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+}
+
+
+def process(code: str) -> Callable[[], object]:
+    """Run in a fresh process that finds its bytecode, as that of an installed package is found."""
+    known = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return lambda: subprocess.run([sys.executable, "-c", code], check=True, env=known)
+
+
+def installed(code: str) -> bool:
+    return not subprocess.run([sys.executable, "-c", code], stderr=subprocess.DEVNULL).returncode
+
+
+def imports(rounds: int) -> None:
+    base = repeated(process("import numba, scipy.special"), 1)
+    for what, code in CODE.items():
+        if installed(code):
+            found = beside(repeated(process(code), 1), base, rounds)
+            show(what, "numba, scipy.special", found, 1.0)
+        else:
+            print(f"{what:36} not installed")
+
+
+def first_steps(name: str) -> dict[str, dict[str, Any]]:
+    """Return what a side says of itself with an empty cache, and then with a full one."""
+    row = ROWS["vae-100"]
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for state in ("cold", "warm"):
+            worker = Worker(SIDES[name], f"benchmarks.steps.{row.module}", row.options,
+                            **dict.fromkeys(CACHES, folder), **KEEP_ALL)  # fmt: skip
+            found[state] = worker.about
+            worker.close()
+    return found
+
+
+def cells(name: str, state: str, rounds: list[dict[str, dict[str, Any]]]) -> list[str]:
+    stages = [[about[state][stage] for stage in STAGES] for about in rounds]
+    each = [f"{median(times):.2f} s" for times in zip(*stages, strict=True)]
+    return [name, state, *each, f"{median(map(sum, stages)):.2f} s"]
+
+
+def main() -> None:
+    options = parsed(parser(__doc__, rounds=5, smoke="one round"))
+    print(describe())
+    imports(options.rounds)
+    found = {name: [] for name in SIDES}
+    for _ in range(options.rounds):
+        for name, rounds in found.items():
+            rounds.append(first_steps(name))
+    rows = [["first step of the VAE", "cache", "import", "model", "first step", "together"]]
+    for name, rounds in found.items():
+        if missing := rounds[0]["cold"].get("missing"):
+            rows.append([name, missing, *["-"] * 4])
+        else:
+            rows += [cells(name, state, rounds) for state in ("cold", "warm")]
+    print(markdown(rows))
+
+
+if __name__ == "__main__":
+    main()

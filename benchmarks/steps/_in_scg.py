@@ -1,0 +1,38 @@
+"""What the steps in scg share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import cycle
+from typing import Any
+
+import scg
+from benchmarks._worker import Program
+from scg.kernels._jit import threads
+
+
+def program(
+    step: Callable[..., Any], batches: Sequence[tuple[Any, ...]], parameters: Iterable[scg.Tensor],
+    *, compiled: bool,
+) -> Program:  # fmt: skip
+    """Return the program that calls a step, as it is or compiled, on one batch after the other."""
+    if compiled:
+        step = jitted(step)
+    data = cycle(batches)
+
+    def steps(count: int) -> None:
+        for _ in range(count):
+            step(*next(data))
+
+    return made(steps, parameters)
+
+
+def jitted(step: Callable[..., Any]) -> Callable[..., Any]:
+    compile_step = getattr(scg, "jit", None)
+    if compile_step is None:
+        raise ModuleNotFoundError("scg has no jit yet", name="scg")
+    return compile_step(step)
+
+
+def made(steps: Callable[[int], Any], parameters: Iterable[scg.Tensor]) -> Program:
+    return Program(steps, f"scg {scg.__version__}", threads(), sum(p.size for p in parameters))
