@@ -28,10 +28,10 @@ from scg.kernels._jit import (
     threads,
     types,
 )
-from scg.kernels.simd_memory import load_i64
+from scg.kernels.simd_memory import call_task, keep, load_i64
 from scg.kernels.simd_tile import address
 
-__all__ = ["Line", "Schedule"]
+__all__ = ["TOGETHER", "Line", "Schedule", "team"]
 
 # Columns of the table.
 TASK, UNITS, GRAIN, ROW, AFTER = range(5)
@@ -135,18 +135,6 @@ def _pointer(builder: Any, place: Any, i: Any) -> Any:
 
 
 @intrinsic
-def _call(typingctx: Any, task: Any, begin: Any, end: Any, row: Any) -> Any:
-    """Call the task at an address."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind = ir.FunctionType(ir.VoidType(), [_I64] * 3)
-        builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
-        return context.get_dummy_value()
-
-    return types.void(*[types.int64] * 4), codegen
-
-
-@intrinsic
 def _start(
     typingctx: Any, entry: Any, member: Any, args: Any, sizes: Any, steps: Any, frame: Any,
     team: Any,
@@ -221,7 +209,7 @@ def _help(line: Any, counters: Any, me: Any, team: Any) -> None:
             chunk = first + _fetch_add(counters, (share + 1) * APART, 1)
             if chunk >= last:
                 break
-            _call(task, chunk * grain, min(chunk * grain + grain, units), row)
+            call_task(task, chunk * grain, min(chunk * grain + grain, units), row)
             _fetch_add(counters, 0, 1)
 
 
@@ -249,7 +237,6 @@ def _member(args: Any, sizes: Any, steps: Any, frame: Any) -> None:
         _take_part(table, lines, frame + FRAME * 8, me, team)
 
 
-@kernel
 def _together(table: Any, lines: Any, team: Any, entry: Any, member: Any) -> None:
     frame = np.zeros(FRAME + lines * (team + 1) * APART, np.int64)
     place = address(frame)
@@ -257,14 +244,24 @@ def _together(table: Any, lines: Any, team: Any, entry: Any, member: Any) -> Non
     # One "array" of bytes at address 0: the address a member gets is the number of its first.
     frame[3], frame[4], frame[5] = 0, team, 1
     _start(entry, member, place + 24, place + 32, place + 40, place, team)
+    keep(frame)
+
+
+# For Python, and for kernels that have built their line themselves.
+_enter, TOGETHER = kernel(_together), task(_together)
 
 
 @kernel
 def _alone(table: Any, lines: Any) -> None:
     for i in range(lines):
         line = table + i * COLUMNS * 8
-        _call(load_i64(line, TASK), 0, load_i64(line, UNITS), load_i64(line, ROW))
+        call_task(load_i64(line, TASK), 0, load_i64(line, UNITS), load_i64(line, ROW))
 
 
 def _region(table: int, lines: int) -> None:
-    _together(table, lines, threads(), region_entry(), _member.address)
+    _enter(table, lines, *team())
+
+
+def team() -> tuple[int, int, int]:
+    """Return how many threads make a region, and two addresses that start one."""
+    return threads(), region_entry(), _member.address

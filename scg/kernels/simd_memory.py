@@ -15,7 +15,7 @@ from typing import Any
 from scg.kernels._jit import intrinsic, ir, types
 
 __all__ = [
-    "load_b8", "load_f32", "load_f64", "load_i32", "load_i64", "read_b8", "read_f32", "read_f64",
+    "call_region", "call_task", "keep", "load_b8", "load_f32", "load_f64", "load_i32", "load_i64", "read_b8", "read_f32", "read_f64",
     "read_i32", "read_i64", "store_b8", "store_f32", "store_f64", "store_i32", "store_i64",
 ]  # fmt: skip
 
@@ -68,6 +68,40 @@ def _written(module: Any) -> Any:
     domain = module.add_metadata([ir.MetaDataString(module, "scg")])
     scope = module.add_metadata([ir.MetaDataString(module, "scg: written"), domain])
     return module.add_metadata([scope])
+
+
+@intrinsic
+def keep(typingctx: Any, array: Any) -> Any:
+    """Do nothing with an array: Numba frees it after its last use, and an address is none."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return context.get_dummy_value()
+
+    return types.void(array), codegen
+
+
+def _caller(arity: int) -> Any:
+    kind = ir.FunctionType(ir.VoidType(), [ir.IntType(64)] * arity)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * (arity + 1)), codegen
+
+
+@intrinsic
+def call_task(typingctx: Any, task: Any, begin: Any, end: Any, row: Any) -> Any:
+    """Call the task at an address."""
+    return _caller(3)
+
+
+@intrinsic
+def call_region(
+    typingctx: Any, region: Any, table: Any, lines: Any, team: Any, entry: Any, member: Any
+) -> Any:
+    """Call the function at an address that runs lines of tasks on a team of threads."""
+    return _caller(5)
 
 
 _F32, _F64, _I64, _I32, _I8 = (
