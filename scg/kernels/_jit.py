@@ -8,7 +8,8 @@ Four decorators, by how much freedom LLVM gets to reorder arithmetic:
 - `reduction`: sums; may also reassociate, so that they vectorise.
 - `exact`: no freedom at all.
 
-Each takes `parallel=True` for a threaded twin of the same body.
+Each takes `parallel=True` for a threaded twin of the same body. A fifth, `task`, makes a C function
+that `execute.py` calls by its address.
 """
 
 from __future__ import annotations
@@ -25,18 +26,21 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import llvmlite
+import llvmlite.binding
 import numba
 from llvmlite import ir
 from numba import get_num_threads, njit, prange, set_num_threads, types
 from numba.core import caching, cgutils
+from numba.core.ccallback import CFunc
+from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic
 
 from scg._config import cache_dir, num_threads, yields
 
 __all__ = [
-    "cgutils", "cpu_features", "device", "exact", "intrinsic", "ir", "kernel", "parallel_call",
-    "prange", "reduction", "threads", "threading_layer", "types", "versions",
+    "CAN_COMPILE", "Task", "cgutils", "cpu_features", "device", "exact", "intrinsic", "ir",
+    "kernel", "parallel_call", "prange", "reduction", "region_entry", "task", "threads",
+    "threading_layer", "types", "versions",
 ]  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -98,6 +102,61 @@ def _twin(function: Any) -> Any:
     twin.__qualname__ = function.__qualname__ + "_parallel"
     twin.__doc__ = function.__doc__
     return twin
+
+
+# --- tasks -----------------------------------------------------------------------------------
+
+# NUMBA_DISABLE_JIT=1 leaves plain functions, which have no address.
+CAN_COMPILE = not numba.config.DISABLE_JIT
+
+
+class Task:
+    """A C function of integers, compiled when its address is first asked for.
+
+    Parameters
+    ----------
+    function : callable
+        As `task` says. It raises nothing and touches no Python object.
+    flags : set of str
+        What LLVM may do to arithmetic.
+    """
+
+    def __init__(self, function: Callable[..., None], flags: set[str]) -> None:
+        self.__name__, self.__doc__ = function.__name__, function.__doc__
+        self._function, self._flags = function, flags
+        self._compiled: Any = None
+
+    @property
+    def address(self) -> int:
+        """Where the compiled function is; it stays there for the life of the process."""
+        if self._compiled is None:
+            self._compiled = self._compile()
+        return cast(int, self._compiled.address)
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the compiled function came from the cache on disk."""
+        return self._compiled is not None and bool(self._compiled.cache_hits)
+
+    @global_compiler_lock
+    def _compile(self) -> Any:
+        options = {"error_model": "numpy", "fastmath": self._flags or False}
+        arguments = (types.int64,) * self._function.__code__.co_argcount
+        compiled = CFunc(self._function, (arguments, types.void), {}, options)
+        _attach_cache(compiled, self._function)
+        compiled.compile()
+        return compiled
+
+
+def task(function: Any = None, *, reassociate: bool = False) -> Any:
+    """Make a `Task` of a function `(begin, end, row)`; with `reassociate` sums may be reordered.
+
+    It does the units `begin` to `end - 1` of some work; `row` is the address of its integers.
+    """
+    flags = REASSOCIATE if reassociate else CONTRACT
+    if function is None:
+        return lambda f: Task(f, flags)
+    return Task(function, flags)
 
 
 # --- cache -----------------------------------------------------------------------------------
@@ -242,6 +301,17 @@ def _layer() -> str:
 def threading_layer() -> str:
     """Return the threading layer that parallel kernels run on."""
     return _layer()
+
+
+@cache
+def region_entry() -> int:
+    """Return the address of the C function with which the threading layer starts a region.
+
+    It is what a `prange` calls. To call it directly saves the seconds that Numba's pass for
+    parallel loops takes to compile even an empty one.
+    """
+    _layer()
+    return int(llvmlite.binding.address_of_symbol("numba_parallel_for"))
 
 
 _SAMPLE = 0.02  # seconds between two looks at the run queue; one look costs about 10 us

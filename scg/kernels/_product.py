@@ -1,8 +1,10 @@
-"""The loops of a matrix product: panels of B, blocks of rows of A, one register tile at a time.
+"""The loops of a matrix product: blocks of A and panels of B, one register tile at a time.
 
 The tile (`simd_tile.py`) holds its part of C in registers while the inner dimension streams past.
-A may have any strides. B is read in place when its rows are contiguous and packed panel by panel
-when they are not.
+A unit of work is a block of rows by a block of columns of C. It goes through the inner dimension
+in blocks; for each it packs its part of A if the strides ask for it, and then panel after panel
+of B is packed and multiplied by all rows of the unit. In place, 64 bytes of each row of a panel
+would lie on as many pages of memory.
 
 Every element of C is one chain of fused multiply-adds in the order of the inner dimension, cut
 into blocks that depend on that dimension alone. So a row of a product has the same bits whatever
@@ -17,8 +19,10 @@ from typing import Any
 import numpy as np
 
 from scg._typing import Array, DType
-from scg.kernels._dtypes import FLOAT32
-from scg.kernels._jit import device, kernel, parallel_call, prange, threads, types
+from scg.kernels._dtypes import FLOAT32, FLOAT64, float32_twin
+from scg.kernels._jit import CAN_COMPILE, device, kernel, parallel_call, task, threads, types
+from scg.kernels.execute import TOGETHER, team
+from scg.kernels.simd_memory import call_region, call_task, keep, load_i64
 from scg.kernels.simd_tile import (
     COLUMNS,
     HAS_TILE,
@@ -29,26 +33,54 @@ from scg.kernels.simd_tile import (
     address,
     copy_row,
     load,
+    pack_rows,
     register_tile,
     transpose_tile,
 )
 
-__all__ = ["HAS_KERNEL", "run"]
+__all__ = ["DEPTH", "FIELDS", "HAS_KERNEL", "MULTIPLY", "partition", "run"]
 
-# Depth of a block of the inner dimension: its panel of B is 64 KiB, which second-level caches hold
-# beside the rows of A. The sums of the blocks are added up, which also keeps rounding small.
-DEPTH = 512
-# Rows of A per unit of work; more when a panel must be packed for them.
-BLOCK_ROWS, PACKED_ROWS = 4 * ROWS, 16 * ROWS
-# Rows of B so many bytes apart push each other out of the caches: they are packed as well if A has
-# enough rows to pay for it.
-COLLISION, PACKED_FROM = 4096, 8 * ROWS
-# Below this many multiply-adds, some 20 us, a second thread saves too little to be worth waking.
-SERIAL_SIZE = 2_000_000
+# Without tiles for this CPU, or under NUMBA_DISABLE_JIT=1 (which leaves plain functions), BLAS.
+HAS_KERNEL = HAS_TILE and CAN_COMPILE
+
+# What a product finds in its row: addresses, then strides and the steps from one matrix of the
+# batch to the next in bytes, flags, sizes, and in how many blocks C is cut each way.
+FIELDS = (
+    "a", "a_row", "a_col", "a_step", "b", "b_row", "b_col", "b_step", "c", "c_row", "c_step",
+    "bias", "relu", "accumulate", "m", "k", "n", "down", "across",
+)  # fmt: skip
+(
+    A, A_ROW, A_COL, A_STEP, B, B_ROW, B_COL, B_STEP, C, C_ROW, C_STEP, BIAS, RELU, ACCUMULATE,
+    M, K, N, DOWN, ACROSS,
+) = range(len(FIELDS))  # fmt: skip
+
+# Depth of a block of the inner dimension: a panel of B (16 KiB, or 32 with vectors of 64 bytes)
+# stays in the first cache with a tile of A beside it. The sums of the blocks are added up, which
+# also keeps rounding small.
+DEPTH = 256
+# A block of A: a quarter of the second cache of most processors.
+BLOCK_BYTES = 1 << 18
+# Rows of A from which packing a panel of B pays, and panels from which packing A does.
+PACK_FROM, PACK_A_FROM = 4 * ROWS, 3
+REAL_F64, REAL_F32 = np.float64, np.float32
+
+
+def partition(m: int, n: int, size: int, pieces: int) -> tuple[int, int]:
+    """Return in how many blocks C is cut down and across, for at least so many where it can be.
+
+    Blocks of one size: the last thread to finish keeps the others waiting.
+    """
+    panels = -(-n * size // (COLUMNS * VECTOR_BYTES))
+    tiles = -(-m // ROWS)
+    down = -(-m * DEPTH * size // BLOCK_BYTES)
+    across = min(-(-pieces // down), panels)
+    if down * across < pieces:
+        down = min(-(-pieces // across), tiles)
+    return max(down, 1), max(across, 1)
 
 
 @device
-def _pack(
+def _pack_b(
     like: Any, source: Any, row: Any, column: Any, depth: Any, width: Any, panel: Any, wide: Any
 ) -> None:
     """Copy B[depth, width] to a panel whose rows are contiguous, `wide` bytes apart."""
@@ -70,107 +102,174 @@ def _pack(
 
 
 @device
-def _block(
-    like: Any, a: Any, a_row: Any, a_col: Any, b: Any, b_row: Any, b_col: Any, c: Any, c_row: Any,
-    bias: Any, rows: Any, width: Any, columns: Any, k: Any, packed: Any, relu: Any,
-    accumulate: Any,
+def _rows(
+    like: Any, a: Any, a_row: Any, a_col: Any, packed: Any, columns: Any, b: Any, b_row: Any,
+    c: Any, c_row: Any, bias: Any, depth: Any, rows: Any, width: Any, add: Any, relu: Any,
 ) -> None:  # fmt: skip
-    """C[rows, width] = A[rows, k] @ B[k, width] for one panel; all places are addresses."""
+    """Multiply all rows of a block by a panel of B, tiles of equal height one after the other."""
     size = like.itemsize
+    tiles = -(-rows // ROWS)
+    for t in range(tiles):
+        i = t * rows // tiles
+        height = (t + 1) * rows // tiles - i
+        if packed:
+            place, row, col = a + t * ROWS * DEPTH * size, size, ROWS * size
+        else:
+            place, row, col = a + i * a_row, a_row, a_col
+        register_tile(
+            like, height, columns, place, row, col, b, b_row, c + i * c_row, c_row, bias, depth,
+            width, add, relu,
+        )  # fmt: skip
+
+
+@device
+def _pack_a(like: Any, a: Any, a_row: Any, a_col: Any, rows: Any, depth: Any, target: Any) -> None:
+    """Copy columns of A, contiguous from row to row, so that those of a tile lie together."""
+    size = like.itemsize
+    tiles = -(-rows // ROWS)
+    for t in range(tiles):
+        i = t * rows // tiles
+        height = (t + 1) * rows // tiles - i
+        pack_rows(like, a + i * a_row, a_col, height, depth, target + t * ROWS * DEPTH * size)
+
+
+@device
+def _unit(like: Any, row: Any, item: Any, i: Any, rows: Any, j: Any, width: Any) -> None:
+    """Compute the block of C that begins at row i and column j."""
+    size = like.itemsize
+    m, k, relu = load_i64(row, M), load_i64(row, K), load_i64(row, RELU)
+    a_row, a_col = load_i64(row, A_ROW), load_i64(row, A_COL)
+    b_row, b_col, c_row = load_i64(row, B_ROW), load_i64(row, B_COL), load_i64(row, C_ROW)
+    a = load_i64(row, A) + item * load_i64(row, A_STEP) + i * a_row
+    b = load_i64(row, B) + item * load_i64(row, B_STEP) + j * b_col
+    c = load_i64(row, C) + item * load_i64(row, C_STEP) + i * c_row + j * size
+    bias = load_i64(row, BIAS)
     lanes = VECTOR_BYTES // size
-    if columns == COLUMNS:
-        columns = -(-width // lanes)
-        packed = packed or columns * lanes != width
-    wide = columns * VECTOR_BYTES
-    # The transposition writes whole squares: up to `lanes` rows more than the block is deep.
-    scratch = np.empty((DEPTH + lanes) * wide // size if packed else 0, like.dtype)
-    depths, tiles = -(-k // DEPTH), -(-rows // ROWS)
+    pack_b = m >= PACK_FROM or (b_col != size and width > 1)
+    columns = WIDE_COLUMNS if m <= WIDE_ROWS and not pack_b else COLUMNS
+    wide = columns * lanes
+    pack_a = a_row == size and a_col != size and width >= PACK_A_FROM * wide
+    # A transposition writes whole squares: up to `lanes` rows more than the block is deep.
+    panel = np.empty((DEPTH + lanes) * wide, like.dtype)
+    block = np.empty((-(-rows // ROWS) * DEPTH * ROWS + lanes) if pack_a else 0, like.dtype)
+    depths = -(-k // DEPTH)
     for d in range(depths):
         p = d * k // depths
         depth = (d + 1) * k // depths - p
         last = d == depths - 1
-        panel, panel_row = b + p * b_row, b_row
-        if packed:
-            _pack(like, panel, b_row, b_col, depth, width, scratch, wide)
-            panel, panel_row = address(scratch), wide
-        for t in range(tiles):
-            i = t * rows // tiles
-            height = (t + 1) * rows // tiles - i
-            register_tile(
-                like, height, columns, a + i * a_row + p * a_col, a_row, a_col, panel, panel_row,
-                c + i * c_row, c_row, bias if last else 0, depth, width,
-                accumulate or d > 0, relu and last,
+        place = a + p * a_col
+        if pack_a:
+            _pack_a(like, place, a_row, a_col, rows, depth, address(block))
+            place = address(block)
+        for q in range(0, width, wide):
+            part = min(wide, width - q)
+            vectors = -(-part // lanes) if columns == COLUMNS else columns
+            source, source_row = b + p * b_row + q * b_col, b_row
+            if pack_b or (columns == COLUMNS and vectors * lanes != part):
+                source_row = vectors * VECTOR_BYTES
+                _pack_b(like, source, b_row, b_col, depth, part, panel, source_row)
+                source = address(panel)
+            _rows(
+                like, place, a_row, a_col, pack_a, vectors, source, source_row, c + q * size, c_row,
+                bias + (j + q) * size if bias and last else 0, depth, rows, part,
+                d > 0 or load_i64(row, ACCUMULATE), relu and last,
             )  # fmt: skip
 
 
-def _product(
+@device
+def _units(like: Any, begin: Any, end: Any, row: Any) -> None:
+    """Compute blocks of C, numbered down, then across, then along the batch."""
+    m, n, lanes = load_i64(row, M), load_i64(row, N), VECTOR_BYTES // like.itemsize
+    down, across = load_i64(row, DOWN), load_i64(row, ACROSS)
+    panels = -(-n // (COLUMNS * lanes))
+    for unit in range(begin, end):
+        item, x, y = unit // (down * across), unit // down % across, unit % down
+        i, j = y * m // down, x * panels // across * COLUMNS * lanes
+        rows = (y + 1) * m // down - i
+        width = min((x + 1) * panels // across * COLUMNS * lanes, n) - j
+        _unit(like, row, item, i, rows, j, width)
+
+
+def _multiply_f64(begin: int, end: int, row: int) -> None:
+    """Do units `begin` to `end - 1` of the product that `row` describes."""
+    _units(np.empty(0, REAL_F64), begin, end, row)
+
+
+MULTIPLY = {FLOAT32: task(float32_twin(_multiply_f64)), FLOAT64: task(_multiply_f64)}
+
+
+# --- products of arrays ----------------------------------------------------------------------
+
+# Below this many multiply-adds, some 20 us, a second thread saves too little to be worth waking.
+SERIAL_SIZE = 2_000_000
+# Pieces for each thread: what one of them does not get to, because the system had another use for
+# its core, the others take over.
+PIECES = 4
+_partition = device(partition)
+
+
+@kernel
+def _run(
     a: Any, b: Any, c: Any, bias: Any, batch: Any, a_step: Any, b_step: Any, relu: Any,
-    accumulate: Any,
+    accumulate: Any, multiply: Any, region: Any, team: Any, entry: Any, member: Any,
 ) -> None:  # fmt: skip
-    """Multiply `batch` pairs of matrices; the next of each lies that many bytes further."""
+    """Multiply `batch` pairs of matrices; the next of each lies that many bytes further.
+
+    On the calling thread if `region` is 0, else it is the function that runs a table of tasks.
+    """
     m, k = a.shape
-    n = b.shape[1]
-    size = c.itemsize
-    a_place, (a_row, a_col) = address(a), a.strides
-    b_place, (b_row, b_col) = address(b), b.strides
-    c_place, c_row = address(c), n * size
-    bias_place = address(bias) if bias.size else 0
-    packed = (b_col != size and n > 1) or (m >= PACKED_FROM and b_row % COLLISION == 0)
-    columns = WIDE_COLUMNS if m <= WIDE_ROWS and not packed else COLUMNS
-    wide = columns * VECTOR_BYTES // size
-    panels = -(-n // wide)
-    blocks = -(-m // (PACKED_ROWS if packed else BLOCK_ROWS))
-    for part in prange(batch * panels * blocks):
-        item = part // (panels * blocks)
-        j = part // blocks % panels * wide
-        i = part % blocks * m // blocks
-        rows = (part % blocks + 1) * m // blocks - i
-        _block(
-            c, a_place + item * a_step + i * a_row, a_row, a_col,
-            b_place + item * b_step + j * b_col, b_row, b_col,
-            c_place + (item * m + i) * c_row + j * size, c_row,
-            bias_place + j * size if bias_place else 0,
-            rows, min(wide, n - j), columns, k, packed, relu, accumulate,
-        )  # fmt: skip
+    n, size = b.shape[1], c.itemsize
+    pieces = -(-PIECES * team // batch) if region else 1
+    down, across = _partition(m, n, size, pieces)
+    row = np.empty(len(FIELDS) + 5, np.int64)
+    row[A], row[A_STEP], (row[A_ROW], row[A_COL]) = address(a), a_step, a.strides
+    row[B], row[B_STEP], (row[B_ROW], row[B_COL]) = address(b), b_step, b.strides
+    row[C], row[C_STEP], row[C_ROW] = address(c), m * n * size, n * size
+    row[BIAS] = address(bias) if bias.size else 0
+    row[RELU], row[ACCUMULATE], row[DOWN], row[ACROSS] = relu, accumulate, down, across
+    row[M], row[K], row[N] = m, k, n
+    units = batch * down * across
+    if region:
+        line = row[len(FIELDS) :]
+        line[0], line[1], line[2], line[3], line[4] = multiply, units, 1, address(row), 0
+        call_region(region, address(line), 1, team, entry, member)
+    else:
+        call_task(multiply, 0, units, address(row))
+    keep(row)
 
 
-_serial, _threaded = kernel(_product), kernel(_product, parallel=True)
-# Without tiles for this CPU, or under NUMBA_DISABLE_JIT=1 (which leaves plain functions), BLAS.
-HAS_KERNEL = HAS_TILE and hasattr(_serial, "compile")
-
-_serial_for: set[DType] = set()
-_threaded_for: set[DType] = set()
+_compiled: set[DType] = set()
 _building = threading.Lock()
 
 
-def _build(dispatcher: Any, dtype: DType) -> DType:
+def _build(dtype: DType) -> None:
     """Compile for one dtype, any strides, inputs read-only or not.
 
-    Left to itself Numba would compile again for every mixture of layouts, seconds each.
+    Left to itself Numba would compile again for every mixture of layouts.
     """
     real = types.float32 if dtype == FLOAT32 else types.float64
     anything = types.Array(real, 2, "A", readonly=True)
     vector = types.Array(real, 1, "C", readonly=True)
     signature = (
         anything, anything, types.Array(real, 2, "C"), vector,
-        *[types.intp] * 3, *[types.boolean] * 2,
+        *[types.intp] * 3, *[types.boolean] * 2, *[types.intp] * 5,
     )  # fmt: skip
     with _building:
-        dispatcher.disable_compile(False)
-        dispatcher.compile(signature)
-        dispatcher.disable_compile()
-    return dtype
+        _run.disable_compile(False)
+        _run.compile(signature)
+        _run.disable_compile()
+    _compiled.add(dtype)
 
 
 def run(
     a: Array, b: Array, c: Array, bias: Array, batch: int, a_step: int, b_step: int, relu: bool,
     accumulate: bool,
 ) -> None:  # fmt: skip
-    """Multiply on as many threads as the size is worth; arguments as in `_product`."""
-    if c.dtype not in _serial_for:
-        _serial_for.add(_build(_serial, c.dtype))
+    """Multiply on as many threads as the size is worth; arguments as in `_run`."""
+    if c.dtype not in _compiled:
+        _build(c.dtype)
     small = c.size * a.shape[1] < SERIAL_SIZE
-    call = _serial if small or threads() == 1 else _by_threads
+    call = _by_one if small or threads() == 1 else _by_threads
     try:
         call(a, b, c, bias, batch, a_step, b_step, relu, accumulate)
     except TypeError:
@@ -179,8 +278,13 @@ def run(
         call(a, b, c, bias, batch, a_step, b_step, relu, accumulate)
 
 
+def _by_one(*args: Any) -> None:
+    _run(*args, MULTIPLY[args[2].dtype].address, 0, 1, 0, 0)
+
+
 def _by_threads(*args: Any) -> None:
-    dtype = args[2].dtype
-    if dtype not in _threaded_for:
-        _threaded_for.add(_build(_threaded, dtype))
-    parallel_call(_serial, _threaded, *args)
+    parallel_call(_by_one, _by_team, *args)
+
+
+def _by_team(*args: Any) -> None:
+    _run(*args, MULTIPLY[args[2].dtype].address, TOGETHER.address, *team())

@@ -13,7 +13,7 @@ from scg.kernels._jit import cgutils, cpu_features, intrinsic, ir, types
 
 __all__ = [
     "COLUMNS", "HAS_TILE", "ROWS", "VECTOR_BYTES", "WIDE_COLUMNS", "WIDE_ROWS",
-    "address", "copy_row", "load", "register_tile", "transpose_tile",
+    "address", "copy_row", "load", "pack_rows", "register_tile", "transpose_tile",
 ]  # fmt: skip
 
 # Rows x vectors of a tile: accumulators, the row of B and one broadcast of A fill the register
@@ -67,6 +67,34 @@ def copy_row(typingctx: Any, like: Any, source: Any, width: Any, target: Any) ->
         return context.get_dummy_value()
 
     return types.void(like, *[types.intp] * 3), codegen
+
+
+@intrinsic
+def pack_rows(
+    typingctx: Any, like: Any, source: Any, step: Any, height: Any, depth: Any, target: Any
+) -> Any:
+    """Copy `depth` runs of `height` numbers, `step` bytes apart, to runs of ROWS numbers.
+
+    Whole vectors are written: what a run leaves behind it the next one covers, and the last leaves
+    less than a vector.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _, source, step, height, depth, target = args
+        real, size = REALS[signature.args[0].dtype]
+        lanes = VECTOR_BYTES // size
+        starts = range(0, ROWS, lanes)
+        masks = [_mask(builder, lanes, height, start) for start in starts]
+        with cgutils.for_range(builder, depth) as loop:
+            here = builder.add(source, builder.mul(loop.index, step))
+            there = builder.add(target, builder.mul(loop.index, I64(ROWS * size)))
+            for start, mask in zip(starts, masks, strict=True):
+                place = builder.add(here, I64(start * size))
+                vector = _masked_load(builder, real, lanes, place, mask)
+                _store(builder, vector, builder.add(there, I64(start * size)))
+        return context.get_dummy_value()
+
+    return types.void(like, *[types.intp] * 5), codegen
 
 
 @intrinsic

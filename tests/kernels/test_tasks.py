@@ -1,0 +1,67 @@
+"""The lines of hand-written tasks have the bits of the functions that they stand for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scg.kernels import _product, execute
+from scg.kernels.execute import Schedule
+from scg.kernels.matmul import matmul
+from scg.kernels.tasks import Matrix, multiply
+
+DTYPES = (np.float32, np.float64)
+needs_kernel = pytest.mark.skipif(not _product.HAS_KERNEL, reason="this CPU multiplies by BLAS")
+
+
+def matrix(x):
+    """Return where the last two axes of an array lie."""
+    return Matrix(x.ctypes.data, *x.strides[-2:], x.strides[0] if x.ndim == 3 else 0)
+
+
+@needs_kernel
+@given(
+    sizes=st.tuples(*[st.integers(1, 80)] * 3),
+    batch=st.integers(1, 5),
+    dtype=st.sampled_from(DTYPES),
+    flips=st.tuples(*[st.booleans()] * 5),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_a_product_has_the_bits_of_matmul(sizes, batch, dtype, flips, seed):
+    m, k, n = sizes
+    across, b_across, relu, accumulate, biased = flips
+    rng = np.random.default_rng(seed)
+
+    def numbers(*shape):
+        return rng.standard_normal(shape).astype(dtype)
+
+    a = numbers(batch, k, m).transpose(0, 2, 1) if across else numbers(batch, m, k)
+    b = numbers(batch, n, k).transpose(0, 2, 1) if b_across else numbers(batch, k, n)
+    bias, c = numbers(n), numbers(batch, m, n)
+    # From two columns on: a matrix times a vector may be left to BLAS by `matmul`.
+    wanted = matmul(
+        np.concatenate([a, a], 1), np.concatenate([b, b], 2), np.tile(c, (1, 2, 2)),
+        bias=np.tile(bias, 2) if biased else None, activation="relu" if relu else None,
+        accumulate=accumulate,
+    )[:, :m, :n]  # fmt: skip
+    line = multiply(
+        c.dtype, m, k, n, matrix(a), matrix(b), matrix(c), batch=batch,
+        bias=bias.ctypes.data if biased else 0, relu=relu, accumulate=accumulate,
+    )  # fmt: skip
+    Schedule([line]).run()
+    np.testing.assert_array_equal(c, wanted)
+
+
+@needs_kernel
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_large_product_is_divided_and_keeps_its_bits(dtype, monkeypatch):
+    monkeypatch.setattr("scg.kernels.tasks.threads", lambda: 3)
+    rng = np.random.default_rng(0)
+    a, b = (rng.standard_normal(s).astype(dtype) for s in ((300, 700), (700, 90)))
+    c = np.empty((300, 90), dtype)
+    line = multiply(c.dtype, 300, 700, 90, matrix(a), matrix(b), matrix(c))
+    assert line.units > line.grain
+    execute._region(*Schedule([line])._arguments)
+    np.testing.assert_array_equal(c, matmul(a, b))
