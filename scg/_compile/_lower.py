@@ -103,7 +103,7 @@ class Lowering:
     def _load(self, instruction: Instruction) -> None:
         (value,) = instruction.outputs
         if isinstance(instruction, Constant):
-            array = np.ascontiguousarray(instruction.array)
+            array = np.asarray(instruction.array, order="C")
             buffer = Buffer(array.shape, array.dtype, array, pinned=True)
         elif isinstance(instruction, Parameter):
             buffer = self._parameter(instruction.tensor)

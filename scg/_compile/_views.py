@@ -117,6 +117,8 @@ def reviewed(view: View, function: Callable[[Array], Any]) -> View | None:
         result = function(dummy)
     except ValueError:  # a reshape that would have to copy
         return None
+    if not isinstance(result, np.ndarray) or result.base is None:  # a number, not a view
+        return None
     moved = _address(result) - _address(dummy)
     strides = tuple(
         0 if n == 1 else s // size for n, s in zip(result.shape, result.strides, strict=True)
