@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from scg._compile._views import Buffer
+from scg._compile._buffers import Buffer
 from scg._typing import Array
 
 __all__ = ["aligned", "allocate"]

@@ -6,7 +6,7 @@ import math
 from typing import Any, NamedTuple
 
 from scg._compile._fuse import Region, folded
-from scg._compile._views import Buffer, View
+from scg._compile._buffers import Buffer, View
 from scg._compile._work import Map, Reduce
 from scg._typing import Shape
 from scg.kernels.vector_loops import COLUMN_SEGMENT, ROW_SEGMENT, Access, Spec, lanes_for

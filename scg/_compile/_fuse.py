@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from scg._compile._views import Buffer, View, contiguous
+from scg._compile._buffers import Buffer, View, contiguous
 from scg._compile._work import Map, Reduce, Work
 from scg._typing import Shape
 from scg.kernels.vector_loops import COLUMN_SEGMENT, ROW_SEGMENT

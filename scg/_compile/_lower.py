@@ -25,7 +25,7 @@ from scg._compile._program import (
     Update,
     Value,
 )
-from scg._compile._views import Buffer, View, contiguous, reviewed, whole
+from scg._compile._buffers import Buffer, View, contiguous, reviewed, whole
 from scg._compile._work import Call, Draw, Map, Product, Reduce, Step, Work
 from scg._elementwise import ElementwiseOp
 from scg._op import OPS

@@ -18,7 +18,7 @@ from scg._compile._emit import Task, emit
 from scg._compile._fuse import Region, place
 from scg._compile._lower import Lowering
 from scg._compile._program import Program
-from scg._compile._views import Buffer, View, whole
+from scg._compile._buffers import Buffer, View, whole
 from scg._compile._work import Call, Draw, Map, Product, Step, Work
 from scg._run import end_run
 from scg._typing import Array

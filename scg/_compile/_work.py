@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from scg._compile._views import View
+from scg._compile._buffers import View
 from scg._typing import Shape
 
 __all__ = ["Call", "Draw", "Map", "Product", "Reduce", "Step", "Work"]
