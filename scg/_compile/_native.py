@@ -20,7 +20,6 @@ from scg._compile._lower import Lowering
 from scg._compile._program import Program
 from scg._compile._buffers import Buffer, View, whole
 from scg._compile._work import Call, Draw, Map, Product, Step, Work
-from scg._run import end_run
 from scg._typing import Array
 from scg.kernels import machine, vector_loops
 from scg.kernels.matmul import matmul
@@ -220,19 +219,7 @@ def _drawing(step: Draw) -> Callable[[], Any]:
 
 
 def _update(step: Step, gradients: Sequence[Array]) -> None:
-    """Do what `Optimizer.step` does, with these gradients."""
     optimizer = step.optimizer
-    rate = optimizer.rate
     names = {id(p): name for name, p in optimizer._named.items()}
-    live = [(names[id(t)], t, g) for t, g in zip(step.tensors, gradients, strict=True)]
-    for name, tensor, gradient in live:
-        tensor._leaf("update").grad = gradient
-        if optimizer.check_finite:
-            optimizer._require_finite(name, tensor)
-    for name, tensor, gradient in live:
-        optimizer._updates[name] += 1
-        count = optimizer._updates[name]
-        optimizer._update(tensor._data, gradient, rate, count, **optimizer._state[name])
-        tensor._leaf("update").version += 1
-    optimizer.steps += 1
-    end_run(updated=True)
+    live = {names[id(t)]: g for t, g in zip(step.tensors, gradients, strict=True)}
+    optimizer._advance(live, optimizer.rate)
