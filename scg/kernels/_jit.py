@@ -26,9 +26,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import llvmlite.binding
+import llvmlite
 import numba
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import get_num_threads, njit, prange, set_num_threads, types
 from numba.core import caching, cgutils
 from numba.core.ccallback import CFunc
@@ -38,9 +38,9 @@ from numba.extending import intrinsic
 from scg._config import cache_dir, num_threads, yields
 
 __all__ = [
-    "CAN_COMPILE", "Task", "cgutils", "cpu_features", "device", "exact", "intrinsic", "ir",
-    "kernel", "parallel_call", "prange", "reduction", "region_entry", "task", "threads",
-    "threading_layer", "types", "versions",
+    "CAN_COMPILE", "Task", "binding", "cgutils", "cpu_features", "device", "exact", "intrinsic",
+    "ir", "kernel", "parallel_call", "prange", "reduction", "region_entry", "shared_digest",
+    "task", "threads", "threading_layer", "types", "versions",
 ]  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -168,11 +168,11 @@ def versions() -> str:
 
 
 @cache
-def _shared_digest() -> bytes:
+def shared_digest() -> bytes:
     """Digest of what every kernel may inline or be compiled with."""
     here = Path(__file__).parent
     digest = hashlib.sha256(versions().encode())
-    for path in sorted([here / "_jit.py", *here.glob("simd*.py")]):
+    for path in sorted([here / "_jit.py", *here.glob("simd*.py"), *here.glob("vector*.py")]):
         digest.update(path.read_bytes())
     return digest.digest()
 
@@ -183,7 +183,7 @@ def source_digest(path: str) -> str:
 
     Numba alone would not notice a change of a callee in another file.
     """
-    return hashlib.sha256(_shared_digest() + Path(path).read_bytes()).hexdigest()
+    return hashlib.sha256(shared_digest() + Path(path).read_bytes()).hexdigest()
 
 
 class _Locator(caching._CacheLocator):  # type: ignore[misc]
@@ -380,6 +380,4 @@ def _limited(threaded: Callable[..., Any], args: tuple[Any, ...]) -> Any:
 @cache
 def cpu_features() -> frozenset[str]:
     """Return the names of the vector features of this CPU, as LLVM reports them."""
-    from llvmlite import binding
-
     return frozenset(name for name, present in binding.get_host_cpu_features().items() if present)

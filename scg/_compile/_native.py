@@ -1,0 +1,225 @@
+"""A program as a plan: tasks over memory laid out in advance, and Python where there must be some.
+
+`native(program)` lowers instructions to work (`_lower.py`), fuses work into regions (`_fuse.py`),
+compiles the loops of the regions (`_emit.py`) and lays out the memory (`_arena.py`). What is left
+for a call is to bring the arguments in, draw the noise, run the tasks and take the results out.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from scg._compile._arena import allocate
+from scg._compile._emit import Task, emit
+from scg._compile._fuse import Region, place
+from scg._compile._lower import Lowering
+from scg._compile._program import Program
+from scg._compile._buffers import Buffer, View, whole
+from scg._compile._work import Call, Draw, Map, Product, Step, Work
+from scg._typing import Array
+from scg.kernels import machine, vector_loops
+from scg.kernels.matmul import matmul
+
+__all__ = ["Plan", "native"]
+
+_CALL = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
+
+
+def native(program: Program) -> Plan:
+    """Compile a program.
+
+    Parameters
+    ----------
+    program : Program
+
+    Returns
+    -------
+    Plan
+        Called with the arrays of the arguments it returns those of the results, sets the gradients
+        and does the updates.
+    """
+    return Plan(program)
+
+
+class Plan:
+    """A compiled program.
+
+    Attributes
+    ----------
+    nbytes : int
+        Memory it holds between two calls, besides parameters, gradients and constants.
+    steps : list
+        What it does, for profiles.
+    """
+
+    def __init__(self, program: Program, *, loops: bool = True) -> None:
+        low = Lowering(program, loops=loops)
+        results = [low.view(v) for v in program.results]
+        self._gradients = _gradients(program, low)
+        kept = [*results, *(g for g in self._gradients.values() if g is not None)]
+        self.steps = place(_alive(low.work, kept))
+        end = len(self.steps)
+        for view in kept:
+            view.buffer.readers.append(end)
+        self._draws, self._low, self._results = _draws(self.steps), low, results
+        buffers = _buffers(self.steps, [*low.arguments.values(), *low.gradients.values()])
+        stored = _stored(self.steps)
+        self._tasks = {
+            at: emit(step, stored) for at, step in enumerate(self.steps) if isinstance(step, Region)
+        }
+        for at, task in self._tasks.items():
+            stored_only = {b for _, b, _ in task.addresses}
+            buffers = [b for b in buffers if b not in self.steps[at].made or b in stored_only]
+        self.nbytes = allocate([b for b in buffers if b.array is None], end)
+        self._bind()
+
+    # --- binding ----------------------------------------------------------------------------
+
+    def _bind(self) -> None:
+        """Write the addresses of all memory into the rows of the tasks."""
+        sizes = [len(t.numbers) for t in self._tasks.values()]
+        self._rows = np.zeros(sum(sizes) + 1, np.int64)
+        base, at = self._rows.__array_interface__["data"][0], 0
+        self._runs: list[Callable[[], Any]] = []
+        for place_, step in enumerate(self.steps):
+            if isinstance(step, Region):
+                task = self._tasks[place_]
+                self._fill(task, at)
+                self._runs.append(_runner(task, base + 8 * at))
+                at += len(task.numbers)
+            elif not isinstance(step, Draw) or step not in self._draws:
+                self._runs.append(_python(step))
+        self._fills = [_python(d) for d in self._draws]
+        self._targets = [(i, whole(b).array()) for i, b in self._low.arguments.items()]
+        self._returned = [v.array() for v in self._results]
+
+    def _fill(self, task: Task, at: int) -> None:
+        self._rows[at : at + len(task.numbers)] = task.numbers
+        for place_, buffer, offset in task.addresses:
+            array = buffer.array
+            assert array is not None
+            self._rows[at + place_] = array.__array_interface__["data"][0] + offset
+
+    # --- calling ----------------------------------------------------------------------------
+
+    def __call__(self, arguments: Sequence[Array]) -> list[Array]:
+        """Run the step."""
+        for index, target in self._targets:
+            target[...] = arguments[index]
+        for tensor, buffer in self._low.gradients.items():
+            whole(buffer).array()[...] = tensor._leaf("read").grad
+        for fill in self._fills:
+            fill()
+        for run in self._runs:
+            run()
+        for tensor, view in self._gradients.items():
+            # The plan's own memory: the next call writes the next gradient there.
+            tensor._leaf("set").grad = None if view is None else view.buffer.array
+        return [array.copy() for array in self._returned]
+
+
+def _gradients(program: Program, low: Lowering) -> dict[Any, View | None]:
+    """Give each gradient memory that it has to itself."""
+    result: dict[Any, View | None] = {}
+    seen: set[Buffer] = {low.view(v).buffer for v in program.results}
+    for tensor, value in program.gradients.items():
+        if value is None:
+            result[tensor] = None
+            continue
+        view = low.view(value)
+        own = view == whole(view.buffer) and view.buffer.array is None
+        if not own or view.buffer in seen or view.buffer.writers:
+            view = low.copied(view)
+        seen.add(view.buffer)
+        view.buffer.pinned = True
+        result[tensor] = view
+    return result
+
+
+def _alive(work: list[Work], kept: Sequence[View]) -> list[Work]:
+    """Leave out what nobody reads."""
+    needed = {view.buffer for view in kept}
+    alive = []
+    for item in reversed(work):
+        effect = isinstance(item, Draw | Step) or (isinstance(item, Call) and not item.pure)
+        if effect or any(view.buffer in needed for view in item.outputs):
+            needed.update(view.buffer for view in item.inputs)
+            alive.append(item)
+    return alive[::-1]
+
+
+def _draws(steps: Sequence[Any]) -> list[Draw]:
+    """Return the draws that can be made before all else: Python may ask the same generator."""
+    draws: list[Draw] = []
+    for step in steps:
+        if isinstance(step, Call) and not step.pure:
+            break
+        if isinstance(step, Draw):
+            draws.append(step)
+            step.outputs[0].buffer.writers.append(-1)
+    return draws
+
+
+def _buffers(steps: Sequence[Any], more: Sequence[Buffer]) -> list[Buffer]:
+    """Return all memory that the steps touch, each buffer once."""
+    found: dict[Buffer, None] = dict.fromkeys(more)
+    for step in steps:
+        for item in [w for w, _ in step.items] if isinstance(step, Region) else [step]:
+            found.update(dict.fromkeys(v.buffer for v in (*item.inputs, *item.outputs)))
+    return list(found)
+
+
+def _stored(steps: Sequence[Any]) -> set[Buffer]:
+    """Return what regions make and somebody else reads."""
+    return {
+        buffer for at, step in enumerate(steps) if isinstance(step, Region) for buffer in step.made
+        if buffer.pinned or any(r != at for r in buffer.readers)
+    }  # fmt: skip
+
+
+# --- steps -----------------------------------------------------------------------------------
+
+
+def _runner(task: Task, row: int) -> Callable[[], Any]:
+    spec = task.spec
+    address = machine.address_of(vector_loops.NAME, repr(spec), lambda: vector_loops.write(spec))
+    function, units = _CALL(address), task.units
+    return lambda: function(0, units, row)
+
+
+def _python(step: Any) -> Callable[[], Any]:
+    """Return a step that is not a loop as a function."""
+    arrays = [v.array() for v in step.inputs]
+    if isinstance(step, Call):
+        arrays += [v.array() for v in step.outputs]
+        function = step.function
+        return lambda: function(*arrays)
+    if isinstance(step, Draw):
+        return _drawing(step)
+    if isinstance(step, Product):
+        out, bias = step.outputs[0].array(), (arrays[2] if len(arrays) > 2 else None)
+        activation = "relu" if step.relu else None
+        return lambda: matmul(arrays[0], arrays[1], out, bias=bias, activation=activation)
+    assert isinstance(step, Step)
+    return lambda: _update(step, arrays[: len(step.tensors)])
+
+
+_DRAWS = {"normal": "standard_normal", "uniform": "random", "exponential": "standard_exponential"}
+
+
+def _drawing(step: Draw) -> Callable[[], Any]:
+    name, generator = _DRAWS[step.kind], step.generator
+    out = step.outputs[0].array()
+    dtype = out.dtype.type
+    return lambda: getattr(generator(), name)(out=out, dtype=dtype)
+
+
+def _update(step: Step, gradients: Sequence[Array]) -> None:
+    optimizer = step.optimizer
+    names = {id(p): name for name, p in optimizer._named.items()}
+    live = {names[id(t)]: g for t, g in zip(step.tensors, gradients, strict=True)}
+    optimizer._advance(live, optimizer.rate)
