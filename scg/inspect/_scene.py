@@ -187,14 +187,16 @@ def _placed(
         operand: key[0] for key, operands in reversed(parts.linear) for operand in operands
         if isinstance(operand, Cost)
     }  # fmt: skip
+    # What a later scaling made of a marked cost is drawn with the cost.
+    whole = {rest.part: rest.whole for rest in parts.rests if isinstance(rest.whole, Cost)}
     places: dict[Cost, Point] = {}
     for number, cost in enumerate(parts.costs):
         felt = cost.node is not None or (chosen >> number & 1 and np.any(cost.value))
-        if felt and not isinstance(cost.rest_of, Cost):
+        if felt and cost not in whole:
             places[cost] = _point(cost, above.get(cost))
     found: dict[Point, list[int]] = {}
     for number, cost in enumerate(parts.costs):
-        place = places.get(cost.rest_of if isinstance(cost.rest_of, Cost) else cost)
+        place = places.get(whole.get(cost, cost))
         if place is not None:
             found.setdefault(place, []).append(number)
     ordered = dict(sorted(found.items(), key=lambda entry: entry[0].order))

@@ -311,7 +311,7 @@ def region_entry() -> int:
     parallel loops takes to compile even an empty one.
     """
     _layer()
-    return int(llvmlite.binding.address_of_symbol("numba_parallel_for"))
+    return int(binding.address_of_symbol("numba_parallel_for"))
 
 
 _SAMPLE = 0.02  # seconds between two looks at the run queue; one look costs about 10 us
