@@ -76,7 +76,7 @@ class _Writer:
         }[group.kind]  # fmt: skip
         title, lines = write(group)
         name, _, family = title.partition(" ~ ") if group.kind == "draw" else (title, "", "")
-        return Item(group.kind, name, family, lines=list(lines))
+        return Item(group.kind, name, family, lines=[line for line in lines if line.text])
 
     def _shape(self, point: Point) -> Line:
         """Show a shape, and a dtype that is not that of most."""
