@@ -17,6 +17,7 @@ from scg.errors import OptionError
 from scg.inspect._decisions import Decided, decide
 from scg.inspect._listing import records_of_draws
 from scg.inspect._records import DrawRecord
+from scg.inspect._table import short_in
 from scg.tape import TRAINABLE, DrawNode, Leaf, Node
 
 __all__ = ["MOST_NODES", "Point", "Scene", "StandIn", "operands", "scene_of"]
@@ -151,8 +152,9 @@ def _scene(decided: Decided) -> Scene:
         dict.fromkeys([*stand_ins, *nodes]), key=lambda p: (p.order, isinstance(p, StandIn)),
         reverse=True,
     )  # fmt: skip
-    notes = (*map(str, sorted(decided.tags, key=str)),
-             *(f"backward raises: {text}" for text in decided.refusals))  # fmt: skip
+    warned = [str(tag) for tag in sorted(decided.tags, key=str)]
+    refused = [f"backward raises: {text.partition('. ')[0]}" for text in decided.refusals]
+    notes = tuple(short_in(text) for text in (*warned, *refused))
     return Scene(
         [*points, *remembered.values()], costs, decided.parts,
         {route.node: route for route in decided.routes}, records, escapes, remembered,
