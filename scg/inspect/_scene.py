@@ -207,7 +207,8 @@ def _placed(
     whole = {rest.part: rest.whole for rest in parts.rests if isinstance(rest.whole, Cost)}
     places: dict[Cost, Point] = {}
     for number, cost in enumerate(parts.costs):
-        felt = cost.node is not None or (chosen >> number & 1 and np.any(cost.value))
+        counts = cost.time != NEVER or np.any(cost.value)  # the 0 that a sum begins with does not
+        felt = cost.node is not None or (chosen >> number & 1 and counts)
         if felt and cost not in whole:
             places[cost] = _point(cost, above.get(cost))
     found: dict[Point, list[int]] = {}
