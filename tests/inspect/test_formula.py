@@ -60,8 +60,10 @@ def test_the_map_of_axes_is_written_as_indices(cost, inside):
 
 def test_an_episode_is_a_sum_over_its_turns():
     assert first_lines(episode(100)) == ["sum_{t=1..100} c[t] box(action[s] for s <= t)"]
-    with scg.episode():
-        assert first_lines(episode(2)) == ["c1 box(action_1)", "c2 box(action_1) box(action_2)"]
+
+
+def test_a_short_episode_is_written_turn_by_turn():
+    assert first_lines(episode(2)) == ["c1 box(action_1)", "c2 box(action_1) box(action_2)"]
 
 
 def test_a_chain_that_is_differentiated_has_no_box():
