@@ -151,7 +151,8 @@ def _box(meeting: Meeting, groups: Groups, items: dict[Group, Item], axes: Seque
     )
     turns = ""
     if meeting.draw.count > 1:
-        turns = {"": "all s", "costs made later": "s <= t"}.get(meeting.words, meeting.words)
+        known = {"": "all s", "costs made later": "s <= t", "each its own": "s = t"}
+        turns = known.get(meeting.words, meeting.words)
     item, baseline = items[meeting.draw], groups.record(meeting.draw.newest).baseline
     return _Box(item.title, item.index, elements, turns, "" if baseline == "none" else baseline)
 
@@ -206,8 +207,9 @@ def _number(weight: str) -> str:
 
 
 def _box_text(box: _Box) -> str:
-    inside = ", ".join((["s"] if box.turns else []) + list(box.elements))
-    over = f" for {box.turns}" if box.turns else ""
+    turn = "" if not box.turns else "t" if box.turns == "s = t" else "s"
+    inside = ", ".join(([turn] if turn else []) + list(box.elements))
+    over = f" for {box.turns}" if turn == "s" else ""
     return f"box({_plain(box)}{f'[{inside}]' if inside else ''}{over})"
 
 
@@ -258,6 +260,8 @@ def _named_latex(box: _Box, *, turn: str = "", elements: Sequence[str] = ()) -> 
 
 
 def _box_latex(box: _Box) -> str:
+    if box.turns == "s = t":
+        return rf"\boxdot({_named_latex(box, turn='t', elements=box.elements)})"
     if not box.turns:
         return rf"\boxdot({_named_latex(box, elements=box.elements)})"
     over = {"s <= t": r"s \le t"}.get(box.turns, "s")

@@ -176,6 +176,17 @@ def test_depth_zero_leaves_draws_costs_and_parameters():
     assert ("z", "b") in found.arrows()
 
 
+def test_a_way_with_a_read_on_it_stays_dashed_when_it_is_shortened():
+    a = scg.parameter(0.5, name="a")
+    b = scg.Bernoulli(logits=a).sample(rng=0)
+    twice = b * 2.0
+    cost = scg.cost(a * (1.0 if int(twice) else 3.0))
+    found = drawn(cost, depth=0)
+    (title,) = found.titles("cost")
+    assert found.arrows("control") == {("b", title)}
+    assert ("a", title) in found.arrows("data")
+
+
 def test_a_short_episode_is_unrolled_and_numbered():
     found = drawn(episode(3))
     assert found.titles("draw") == ["action_1", "action_2", "action_3"]

@@ -47,8 +47,9 @@ def test_a_network_alone_is_called_as_its_variable(named):
     policy = scg.nn.MLP([3, 4, 1], rng=0, dtype=np.float64)
     if named:
         policy.named_parameters()
-    tops = {path[0] for _, path in paths(policy(np.ones((2, 3))))}
-    assert tops == {"policy"}
+    found = paths(policy(np.ones((2, 3))))
+    assert [name for name, _ in found] == ["linear", "tanh", "linear"]
+    assert {path[0] for _, path in found} == {"policy"}
 
 
 def test_a_network_without_a_variable_is_called_by_its_class():

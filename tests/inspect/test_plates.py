@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import scg
 
@@ -92,3 +93,24 @@ def test_an_opened_module_is_a_box():
     found = drawn(episode(100), depth=2)
     kinds = [kind for kind, _ in found.boxes("policy.0", "module")]
     assert sorted(kinds) == ["loop", "module"]
+
+
+@pytest.mark.parametrize(
+    "mix",
+    [lambda b: b * b[::-1], lambda b: (b - b.mean(axis=0)) ** 2, lambda b: b * scg.cumsum(b),
+     lambda b: scg.exp(b.sum()) * b],
+    ids=["reversed", "centred", "cumulated", "weighted"],
+)  # fmt: skip
+def test_members_that_meet_again_are_in_no_plate(mix):
+    a = scg.parameter(np.zeros(5), name="a")
+    b = scg.Bernoulli(logits=a).sample(rng=0)
+    assert drawn(mix(b).sum()).boxes("b") == []
+    assert scg.audit(mix(b).sum()).draws[0].axes == ("mixed",)
+
+
+def test_members_that_are_only_summed_stay_apart():
+    a = scg.parameter(np.zeros(5), name="a")
+    b = scg.Bernoulli(logits=a).sample(rng=0)
+    assert drawn(((b - 0.5) ** 2).sum() + scg.log(b.sum() + 1.0)).boxes("b") == [
+        ("plate", "plate of 5")
+    ]

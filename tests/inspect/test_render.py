@@ -85,6 +85,11 @@ def test_an_unknown_suffix_is_refused_with_the_known_ones(tmp_path, name):
         scg.render(readme(), tmp_path / name)
 
 
+def test_a_wrong_name_is_found_before_the_work(tmp_path):
+    with pytest.raises(scg.OptionError, match="suffix"):
+        scg.render(scg.tensor(1.0), tmp_path / "graph.jpg")
+
+
 def test_a_missing_folder_is_refused(tmp_path):
     with pytest.raises(scg.OptionError, match=r"folder .*missing' of 'graph\.svg' does not exist"):
         scg.render(readme(), tmp_path / "missing" / "graph.svg")

@@ -70,3 +70,32 @@ def test_enumeration_and_baselines_are_said():
     found = drawn((each * each).sum() + (based * based).sum(), only="surrogate")
     assert "by the probability of each outcome" in found.label("log p(each)", "each * each")
     assert found.said("log p(based)") == ["baseline 0.5"]
+
+
+def test_turns_of_their_own_and_odd_pairs_are_said():
+    a = scg.parameter(0.1, name="a")
+    total, before = 0.0, 0.0
+    for _ in range(60):
+        own = scg.Bernoulli(logits=a).sample()
+        total = total + scg.cost(own * own)
+    found = drawn(total, only="surrogate")
+    (cost,) = found.titles("cost")
+    assert found.label("log p(own)", cost) == "weight c1 … c60\neach its own"
+    with scg.episode():
+        total = 0.0
+        for _ in range(60):
+            pair = scg.Bernoulli(logits=a).sample()
+            total = total + scg.cost((pair + before) ** 2)
+            before = pair
+        found = drawn(total, only="surrogate")
+    (cost,) = found.titles("cost")
+    assert found.label("log p(pair)", cost).endswith("119 of 3600 pairs")
+
+
+def test_the_formula_says_each_its_own():
+    a = scg.parameter(0.1, name="a")
+    total = 0.0
+    for _ in range(60):
+        own = scg.Bernoulli(logits=a).sample()
+        total = total + scg.cost(own * own)
+    assert "sum_{t=1..60} c[t] box(own[t])" in str(scg.formula(total))
