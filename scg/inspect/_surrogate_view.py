@@ -13,7 +13,7 @@ from scg.inspect._words import axes_in_words
 
 __all__ = ["costs_view", "surrogate_view"]
 
-TERM = f"the sum of weight{TIMES}cost{TIMES}exp(log p - stop(log p))"
+TERM = (f"the sum of weight{TIMES}cost", f"{TIMES}exp(log p - stop(log p))".strip())
 _BETWEEN = frozenset({"op", "module", "world", "input", "parameter"})
 
 
@@ -46,7 +46,7 @@ def surrogate_view(drawing: Drawing, groups: Groups, items: dict[Group, Item]) -
             heads = [scored.get(edge.head), edge.head if edge.head in opened else None]
             heads += [edge.head] if (edge.tail, edge.head) in smooth else []
             edges += [Edge(edge.tail, head, edge.kind, label="pathwise") for head in heads if head]
-    total = Item("sum", "surrogate", lines=[Line(TERM, "quiet")])
+    total = Item("sum", "surrogate", lines=[Line(words, "quiet") for words in TERM])
     costs = [item for item in drawing.items if item.kind == "cost"]
     edges += [Edge(item, total) for item in costs]
     shown = [*opened, *scored.values(), *costs, total]
