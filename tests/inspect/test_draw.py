@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import scg
+from scg.inspect._draw import drawing_of
 
 sys.path.insert(0, str(Path(__file__).parent))
 from pictures import chain, drawn, episode, readme, rerouted
@@ -263,3 +264,47 @@ def test_looking_changes_nothing_and_backward_neither(make, backward):
     assert scg.to_graphviz(loss).source == first
     if not backward:
         loss.backward()  # marked costs still wait for it, residuals are there
+
+
+def zeros(*shape):
+    return scg.parameter(np.zeros(shape), name="a")
+
+
+def gradient_of_a_surrogate():
+    a = zeros(3)
+    b = scg.Bernoulli(logits=a).sample()
+    return scg.grad((b * b).sum(), [a], create_graph=True)[0].sum()
+
+
+def made_without_recording():
+    a = zeros(3)
+    with scg.no_grad():
+        b = scg.Bernoulli(logits=a).sample() * 2.0
+    return (b * a).sum()
+
+
+@pytest.mark.parametrize("only", [None, "draws", "costs", "surrogate"])
+@pytest.mark.parametrize("depth", [0, 1, 2, None])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: zeros(3),
+        lambda: zeros(3) * 2.0,
+        lambda: scg.Normal(zeros(2, 3), 1.0).sample(),
+        lambda: scg.Normal(0.0, 1.0).sample(),
+        lambda: scg.Normal(zeros(0, 3), 1.0).sample() * 2.0,
+        lambda: scg.Gamma(zeros(2) + 1.0, 1.0).sample().sum(),
+        lambda: scg.Mixture(scg.Normal(zeros(2), 1.0), [0.5, 0.5]).sample() ** 2,
+        lambda: scg.concatenate([scg.Bernoulli(logits=zeros(3)).sample(), zeros(2)]).mean(),
+        lambda: scg.surrogate((scg.Bernoulli(logits=zeros(3)).sample() ** 2).sum()) * 2.0,
+        lambda: scg.external(np.sum, scg.Bernoulli(logits=zeros(3)).sample()) * 2.0,
+        lambda: (scg.Normal(zeros(4), 1.0).sample(4, rng=scg.noise.AntitheticSource(0))).sum(),
+        gradient_of_a_surrogate, made_without_recording,
+    ],
+    ids=range(13),
+)  # fmt: skip
+def test_every_tensor_with_a_graph_has_a_picture(make, depth, only):
+    loss = make()
+    items = drawing_of(loss, depth, only).items
+    assert only == "draws" or items
+    assert str(scg.formula(loss)).startswith("surrogate")
