@@ -144,9 +144,17 @@ class VaeTask(experiment.Task):
         """Return what the model sees: the images, or a fresh binary draw with them as means."""
         return data.binarize(images, rng) if self.binarize else images
 
-    def step(self, batch):
+    def bound(self, batch):
+        """Return the evidence lower bound of each image of a batch."""
         x = self.visible(batch, self.rng)
-        bound = self.model.elbo(x, self.prior, self.options.kl, self.rng)
+        return self.model.elbo(x, self.prior, self.options.kl, self.rng)
+
+    def loss(self, batch):
+        """Return what is minimised, for --graph."""
+        return -self.bound(batch).value.mean()
+
+    def step(self, batch):
+        bound = self.bound(batch)
         loss = -bound.value.mean()
         self.optimizer.zero_grad()
         loss.backward()

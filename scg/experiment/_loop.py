@@ -9,6 +9,7 @@ import shlex
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
@@ -17,10 +18,17 @@ from typing import Any
 
 import numpy as np
 
-from scg import checkpoint
+from scg import checkpoint, inspect
 from scg._config import num_threads
 from scg._files import replacing
-from scg.errors import CheckpointError, NonFiniteError, OptionError, ScgError, SupportError
+from scg.errors import (
+    CheckpointError,
+    NonFiniteError,
+    OptionError,
+    PictureWarning,
+    ScgError,
+    SupportError,
+)
 from scg.experiment._options import CHECKPOINT, Options, adopt, parse
 from scg.experiment._task import Task
 
@@ -57,7 +65,8 @@ def _status(task: type[Task], arguments: Sequence[str] | None) -> int:
     try:
         _require_extras()
         _require_threads()
-        return _Loop(task, options).run()
+        loop = _Loop(task, options)
+        return loop.run() if options.graph is None else loop.draw(options.graph)
     except ScgError as error:
         return _complain(task, str(error))
     except ModuleNotFoundError as error:
@@ -178,6 +187,17 @@ class _Loop:
                     return self._interrupted()
         for path in self._finish():
             print(f"wrote {path}")
+        return 0
+
+    def draw(self, path: Path) -> int:
+        """Draw the computation graph of the first batch's loss."""
+        batch = next(iter(self.task.batches))
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", PictureWarning)
+            written = inspect.render(self.task.loss(batch)).save(path)
+        for warning in said:
+            print(warning.message, file=sys.stderr)
+        print(f"wrote {written}")
         return 0
 
     def _whence(self) -> str:

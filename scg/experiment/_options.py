@@ -12,7 +12,7 @@ from scg.errors import OptionError
 __all__ = ["Options", "parse"]
 
 CHECKPOINT = "checkpoint.safetensors"
-FREE_ON_RESUME = frozenset({"epochs", "out", "resume", "smoke"})
+FREE_ON_RESUME = frozenset({"epochs", "graph", "out", "resume", "smoke"})
 
 
 class Options(argparse.Namespace):
@@ -25,6 +25,8 @@ class Options(argparse.Namespace):
         Where checkpoint, metrics and pictures go.
     resume : Path or None
         The checkpoint to go on from.
+    graph : Path or None
+        Where to draw the computation graph, instead of a run.
     explicit : frozenset of str
         What the person typed, as opposed to defaults.
     """
@@ -35,6 +37,7 @@ class Options(argparse.Namespace):
     out: Path
     resume: Path | None
     smoke: bool
+    graph: Path | None
     explicit: frozenset[str]
 
     def settings(self) -> dict[str, Any]:
@@ -78,6 +81,9 @@ def _parser(task: Any) -> argparse.ArgumentParser:
         help="go on from a checkpoint, in its folder unless --out is given; "
         "without FILE, from the one in --out")  # fmt: skip
     add("--smoke", action="store_true", help="a run of seconds that touches everything")
+    add("--graph", type=Path, default=None, metavar="FILE",
+        help="draw the computation graph of the loss into FILE (.svg, .png, .pdf or .dot), and "
+        "exit")  # fmt: skip
     task.add_options(parser)
     return parser
 

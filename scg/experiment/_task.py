@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from scg._tensor import Tensor
 from scg._typing import Array
 from scg.data import Minibatches
+from scg.errors import OptionError
 from scg.experiment._options import Options
 
 __all__ = ["Task"]
@@ -49,6 +51,10 @@ class Task:
     def step(self, batch: Any) -> Mapping[str, float]:
         """Do one update and return what to show and average over the epoch."""
         raise NotImplementedError(f"{type(self).__name__} defines no step")
+
+    def loss(self, batch: Any) -> Tensor:
+        """Return the loss of a batch, whose computation graph `--graph` draws."""
+        raise OptionError(f"{self.name} has no graph to draw: its task defines no loss(batch)")
 
     def evaluate(self) -> Mapping[str, float]:
         """Return the metrics on held-out data, after an epoch."""

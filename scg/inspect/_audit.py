@@ -114,8 +114,8 @@ def audit(
     Parameters
     ----------
     target : Tensor or callable
-        A loss, before its backward; or a program that takes `params` (or nothing, if it knows
-        them) and returns one. A program must leave `rng=` out of its draws.
+        A loss, before or after its backward; or a program that takes `params` (or nothing, if it
+        knows them) and returns one. A program must leave `rng=` out of its draws.
     *params : Tensor or array_like
         Of a program: with respect to what. An `scg.parameter` is itself moved by small steps and
         put back; anything else becomes a parameter.

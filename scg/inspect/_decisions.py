@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from scg._run import Escape, current_run
+from scg._smoothness import Linear
 from scg._surrogate import control
 from scg._surrogate.analysis import Analysis, Cause, Route
 from scg._surrogate.baselines import Baselined
@@ -127,7 +128,7 @@ def _is_plain(node: Node | None) -> bool:
 def decide(loss: Tensor) -> Decided:
     """Decide what a backward would, and leave everything as it was."""
     node, weight = loss._node, np.ones(loss.shape, loss._data.dtype)
-    with _marks_kept(node):
+    with _marks_kept(node), _residuals_kept(node):
         decided = Decided(take_apart(node, loss._data, weight))
     boxed = False
     with decided.refusing():
@@ -153,6 +154,31 @@ def _marks_kept(node: Node | None) -> Iterator[None]:
         for run, marks in zip(runs, before, strict=True):
             run.marks.clear()
             run.marks.update(marks)
+
+
+@contextmanager
+def _residuals_kept(node: Node | None) -> Iterator[None]:
+    """Lend linear operations the residuals that a backward has freed; their inputs are there yet.
+
+    Without them a loss could not be taken apart again.
+    """
+    lent: list[Node] = []
+    seen, stack = {node}, [node]
+    while stack:
+        current = stack.pop()
+        if current is None or current.inputs is None or current.op is None:
+            continue
+        if current.saved is None and current.op.linear is not Linear.NOT:
+            current.saved = current.op._residuals(None, current.inputs)
+            lent.append(current)
+        fresh = [p for p in current.parents if p not in seen]
+        seen.update(fresh)
+        stack += fresh
+    try:
+        yield
+    finally:
+        for current in lent:
+            current.saved = None
 
 
 def _analyse(decided: Decided, node: Node | None) -> None:

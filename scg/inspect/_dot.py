@@ -17,7 +17,7 @@ from scg.inspect._picture import Box, Drawing, Edge, Item, Line
 __all__ = ["escaped", "to_dot"]
 
 FONT = "Helvetica"
-WIDTH = 30  # characters in a line of a label
+WIDTH = 36  # characters in a line of a label
 INK, QUIET, GOOD, SCORE, BAD = "#222222", "#777777", "#1b7837", "#9a5b00", "#c00000"
 _COLOURS = {"plain": INK, "quiet": QUIET, "good": GOOD, "score": SCORE, "bad": BAD}
 _SHAPES: dict[str, dict[str, str]] = {

@@ -10,7 +10,7 @@ from scg._tensor import Tensor
 from scg.errors import OptionError
 from scg.inspect._contract import contracted
 from scg.inspect._expressions import Expressions
-from scg.inspect._groups import Group, Groups
+from scg.inspect._groups import MOST, Group, Groups
 from scg.inspect._labels import items_of, repeated, short
 from scg.inspect._meetings import cost_sets
 from scg.inspect._picture import Drawing, Edge, Item
@@ -21,7 +21,7 @@ from scg.tape import Node
 
 __all__ = ["ONLY", "drawing_of"]
 
-MOST_ITEMS, MOST_EDGES = 400, 2000  # more than this nobody can read, and dot takes minutes
+MOST_EDGES = 2000
 
 ONLY = ("draws", "costs", "surrogate")
 _BETWEEN = frozenset({"op", "module", "world", "input"})
@@ -43,7 +43,7 @@ def drawing_of(loss: Tensor, depth: int | None, only: str | None) -> Drawing:
         drawing.items.append(item)
         drawing.edges.append(edge)
     drawing = _part(drawing, groups, items, depth, only or scene.only)
-    _check_size(drawing, depth)
+    _check_size(drawing)
     return drawing
 
 
@@ -60,16 +60,12 @@ def _part(
     return contracted(drawing, _BETWEEN) if depth == 0 else drawing
 
 
-def _check_size(drawing: Drawing, depth: int | None) -> None:
+def _check_size(drawing: Drawing) -> None:
     items, edges = len(drawing.items), len(drawing.edges)
-    if items > MOST_ITEMS or edges > MOST_EDGES:
-        remedy = (
-            "leave depth=None out, and what a line makes again and again is drawn once"
-            if depth is None else 'choose depth=0, only="draws", or a part of the loss'
-        )  # fmt: skip
+    if items > MOST or edges > MOST_EDGES:
         raise OptionError(
             f"the picture would have {items} nodes and {edges} edges, more than anybody can read; "
-            f"{remedy}"
+            'choose depth=0, only="draws", or a part of the loss'
         )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from scg._tensor import Tensor
 from scg.inspect._expressions import Expressions
 from scg.inspect._groups import Group, Groups
-from scg.inspect._labels import items_of, symbol_of, weight_of
+from scg.inspect._labels import items_of, weight_of
 from scg.inspect._meetings import Meeting, meetings
 from scg.inspect._picture import Item
 from scg.inspect._scene import scene_of
@@ -99,50 +99,62 @@ class _Box:
     """The box of a draw: its name, the indices of its elements, and of the loop's turns."""
 
     name: str
-    index: str
-    elements: tuple[str, ...]
-    turns: str
+    number: str
+    elements: tuple[str, ...] = ()
+    turns: str = ""
+    baseline: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Term:
-    """What one cost, or all costs of one line, add to the surrogate."""
+    """What one cost, or all costs of one line, add to the surrogate.
 
-    symbol: str
+    `first` and `last` are the numbers of those costs, `weight` is empty if it is 1.
+    """
+
+    first: int
+    last: int
     weight: str
     axes: tuple[str, ...]
-    turns: int
     boxes: tuple[_Box, ...]
     meaning: str
     pathwise: tuple[str, ...]
 
+    @property
+    def many(self) -> bool:
+        """Whether it stands for several costs."""
+        return self.last > self.first
+
 
 def _terms(groups: Groups, items: dict[Group, Item]) -> Iterator[_Term]:
-    found = list(meetings(groups))
-    costs = [group for group in groups if group.kind == "cost"][::-1]
-    for group in costs:
+    found, scene = list(meetings(groups)), groups.scene
+    for group in [group for group in groups if group.kind == "cost"][::-1]:
         met = [m for m in found if m.cost is group]
         axes = tuple(INDICES[: len(group.newest.shape)])
-        boxes = tuple(_box(m, items[m.draw], axes) for m in met if m.route != "pathwise")
+        boxes = tuple(_box(m, groups, items, axes) for m in met if m.route != "pathwise")
         names = tuple(_named(items[m.draw]) for m in met if m.route == "pathwise")
-        weight = weight_of(group, groups.scene)
-        symbol = symbol_of(group, groups.scene)
-        yield _Term(symbol, weight, axes, group.count, boxes, items[group].title, names)
+        weight = weight_of(group, scene).replace(" to ", " … ")
+        numbers = scene.numbered(n for point in group.members for n in scene.costs[point])
+        yield _Term(
+            numbers[0], numbers[-1], "" if weight == "1" else weight, axes, boxes,
+            items[group].title, names,
+        )  # fmt: skip
 
 
 def _named(item: Item) -> str:
     return f"{item.title}_{item.index}" if item.index else item.title
 
 
-def _box(meeting: Meeting, item: Item, axes: Sequence[str]) -> _Box:
+def _box(meeting: Meeting, groups: Groups, items: dict[Group, Item], axes: Sequence[str]) -> _Box:
     elements = tuple(
         ":" if a is None else _place(axes[a.axis], a.start, a.step) for a in meeting.axes
     )
     turns = ""
     if meeting.draw.count > 1:
-        later = {"": "all s", "costs made later": "s <= t"}
-        turns = later.get(meeting.words, meeting.words)
-    return _Box(item.title, item.index, elements, turns)
+        known = {"": "all s", "costs made later": "s <= t", "each its own": "s = t"}
+        turns = known.get(meeting.words, meeting.words)
+    item, baseline = items[meeting.draw], groups.record(meeting.draw.newest).baseline
+    return _Box(item.title, item.index, elements, turns, "" if baseline == "none" else baseline)
 
 
 def _place(index: str, start: int, step: int) -> str:
@@ -151,12 +163,20 @@ def _place(index: str, start: int, step: int) -> str:
     return scaled if start == 0 else f"{start}{scaled}" if step < 0 else f"{scaled}+{start}"
 
 
+def _baselined(terms: Sequence[_Term]) -> dict[str, _Box]:
+    """Return the draws with baselines."""
+    return {f"{b.name}_{b.number}": b for term in terms for b in term.boxes if b.baseline}
+
+
 # --- text -----------------------------------------------------------------------------------------
 
 
 def _as_text(terms: Sequence[_Term]) -> str:
-    lines = ["surrogate = " + "\n          + ".join(_term_text(term) for term in terms)]
+    parts = [_term_text(term) for term in terms]
+    parts += [f"sum (1 - box({_plain(b)})) baseline" for b in _baselined(terms).values()]
+    lines = ["surrogate = " + "\n          + ".join(parts)]
     lines += [f"  {_symbol(term)} = {term.meaning}" for term in terms]
+    lines += [f"  baseline of {_plain(b)}: {b.baseline}" for b in _baselined(terms).values()]
     names = sorted({name for term in terms for name in term.pathwise})
     if names:
         lines.append(f"  {', '.join(names)}: differentiated through")
@@ -165,18 +185,21 @@ def _as_text(terms: Sequence[_Term]) -> str:
     return "\n".join(lines)
 
 
+def _plain(box: _Box) -> str:
+    return f"{box.name}_{box.number}" if box.number else box.name
+
+
 def _symbol(term: _Term) -> str:
-    return "c[t]" if term.turns > 1 else term.symbol
+    return "c[t]" if term.many else f"c{term.first}"
 
 
 def _term_text(term: _Term) -> str:
-    weight = "" if term.weight == "1" else f"{_number(term.weight)} "
-    axes = ", ".join(term.axes)
-    over = ", ".join(filter(None, (f"t={term.symbol}" if term.turns > 1 else "", axes)))
-    total = f"sum_{over} " if over else ""
-    index = f"[{axes}]" if axes else ""
-    boxes = "".join(f" {_box_text(box)}" for box in term.boxes)
-    return f"{total}{weight}{_symbol(term)}{index}{boxes}"
+    over = ", ".join([*([f"t={term.first}..{term.last}"] if term.many else []), *term.axes])
+    total = f"sum_{{{over}}} " if len(over) > 1 else f"sum_{over} " if over else ""
+    weight = f"{_number(term.weight)} " if term.weight else ""
+    index = ", ".join([*(["t"] if term.many else []), *term.axes])
+    symbol = ("c" if term.many else f"c{term.first}") + (f"[{index}]" if index else "")
+    return f"{total}{weight}{symbol}" + "".join(f" {_box_text(box)}" for box in term.boxes)
 
 
 def _number(weight: str) -> str:
@@ -184,10 +207,10 @@ def _number(weight: str) -> str:
 
 
 def _box_text(box: _Box) -> str:
-    name = f"{box.name}_{box.index}" if box.index else box.name
-    inside = ", ".join((["s"] if box.turns else []) + list(box.elements))
-    over = f" for {box.turns}" if box.turns else ""
-    return f"box({name}{f'[{inside}]' if inside else ''}{over})"
+    turn = "" if not box.turns else "t" if box.turns == "s = t" else "s"
+    inside = ", ".join(([turn] if turn else []) + list(box.elements))
+    over = f" for {box.turns}" if turn == "s" else ""
+    return f"box({_plain(box)}{f'[{inside}]' if inside else ''}{over})"
 
 
 # --- LaTeX ----------------------------------------------------------------------------------------
@@ -199,7 +222,10 @@ _ESCAPES = {
 
 
 def _as_latex(terms: Sequence[_Term]) -> str:
-    rows = [r"S &= " + r" \\ &\quad + ".join(_term_latex(term) for term in terms)]
+    parts = [_term_latex(term) for term in terms]
+    parts += [rf"\sum \bigl(1 - \boxdot({_named_latex(b)})\bigr)\, B_{{{_name(b.name)}}}"
+              for b in _baselined(terms).values()]  # fmt: skip
+    rows = [r"S &= " + r" \\ &\quad + ".join(parts)]
     rows += [f"{_symbol_latex(term)} &= {_code(term.meaning)}" for term in terms]
     if any(term.boxes for term in terms):
         rows.append(r"\boxdot(x) &= \exp(\log p(x) - \operatorname{stop}(\log p(x)))")
@@ -214,26 +240,30 @@ def _name(text: str) -> str:
     return text if len(text) == 1 and text.isalpha() else _code(text)
 
 
-def _symbol_latex(term: _Term) -> str:
-    return "c_t" if term.turns > 1 else f"c_{{{term.symbol.removeprefix('c')}}}"
+def _symbol_latex(term: _Term, index: str = "") -> str:
+    return f"c_{{{'t' if term.many else term.first}{index}}}"
 
 
 def _term_latex(term: _Term) -> str:
-    weight = "" if term.weight == "1" else _number(term.weight).replace(" to ", r"\ldots ") + r"\, "
-    turns = term.symbol.replace("…", r"\ldots")
-    under = [rf"t \in \{{{turns}\}}"] if term.turns > 1 else []
-    total = rf"\sum_{{{', '.join([*under, *term.axes])}}} " if under or term.axes else ""
-    symbol = "c_{t" if term.turns > 1 else f"c_{{{term.symbol.removeprefix('c')}"
+    weight = rf"{_number(term.weight)}\, ".replace("…", r"\ldots") if term.weight else ""
+    turns = rf"\sum_{{t={term.first}}}^{{{term.last}}} " if term.many else ""
+    elements = rf"\sum_{{{', '.join(term.axes)}}} " if term.axes else ""
     index = f", {' '.join(term.axes)}" if term.axes else ""
     boxes = "".join(rf"\, {_box_latex(box)}" for box in term.boxes)
-    return f"{total}{weight}{symbol}{index}}}{boxes}"
+    return f"{turns}{elements}{weight}{_symbol_latex(term, index)}{boxes}"
+
+
+def _named_latex(box: _Box, *, turn: str = "", elements: Sequence[str] = ()) -> str:
+    parts = [x for x in (box.number, turn, *elements) if x]
+    index = ", ".join(part.replace(":", r"\cdot") for part in parts)
+    return _name(box.name) + (f"_{{{index}}}" if index else "")
 
 
 def _box_latex(box: _Box) -> str:
-    inside = ([box.index] if box.index else []) + (["s"] if box.turns else [])
-    index = ", ".join([*inside, *(e.replace(":", r"\cdot") for e in box.elements)])
-    name = _name(box.name) + (f"_{{{index}}}" if index else "")
+    if box.turns == "s = t":
+        return rf"\boxdot({_named_latex(box, turn='t', elements=box.elements)})"
     if not box.turns:
-        return rf"\boxdot({name})"
-    over = {"all s": "s", "s <= t": r"s \le t"}.get(box.turns, "s")
-    return rf"\boxdot\Bigl(\prod_{{{over}}} {name}\Bigr)"
+        return rf"\boxdot({_named_latex(box, elements=box.elements)})"
+    over = {"s <= t": r"s \le t"}.get(box.turns, "s")
+    name = _named_latex(box, turn="s", elements=box.elements)
+    return rf"\prod_{{{over}}} \boxdot({name})"

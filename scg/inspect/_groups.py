@@ -8,14 +8,16 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from scg.errors import OptionError
 from scg.inspect._expressions import Expressions
 from scg.inspect._modules import Home, Path, homes, path_of_parameter
 from scg.inspect._scene import Point, Scene, StandIn
 from scg.tape import DrawNode, Leaf, Node
 
-__all__ = ["PAGE", "Group", "Groups"]
+__all__ = ["MOST", "PAGE", "Group", "Groups"]
 
 PAGE = 40  # more items than this do not fit on one: then what a line makes is drawn once
+MOST = 400  # items; more nobody can read, and dot takes minutes
 
 
 @dataclass(slots=True, eq=False)
@@ -81,6 +83,11 @@ class Groups:
         self._roots: dict[Point, Point] = {}
         self._gather()
         roots = dict.fromkeys(self._roots.values())
+        if depth is None and len(roots) > MOST:
+            raise OptionError(
+                f"with depth=None the picture would have {len(roots)} nodes, more than anybody can "
+                "read; leave it out, and what a line makes again and again is drawn once"
+            )
         self.folded = depth is not None and len(roots) > PAGE
         self.groups: dict[Hashable, Group] = {}
         self._of_root: dict[Point, Group] = {}
@@ -176,14 +183,18 @@ class Groups:
         if isinstance(root, DrawNode):
             family = "" if root.site is None else type(root.site.distribution).__name__
             return inner.last_name in (family, "sample")
-        return inner.spot == outer.spot or outer.holds(inner)
+        if inner.spot == outer.spot:  # of one call with several steps; or of the next turn
+            return inner.last_name not in ("", point.name)
+        return outer.holds(inner)
 
     # --- members that are drawn as one ----------------------------------------------------------
 
     def _place(self, root: Point) -> Group:
         kind, path = self._kind(root)
         key = self._key(root, kind, path) if self.folded else root
-        group = self.groups.setdefault(key, Group(kind, path=path))
+        group = self.groups.get(key)
+        if group is None:
+            group = self.groups[key] = Group(kind, path=path)
         group.members.append(root)
         return group
 

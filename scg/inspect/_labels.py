@@ -76,7 +76,7 @@ class _Writer:
         }[group.kind]  # fmt: skip
         title, lines = write(group)
         name, _, family = title.partition(" ~ ") if group.kind == "draw" else (title, "", "")
-        return Item(group.kind, name, family, lines=list(lines))
+        return Item(group.kind, name, family, lines=[line for line in lines if line.text])
 
     def _shape(self, point: Point) -> Line:
         """Show a shape, and a dtype that is not that of most."""
@@ -136,9 +136,19 @@ class _Writer:
 
     def _cost(self, group: Group) -> tuple[str, Iterator[Line]]:
         point = group.newest
-        number = isinstance(point, StandIn) and not point.parents and point.node.name != "cost"
+        return self._title_of_cost(point), self._about_cost(group)
+
+    def _title_of_cost(self, point: Point) -> str:
+        """Return what a cost is; it may be a draw or a parameter itself, or a number."""
         text = self._text(point)
-        return f"a number in {text}" if number else text, self._about_cost(group)
+        if not isinstance(point, StandIn) or point.node.name == "cost":
+            return text
+        if not point.parents:
+            return f"a number in {text}"
+        (parent,) = point.parents
+        if isinstance(parent, Leaf):
+            return self._name_of(parent)
+        return self._own_name(parent) if self._groups.record(parent) else text
 
     def _about_cost(self, group: Group) -> Iterator[Line]:
         weight = weight_of(group, self._scene)
@@ -177,7 +187,11 @@ class _Writer:
             yield self._shape(point)
         route = self._scene.routes.get(point) if isinstance(point, DrawNode) else None
         if route is None:
-            why = "no cost depends on it" if "not reached" in record.routes else "a constant"
+            why = (
+                "no cost depends on it"
+                if "not reached" in record.routes
+                else "no parameter moves it"
+            )
             yield Line(f"{next(iter(record.routes))}: {why}", "quiet")
             return
         yield from self._routes(group, record, route)

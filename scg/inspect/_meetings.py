@@ -41,6 +41,9 @@ class CostSet:
             return ""
         if all(costs == self.later_than(order) for order, costs in here):
             return "costs made later"
+        own = [costs for _, costs in here if costs]
+        if len(set(own)) == len(own) and all(costs.bit_count() == 1 for costs in own):
+            return "each its own"
         pairs = sum(costs.bit_count() for _, costs in here)
         return f"{pairs} of {len(here) * self.mask.bit_count()} pairs"
 

@@ -31,11 +31,11 @@ class Home:
 def path_of_parameter(leaf: Leaf, expressions: Expressions) -> Path:
     """Return the module that owns a parameter; empty if it is a variable of its own.
 
-    A network that is not part of a larger module has parameters named `0.weight`, or nothing yet;
-    then it is called as the variable that it was assigned to, or by its class.
+    A network that is not part of a larger module has parameters named `0.weight` or `weight`, or
+    nothing yet; then it is called as the variable that it was assigned to, or by its class.
     """
     path = tuple((leaf.label or "").split("."))[:-1]
-    named = leaf.label is not None and not leaf.label.split(".")[0].isdigit()
+    named = bool(path) and not path[0].isdigit()
     made = expressions.of(leaf)
     if named or made.last_name in ("", "parameter"):
         return path
@@ -63,7 +63,7 @@ def _owned(points: Sequence[Point], expressions: Expressions) -> dict[Point, Pat
         for leaf in leaves:
             if leaf not in known:
                 known[leaf] = path_of_parameter(leaf, expressions)
-        path = _shared([known[leaf] for leaf in leaves])
+        path = _shared([known[leaf] for leaf in leaves if known[leaf]])
         if path:
             found[point] = path
     return found
@@ -132,18 +132,16 @@ def _is_call_of_module(point: Point) -> bool:
 def _numbered(points: Sequence[Point], paths: dict[Point, Path]) -> dict[Point, Home]:
     """Tell the runs of a module apart: a new one begins where a layer is applied again."""
     runs: dict[str, int] = {}
-    used: dict[str, set[tuple[str, tuple[Leaf, ...]]]] = {}
+    used: dict[str, set[tuple[str, Leaf]]] = {}
     found: dict[Point, Home] = {}
     for point in reversed(points):
         path = paths.get(point)
-        if path is None:
+        if path is None or isinstance(point, StandIn):
             continue
         top = path[0]
-        leaves = tuple(p for p in point.parents if isinstance(p, Leaf))
-        step = (point.name if isinstance(point, Node) else "", leaves)
-        if leaves and step in used.setdefault(top, set()):
+        steps = {(point.name, p) for p in point.parents if isinstance(p, Leaf)}
+        if steps & used.setdefault(top, set()):
             runs[top], used[top] = runs.get(top, 0) + 1, set()
-        if leaves:
-            used[top].add(step)
+        used[top] |= steps
         found[point] = Home(path, runs.get(top, 0))
     return found

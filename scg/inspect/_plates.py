@@ -89,9 +89,10 @@ class _Axes:
 
 def _plates(groups: Groups) -> Iterator[tuple[Box, list[Group]]]:
     """Yield a box for each axis along which the members of a draw are apart, and what follows."""
-    axes = _Axes()
-    for point in groups.shown():
-        for operand, here in _carried(point):
+    axes, points = _Axes(), list(groups.shown())[::-1]
+    links = {point: list(_carried(point)) for point in points}
+    for point in points:
+        for operand, here in links[point]:
             axes.join(operand, here)
     inside: dict[Axis, list[Group]] = {}
     leading: set[Axis] = set()
@@ -103,9 +104,30 @@ def _plates(groups: Groups) -> Iterator[tuple[Box, list[Group]]]:
             if number == 0 and group.kind == "draw" and _batch_axes(point):
                 leading.add(axis)
     for axis, held in inside.items():
-        if axis in leading and sum(g.kind != "parameter" for g in held) > 1:
+        several = sum(g.kind != "parameter" for g in held) > 1
+        if axis in leading and several and _apart(axis, axes, links, groups):
             size = axis[0].shape[axis[1]]
             yield Box("plate", f"plate of {size}", axis), list(dict.fromkeys(held))
+
+
+def _apart(
+    axis: Axis, axes: _Axes, links: dict[Point, list[tuple[Axis, Axis]]], groups: Groups
+) -> bool:
+    """Tell whether the members of an axis stay apart: what mixes them does not come back to it.
+
+    `x - x.mean(axis=0)` comes back, and so does `x * x[::-1]`.
+    """
+    mixed: set[Point] = set()
+    for point, carried in links.items():  # oldest first
+        here = {n for n in range(len(point.shape)) if axes.find((point, n)) == axis}
+        for operand in groups.scene.operands(point):
+            there = {n for n in range(len(operand.shape)) if axes.find((operand, n)) == axis}
+            kept = {a[1] for a, b in carried if a[0] is operand and b[1] in here}
+            if operand in mixed or not there <= kept:
+                if here:
+                    return False
+                mixed.add(point)
+    return True
 
 
 def _carried(point: Point) -> Iterator[tuple[Axis, Axis]]:
@@ -142,11 +164,15 @@ def _of_parameters(draw: DrawNode) -> Iterator[tuple[Axis, Axis]]:
     """Yield the batch axes of a distribution's parameters, with the axes of the draw."""
     if draw.site is None:
         return
-    batch: Sequence[int] = getattr(draw.site.distribution, "batch_shape", ())
+    distribution = draw.site.distribution
+    batch: Sequence[int] = getattr(distribution, "batch_shape", ())
     first = _batch_axes(draw) - len(batch)
-    for parameter in draw.site.distribution.parameters.values():
+    for parameter in distribution.parameters.values():
         node = parameter._node
         if node is None:
             continue
         if tuple(node.shape[: len(batch)]) == tuple(batch):
             yield from (((node, n), (draw, first + n)) for n in range(len(batch)))
+        elif len(node.shape) < len(batch):  # it broadcasts
+            offset = first + len(batch) - len(node.shape)
+            yield from (((node, n), (draw, offset + n)) for n in range(len(node.shape)))

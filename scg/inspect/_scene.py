@@ -17,7 +17,8 @@ from scg.errors import OptionError
 from scg.inspect._decisions import Decided, decide
 from scg.inspect._listing import records_of_draws
 from scg.inspect._records import DrawRecord
-from scg.tape import DrawNode, Leaf, Node
+from scg.inspect._table import short_in
+from scg.tape import TRAINABLE, DrawNode, Leaf, Node
 
 __all__ = ["MOST_NODES", "Point", "Scene", "StandIn", "operands", "scene_of"]
 
@@ -69,6 +70,8 @@ class Scene:
         Raw reads, and the costs that may depend on them.
     remembered : dict of Draw to StandIn
         Draws without parameters that only their values remember.
+    factors : dict of Point to list of Node
+        The tensors that a cost is multiplied by, which have derivatives of their own.
     only : str or None
         What to draw if nothing is asked for.
     notes : tuple of str
@@ -82,6 +85,7 @@ class Scene:
     records: dict[Draw, DrawRecord]
     escapes: list[tuple[Escape, int]]
     remembered: dict[Draw, StandIn]
+    factors: dict[Point, list[Node]] = field(default_factory=dict)
     only: str | None = None
     notes: tuple[str, ...] = ()
     _numbers: dict[int, int] = field(default_factory=dict)
@@ -95,21 +99,26 @@ class Scene:
         """Return the numbers in the picture of some elementary costs."""
         return sorted({self._numbers[i] for i in indices if i in self._numbers})
 
-    def operands(self, point: Point) -> list[Point]:
+    def operands(self, point: Point) -> Sequence[Point]:
         """Return what a point depends on."""
-        found: list[Point] = list(operands(point))
-        if not found and isinstance(point, Node) and not isinstance(point, DrawNode | Leaf):
-            stand_in = self.remembered.get(point.draw) if point.draw is not None else None
-            return [] if stand_in is None else [stand_in]
-        return found
+        found = operands(point)
+        if point in self.factors:
+            return [*found, *self.factors[point]]
+        if found or not self.remembered or isinstance(point, DrawNode | Leaf):
+            return found
+        draw = point.draw if isinstance(point, Node) else None
+        return [self.remembered[draw]] if draw in self.remembered else []
 
 
-def operands(point: Point) -> list[Node]:
+def operands(point: Point) -> Sequence[Node]:
     """Return what a node depends on; of a draw these are its parameters, not its sampler."""
     if isinstance(point, DrawNode) and point.site is not None:
         parameters = point.site.distribution.parameters.values()
         return [p._node for p in parameters if p._node is not None]
-    return [p for p in point.parents if p is not None]
+    parents = point.parents
+    if None in parents:
+        return [p for p in parents if p is not None]
+    return parents  # type: ignore[return-value]
 
 
 def scene_of(loss: Tensor) -> Scene:
@@ -127,7 +136,9 @@ def scene_of(loss: Tensor) -> Scene:
 def _scene(decided: Decided) -> Scene:
     escapes = [(escape, mask) for escape, mask in decided.escapes if mask]
     costs, stand_ins = _placed(decided.parts, escapes)
-    nodes = list(_upstream([*costs, *(escape.node for escape, _ in escapes)]))
+    factors = _factors(decided.parts, costs)
+    reads = [escape.node for escape, _ in escapes]
+    nodes = list(_upstream([*costs, *reads, *(n for found in factors.values() for n in found)]))
     records = records_of_draws(decided.routes, [n for n in nodes if isinstance(n, Node)])
     remembered = {
         node.draw: StandIn(node, (), (), node.dtype, -1, node.draw)
@@ -137,12 +148,17 @@ def _scene(decided: Decided) -> Scene:
     }  # fmt: skip
     known = {node.site.draw for node in nodes if isinstance(node, DrawNode) and node.site}
     remembered = {draw: one for draw, one in remembered.items() if draw not in known}
-    points = sorted({*nodes, *stand_ins}, key=lambda p: p.order, reverse=True)
-    notes = (*map(str, sorted(decided.tags, key=str)),
-             *(f"backward raises: {text}" for text in decided.refusals))  # fmt: skip
+    points = sorted(
+        dict.fromkeys([*stand_ins, *nodes]), key=lambda p: (p.order, isinstance(p, StandIn)),
+        reverse=True,
+    )  # fmt: skip
+    warned = [str(tag) for tag in sorted(decided.tags, key=str)]
+    refused = [f"backward raises: {text.partition('. ')[0]}" for text in decided.refusals]
+    notes = tuple(short_in(text) for text in (*warned, *refused))
     return Scene(
         [*points, *remembered.values()], costs, decided.parts,
-        {route.node: route for route in decided.routes}, records, escapes, remembered, notes=notes,
+        {route.node: route for route in decided.routes}, records, escapes, remembered,
+        factors, notes=notes,
     )  # fmt: skip
 
 
@@ -191,7 +207,8 @@ def _placed(
     whole = {rest.part: rest.whole for rest in parts.rests if isinstance(rest.whole, Cost)}
     places: dict[Cost, Point] = {}
     for number, cost in enumerate(parts.costs):
-        felt = cost.node is not None or (chosen >> number & 1 and np.any(cost.value))
+        counts = cost.time != NEVER or np.any(cost.value)  # the 0 that a sum begins with does not
+        felt = cost.node is not None or (chosen >> number & 1 and counts)
         if felt and cost not in whole:
             places[cost] = _point(cost, above.get(cost))
     found: dict[Point, list[int]] = {}
@@ -203,6 +220,27 @@ def _placed(
     return ordered, [point for point in ordered if isinstance(point, StandIn)]
 
 
+def _factors(parts: Costs, places: dict[Point, list[int]]) -> dict[Point, list[Node]]:
+    """Return the trainable tensors by which the cost at each point is multiplied."""
+    where = {id(parts.costs[i]): point for point, indices in places.items() for i in indices}
+    below = dict(parts.linear)
+    found: dict[Point, dict[Node, None]] = {}
+    for (node, _), operands in parts.linear:
+        factors = [
+            p for p, o in zip(node.parents, operands, strict=True)
+            if o is None and p is not None and p.flags & TRAINABLE
+        ]  # fmt: skip
+        stack, seen = [*operands] if factors else [], set()
+        while stack:
+            operand = stack.pop()
+            if isinstance(operand, Cost) and id(operand) in where:
+                found.setdefault(where[id(operand)], {}).update(dict.fromkeys(factors))
+            elif operand in below and operand not in seen:
+                seen.add(operand)
+                stack += below[operand]
+    return {point: list(nodes) for point, nodes in found.items()}
+
+
 def _point(cost: Cost, above: Node | None) -> Point:
     """Return the node of a cost, or what stands for it: a draw may be a cost, and a number."""
     node = cost.node
@@ -212,4 +250,5 @@ def _point(cost: Cost, above: Node | None) -> Point:
     where = above if above is not None else node
     assert where is not None
     parents = () if node is None else (node,)
-    return StandIn(where, parents, np.shape(cost.value), np.asarray(cost.value).dtype, cost.made)
+    value = np.asarray(cost.value)
+    return StandIn(where, parents, value.shape, value.dtype, where.order)

@@ -13,7 +13,7 @@ from scg.inspect._words import axes_in_words
 
 __all__ = ["costs_view", "surrogate_view"]
 
-TERM = f"the sum of weight{TIMES}cost{TIMES}exp(log p - stop(log p))"
+TERM = (f"the sum of weight{TIMES}cost", f"{TIMES}exp(log p - stop(log p))".strip())
 _BETWEEN = frozenset({"op", "module", "world", "input", "parameter"})
 
 
@@ -34,17 +34,19 @@ def surrogate_view(drawing: Drawing, groups: Groups, items: dict[Group, Item]) -
     """Put the surrogate together: costs, the log-probabilities that they meet, and the sum."""
     found = list(meetings(groups))
     scored = {items[m.draw]: _log_prob(items[m.draw]) for m in found if m.route != "pathwise"}
-    opened = {items[m.draw]: m for m in found if m.route == "pathwise"}
+    smooth = [(items[m.draw], items[m.cost]) for m in found if m.route == "pathwise"]
+    opened = dict.fromkeys(draw for draw, _ in smooth)
     edges = [
         Edge(scored[items[m.draw]], items[m.cost], label=_label(m, groups.scene))
-        for m in found if m.route != "pathwise"
-    ]  # fmt: skip
+        for m in found
+        if m.route != "pathwise"
+    ]
     for edge in contracted(drawing, _BETWEEN).edges:
         if edge.tail in opened and edge.kind != "control":
             heads = [scored.get(edge.head), edge.head if edge.head in opened else None]
-            heads += [edge.head] if edge.head.kind == "cost" else []
+            heads += [edge.head] if (edge.tail, edge.head) in smooth else []
             edges += [Edge(edge.tail, head, edge.kind, label="pathwise") for head in heads if head]
-    total = Item("sum", "surrogate", lines=[Line(TERM, "quiet")])
+    total = Item("sum", "surrogate", lines=[Line(words, "quiet") for words in TERM])
     costs = [item for item in drawing.items if item.kind == "cost"]
     edges += [Edge(item, total) for item in costs]
     shown = [*opened, *scored.values(), *costs, total]

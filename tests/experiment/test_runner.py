@@ -44,6 +44,10 @@ class Walk(experiment.Task):
     def evaluate(self):
         return {"test_loss": float(np.abs(self.w).sum())}
 
+    def loss(self, batch):
+        w = scg.parameter(self.w, name="weights")
+        return scg.Normal(w, 1.0).sample(name="place").sum() * batch.mean()
+
     def state(self):
         return {"w": self.w}, {"count": self.count, "rng": self.rng.bit_generator.state}
 
@@ -141,7 +145,16 @@ def test_mistakes_end_with_one_sentence(tmp_path, capsys, arguments, word):
 def test_help_shows_every_option(capsys):
     assert run("--help") == 0
     text = capsys.readouterr().out
-    for option in ("--epochs", "--seed", "--out", "--resume", "--smoke", "--size", "random walk"):
+    for option in (
+        "--epochs",
+        "--seed",
+        "--out",
+        "--resume",
+        "--smoke",
+        "--graph",
+        "--size",
+        "random walk",
+    ):
         assert option in text
 
 
@@ -338,3 +351,37 @@ def test_tiles_and_grid(tmp_path):
     assert experiment.image_grid(tmp_path / "g.png", images, (2, 3), columns=4, title="t").exists()
     with pytest.raises(ShapeError, match="3 x 3"):
         experiment.tiles(images, (3, 3), 4)
+
+
+def test_graph_draws_the_loss_and_trains_nothing(tmp_path, capsys):
+    path = tmp_path / "graph.dot"
+    assert run("--graph", path, "--out", tmp_path / "run") == 0
+    assert capsys.readouterr().out == f"wrote {path}\n"
+    source = path.read_text()
+    assert "weights" in source
+    assert "place ~ Normal" in source
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_graph_needs_a_loss(tmp_path, capsys):
+    class Bare(Walk):
+        loss = experiment.Task.loss
+
+    assert run("--graph", tmp_path / "g.dot", "--out", tmp_path, task=Bare) == 2
+    assert "defines no loss(batch)" in capsys.readouterr().err
+
+
+def test_graph_into_a_wrong_place_is_one_sentence(tmp_path, capsys):
+    assert run("--graph", tmp_path / "g.jpg", "--out", tmp_path) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("walk.py: error: ") and "'.jpg'" in error
+    assert error.count("\n") == 1
+
+
+def test_graph_without_dot_says_how_to_get_the_picture(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    assert run("--graph", tmp_path / "g.svg", "--out", tmp_path / "run") == 0
+    said = capsys.readouterr()
+    assert said.out == f"wrote {tmp_path / 'g.dot'}\n"
+    assert "install Graphviz" in said.err
+    assert said.err.count("\n") == 1

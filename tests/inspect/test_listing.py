@@ -217,3 +217,15 @@ def test_bad_calls():
         scg.audit(3)
     with pytest.raises(scg.OptionError, match="no parameters"):
         scg.audit(scg.parameter(1.0) * 2.0, 3.0)
+
+
+@pytest.mark.parametrize("retain", [False, True])
+def test_an_audit_is_the_same_after_the_backward(retain):
+    a = scg.parameter(np.array([0.1, 0.2]), name="a")
+    z = scg.OneHotCategorical(logits=a).sample(estimator=scg.estimators.GumbelSoftmax(0.5))
+    loss = (z * a).sum() * 0.5 + (z * z).mean()
+    before = scg.audit(loss).to_dict()
+    assert len(before["costs"]) == 2
+    loss.backward(retain=retain)
+    assert scg.audit(loss).to_dict() == before
+    assert (loss._node.saved is None) == (not retain)  # what was lent to the audit is gone again
