@@ -76,45 +76,15 @@ class VaeTask(experiment.Task):
     @staticmethod
     def add_options(parser: argparse.ArgumentParser) -> None:
         add = parser.add_argument
-        add(
-            "--data",
-            default="mnist",
-            choices=["mnist", "static", "digits", "frey", "frey_random", "omniglot"],
-            help="data set; without it at hand, scikit-learn's digits (default %(default)s)",
-        )
-        add(
-            "--latent",
-            type=experiment.positive,
-            default=50,
-            metavar="N",
-            help="dimensions of z (default %(default)s)",
-        )
-        add(
-            "--hidden",
-            type=experiment.sizes,
-            default=[200, 200],
-            metavar="N,N",
-            help="widths of the hidden layers (default 200,200)",
-        )
-        add(
-            "--lr",
-            type=experiment.positive_float,
-            default=1e-3,
-            metavar="X",
-            help="step size of Adam (default %(default)s)",
-        )
-        add(
-            "--decoder",
-            default="auto",
-            choices=["auto", "bernoulli", "gaussian"],
-            help="p(x | z); auto takes gaussian for grey faces (default %(default)s)",
-        )
-        add(
-            "--kl",
-            default="analytic",
-            choices=["analytic", "sampled"],
-            help="estimator B or A of the paper (default %(default)s)",
-        )
+        sets = ["mnist", "static", "digits", "frey", "frey_random", "omniglot"]
+        add("--data", default="mnist", choices=sets, help="if not at hand, scikit-learn's digits")
+        add("--latent", type=experiment.positive, default=50, help="dimensions of z")
+        add("--hidden", type=experiment.sizes, default=[200, 200], help="widths of hidden layers")
+        add("--lr", type=experiment.positive_float, default=1e-3, help="step size of Adam")
+        kinds = ["auto", "bernoulli", "gaussian"]
+        add("--decoder", default="auto", choices=kinds, help="p(x | z); grey faces are gaussian")
+        kinds = ["analytic", "sampled"]
+        add("--kl", default="analytic", choices=kinds, help="estimator B or A of the paper")
 
     def __init__(self, options: experiment.Options) -> None:
         self.options = options
@@ -169,22 +139,6 @@ class VaeTask(experiment.Task):
                 totals += [scg.peek(part).sum(dtype=np.float64) for part in parts]
         names = ("test_elbo", "test_reconstruction", "test_kl")
         return dict(zip(names, totals / len(self.set.test), strict=True))
-
-    def state(self):
-        arrays, state = self.optimizer.state()
-        arrays = {f"optimizer/{k}": v for k, v in arrays.items()}
-        return {**arrays, **self.model.state()}, {
-            "optimizer": state,
-            "rng": self.rng.bit_generator.state,
-        }
-
-    def load_state(self, arrays, state):
-        own = {
-            k.removeprefix("optimizer/"): v for k, v in arrays.items() if k.startswith("optimizer/")
-        }
-        self.model.load_state({k: v for k, v in arrays.items() if not k.startswith("optimizer/")})
-        self.optimizer.load_state(own, state["optimizer"])
-        self.rng.bit_generator.state = state["rng"]
 
     def decode(self, z):
         """Return the mean image of each row of z."""

@@ -24,8 +24,9 @@ from scg.errors import CheckpointError, NonFiniteError, OptionError, ScgError, S
 from scg.experiment._options import CHECKPOINT, Options, adopt, parse
 from scg.experiment._task import Task
 
-__all__ = ["run"]
+__all__ = ["history", "run"]
 
+METRICS = "metrics.json"
 INTERRUPTED = 130  # what a shell expects of a program ended by Ctrl-C
 
 _ENTRIES = frozenset(
@@ -272,13 +273,42 @@ class _Loop:
         seconds = [row["seconds"] for row in self.history]
         metrics = {
             **last, "epochs": len(self.history), "seconds_per_epoch": sum(seconds) / len(seconds),
+            "minutes": sum(seconds) / 60,
             "seed": self.options.seed, "options": self.options.settings(),
             "notice": self.task.notice(), "made_with": _made_with(), "history": self.history,
         }  # fmt: skip
-        path = self.options.out / "metrics.json"
+        path = self.options.out / METRICS
         with replacing(path) as file:
             file.write((json.dumps(metrics, indent=2, default=str) + "\n").encode())
         return path
+
+
+def history(folder: Path) -> list[dict[str, float]]:
+    """Return the metrics of each epoch of a finished run.
+
+    Parameters
+    ----------
+    folder : Path
+        Its `--out`.
+
+    Returns
+    -------
+    list of dict
+
+    Raises
+    ------
+    OptionError
+        If there is no `metrics.json` of a run.
+    """
+    path = folder / METRICS
+    try:
+        rows: list[dict[str, float]] = json.loads(path.read_text())["history"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise OptionError(
+            f"{path} cannot be read as the metrics of a run ({type(error).__name__}); name the "
+            "--out folder of a finished one"
+        ) from error
+    return rows
 
 
 def _made_with() -> dict[str, str]:

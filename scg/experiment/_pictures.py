@@ -12,7 +12,7 @@ from scg._files import replacing
 from scg._typing import Array, Shape
 from scg.errors import ShapeError
 
-__all__ = ["curves", "image_grid", "tiles"]
+__all__ = ["band", "curves", "film", "image_grid", "tiles"]
 
 
 def _figure(width: float, height: float) -> Any:
@@ -133,3 +133,65 @@ def curves(
         axes.set_ylabel(label)
         axes.legend()
     return _write(figure, path)
+
+
+def band(
+    path: Path, runs: Sequence[Sequence[Mapping[str, float]]], name: str, *, title: str = ""
+) -> Path:
+    """Draw one metric of several runs: each thin, their mean, and a band of one deviation.
+
+    Parameters
+    ----------
+    path : Path
+        A PNG file.
+    runs : sequence of histories
+        As the runner keeps them; they are drawn as far as the shortest goes.
+    name : str
+        Of the metric.
+    title : str
+        Above the picture.
+
+    Returns
+    -------
+    Path
+        `path`.
+    """
+    length = min(map(len, runs))
+    values = np.array([[row[name] for row in run[:length]] for run in runs])
+    epochs = np.arange(1, length + 1)
+    mean, spread = values.mean(axis=0), values.std(axis=0)
+    figure = _figure(5.2, 3.4)
+    axes = figure.add_subplot()
+    axes.fill_between(epochs, mean - spread, mean + spread, alpha=0.25, linewidth=0)
+    axes.plot(epochs, values.T, color="0.6", linewidth=0.6)
+    axes.plot(epochs, mean, marker=".", label=f"mean of {len(runs)}")
+    axes.set(xlabel="epoch", ylabel=name, title=title)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.legend()
+    return _write(figure, path)
+
+
+def film(path: Path, frames: Sequence[Array], *, milliseconds: int = 20) -> Path:
+    """Write pictures as a GIF that shows one after the other.
+
+    Parameters
+    ----------
+    path : Path
+        A GIF file.
+    frames : sequence of ndarray, shape (height, width, 3)
+        uint8.
+    milliseconds : int
+        How long each is shown.
+
+    Returns
+    -------
+    Path
+        `path`.
+    """
+    from PIL import Image  # comes with matplotlib
+
+    first, *others = [Image.fromarray(frame) for frame in frames]
+    with replacing(path) as file:
+        first.save(file, format="GIF", save_all=True, append_images=others,
+                   duration=milliseconds, loop=0)  # fmt: skip
+    return path
