@@ -18,7 +18,6 @@ PENDING = {
     "REBAR": ("E", "estimators.REBAR"),
     "RELAX": ("E", "estimators.RELAX"),
     "straight-through, tagged": ("S", "estimators.StraightThrough"),
-    "IWAE, its bound monotone in k": ("D", "objectives.iwae"),
     "VIMCO, unbiased for its own objective": ("D", "objectives.vimco"),
     "DReG, unbiased for its own objective": ("D", "objectives.dreg"),
 }
