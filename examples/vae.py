@@ -70,6 +70,7 @@ class VaeTask(experiment.Task):
         "data": "digits",
         "hidden": [32],
         "latent": 2,
+        "samples": 10,
         "out": Path("runs/vae-smoke"),
     }
 
@@ -85,6 +86,7 @@ class VaeTask(experiment.Task):
         add("--decoder", default="auto", choices=kinds, help="p(x | z); grey faces are gaussian")
         kinds = ["analytic", "sampled"]
         add("--kl", default="analytic", choices=kinds, help="estimator B or A of the paper")
+        add("--samples", type=experiment.positive, default=1000, help="of the estimate of log p(x)")
 
     def __init__(self, options: experiment.Options) -> None:
         self.options = options
@@ -145,47 +147,41 @@ class VaeTask(experiment.Task):
         with scg.no_grad():
             return scg.peek(self.model.likelihood(z.astype(np.float32)).mean)
 
+    def summary(self):
+        """Return an estimate of log p(x) by importance sampling, for a part of the test images."""
+        rng, count = np.random.default_rng(self.options.seed), self.options.samples
+        images, total = self.set.test[rng.permutation(len(self.set.test))[:1000]], 0.0
+        with scg.no_grad():
+            for x in np.array_split(self.visible(images, rng), len(images) // 10 or 1):
+                q = self.model.posterior(x)
+                z = q.sample(count, rng=rng)
+                log_joint = self.model.likelihood(z).log_prob(x).sum(-1) + self.prior.log_prob(
+                    z
+                ).sum(-1)
+                total += scg.peek(scg.iwae(log_joint - q.log_prob(z).sum(-1))).sum(dtype=np.float64)
+        return {"test_nll": -total / len(images), "nll_samples": count, "nll_images": len(images)}
+
     def pictures(self, out, history):
-        rng = np.random.default_rng(self.options.seed)
+        rng, draw = np.random.default_rng(self.options.seed), experiment.image_grid
         shape, latent = self.set.image_shape, self.options.latent
         originals = self.visible(self.set.test[rng.permutation(len(self.set.test))[:50]], rng)
         with scg.no_grad():
             codes = scg.peek(self.model.posterior(originals).mean)
-        pairs = np.stack(
-            [originals.reshape(5, 10, -1), self.decode(codes).reshape(5, 10, -1)], axis=1
-        )
-        draw = experiment.image_grid
+        pairs = [originals.reshape(5, 10, -1), self.decode(codes).reshape(5, 10, -1)]
+        pairs = np.stack(pairs, axis=1).reshape(100, -1)
+        drawn = self.decode(rng.standard_normal((100, latent)))
+        panels = {"nats per image": ["elbo", "test_elbo"], "KL in nats": ["kl", "test_kl"]}
+        title = "test images (odd rows) and their reconstructions"
         files = [
-            experiment.curves(
-                out / "curves.png",
-                history,
-                {"nats per image": ["elbo", "test_elbo"], "KL in nats": ["kl", "test_kl"]},
-            ),
-            draw(
-                out / "reconstructions.png",
-                pairs.reshape(100, -1),
-                shape,
-                title="test images (odd rows) and their reconstructions",
-            ),
-            draw(
-                out / "samples.png",
-                self.decode(rng.standard_normal((100, latent))),
-                shape,
-                title="drawn by the model",
-            ),
+            experiment.curves(out / "curves.png", history, panels),
+            draw(out / "reconstructions.png", pairs, shape, title=title),
+            draw(out / "samples.png", drawn, shape, title="drawn by the model"),
         ]
         if latent == 2:
             grid = [NormalDist().inv_cdf(p) for p in np.linspace(0.02, 0.98, 15)]
-            plane = np.array([(a, -b) for b in grid for a in grid])
-            files.append(
-                draw(
-                    out / "manifold.png",
-                    self.decode(plane),
-                    shape,
-                    columns=15,
-                    title="the latent plane",
-                )
-            )
+            plane = self.decode(np.array([(a, -b) for b in grid for a in grid]))
+            title = "the latent plane"
+            files.append(draw(out / "manifold.png", plane, shape, columns=15, title=title))
         return files
 
 

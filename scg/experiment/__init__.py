@@ -9,10 +9,10 @@ from scg.experiment._options import (
     positive_float,
     sizes,
 )
-from scg.experiment._pictures import band, curves, film, image_grid, tiles
+from scg.experiment._pictures import band, calibration, curves, film, image_grid, tiles
 from scg.experiment._task import Task
 
 __all__ = [
-    "Options", "Task", "band", "curves", "film", "history", "image_grid", "natural",
+    "Options", "Task", "band", "calibration", "curves", "film", "history", "image_grid", "natural",
     "nonnegative_float", "positive", "positive_float", "run", "sizes", "tiles",
 ]  # fmt: skip

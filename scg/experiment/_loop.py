@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -264,23 +265,36 @@ class _Loop:
         return INTERRUPTED
 
     def _finish(self) -> list[Path]:
+        with np.errstate(all="ignore"):
+            summary = self.task.summary()
+        if summary:
+            print("in all  " + "  ".join(f"{k} {_shown(v)}" for k, v in summary.items()))
         pictures = self.task.pictures(self.options.out, self.history)
-        return [self._write_metrics(), *pictures]
+        return [self._write_metrics(summary), *pictures]
 
-    def _write_metrics(self) -> Path:
+    def _write_metrics(self, summary: Mapping[str, Any] = MappingProxyType({})) -> Path:
         """Write the last epoch's metrics, the options and the history as JSON, in one step."""
         last = {k: v for k, v in self.history[-1].items() if k not in ("epoch", "seconds")}
         seconds = [row["seconds"] for row in self.history]
         metrics = {
-            **last, "epochs": len(self.history), "seconds_per_epoch": sum(seconds) / len(seconds),
-            "minutes": sum(seconds) / 60,
+            **last, **summary, "epochs": len(self.history), "minutes": sum(seconds) / 60,
+            "seconds_per_epoch": sum(seconds) / len(seconds),
             "seed": self.options.seed, "options": self.options.settings(),
             "notice": self.task.notice(), "made_with": _made_with(), "history": self.history,
         }  # fmt: skip
         path = self.options.out / METRICS
         with replacing(path) as file:
-            file.write((json.dumps(metrics, indent=2, default=str) + "\n").encode())
+            file.write((json.dumps(metrics, indent=2, default=_plain) + "\n").encode())
         return path
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.2f}" if isinstance(value, float | np.floating) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON has no form for: a path as text, a NumPy number as a number."""
+    return value.item() if isinstance(value, np.generic) else str(value)
 
 
 def history(folder: Path) -> list[dict[str, float]]:

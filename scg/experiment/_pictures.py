@@ -12,7 +12,7 @@ from scg._files import replacing
 from scg._typing import Array, Shape
 from scg.errors import ShapeError
 
-__all__ = ["band", "curves", "film", "image_grid", "tiles"]
+__all__ = ["band", "calibration", "curves", "film", "image_grid", "tiles"]
 
 
 def _figure(width: float, height: float) -> Any:
@@ -167,6 +167,42 @@ def band(
     axes.plot(epochs, mean, marker=".", label=f"mean of {len(runs)}")
     axes.set(xlabel="epoch", ylabel=name, title=title)
     axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.legend()
+    return _write(figure, path)
+
+
+def calibration(
+    path: Path, sure: Array, right: Array, *, bins: int = 10, title: str = ""
+) -> Path:  # fmt: skip
+    """Draw how often predictions are right against how sure they are, and write the picture.
+
+    Parameters
+    ----------
+    path : Path
+        A PNG file.
+    sure : ndarray, shape (n,)
+        The probability given to what was predicted.
+    right : ndarray, shape (n,)
+        Whether it was so.
+    bins : int
+        Equally many predictions go into each.
+    title : str
+        Above the picture.
+
+    Returns
+    -------
+    Path
+        `path`.
+    """
+    parts = np.array_split(np.argsort(sure, kind="stable"), min(bins, len(sure)))
+    said, found = (np.array([values[part].mean() for part in parts]) for values in (sure, right))
+    figure = _figure(4.2, 3.8)
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1], color="0.7", linewidth=0.8)
+    axes.plot(said, found, marker="o", label=f"{len(parts)} equal parts")
+    low = min(said.min(), found.min()) - 0.02
+    axes.set(xlim=(low, 1.01), ylim=(low, 1.01), title=title,
+             xlabel="probability of the predicted class", ylabel="share that is right")  # fmt: skip
     axes.legend()
     return _write(figure, path)
 

@@ -74,6 +74,10 @@ class Task:
             if not _restored(getattr(self, name), tree[name]):
                 setattr(self, name, tree[name])
 
+    def summary(self) -> Mapping[str, Any]:
+        """Return what is measured once, at the end, as plain JSON; called before `pictures`."""
+        return {}
+
     def pictures(self, out: Path, history: list[dict[str, float]]) -> list[Path]:
         """Draw the results into `out` and return the files."""
         return []

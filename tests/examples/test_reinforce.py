@@ -1,23 +1,10 @@
 """The REINFORCE example: what the loss weights an action by, and what goes wrong outside."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 import scg
 from scg import experiment
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
-
-
-@pytest.fixture(scope="module")
-def reinforce():
-    spec = importlib.util.spec_from_file_location("reinforce", EXAMPLES / "reinforce.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def run(reinforce, *arguments, task=None):
