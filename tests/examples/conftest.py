@@ -23,3 +23,8 @@ def reinforce():
 @pytest.fixture(scope="session")
 def dropout():
     return load("dropout")
+
+
+@pytest.fixture(scope="session")
+def iwae():
+    return load("iwae")
