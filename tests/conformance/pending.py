@@ -12,7 +12,6 @@ PENDING = {
     "truncation points": ("C", "distributions.TruncatedNormal"),
     "Erlang: its shape has no gradient": ("C", "distributions.Erlang"),
     "E over a measure-valued pair": ("E", "estimators.MeasureValued"),
-    "Bonnet and Price by Hessians": ("E", "estimators.GaussianHessian"),
     "ARM": ("E", "estimators.ARM"),
     "DisARM": ("E", "estimators.DisARM"),
     "REBAR": ("E", "estimators.REBAR"),
