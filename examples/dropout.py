@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import argparse
 from itertools import pairwise
-from pathlib import Path
 
 import scg
 from scg import data, estimators, experiment, nn, optim
@@ -82,7 +81,7 @@ class Dropout(experiment.Task):
     __doc__ = __doc__
     name = "dropout"
     defaults = {"epochs": 40, "batch_size": 128}
-    smoke = {"epochs": 2, "data": "digits", "hidden": [16], "out": Path("runs/dropout-smoke")}
+    smoke = {"epochs": 2, "data": "digits", "hidden": [16]}
 
     @staticmethod
     def add_options(parser: argparse.ArgumentParser) -> None:
@@ -108,9 +107,6 @@ class Dropout(experiment.Task):
         self.batches = data.minibatches(pair, options.batch_size, rng=self.rng)
         lr = optim.cosine(options.lr, options.epochs * len(self.batches))
         self.optimizer = optim.Adam(self.model, lr=lr)
-
-    def notice(self) -> str:
-        return self.set.notice
 
     def loss(self, x, y):
         """Return the negative log-likelihood, or the bound where chances are learnt."""

@@ -18,7 +18,6 @@ curves.png, samples.png and a checkpoint.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import scg
 from scg import data, experiment, nn, optim
@@ -84,7 +83,7 @@ class IwaeTask(experiment.Task):
     __doc__ = __doc__
     name = "iwae"
     defaults = {"epochs": 20}
-    smoke = {"epochs": 2, "data": "digits", "samples": 10, "out": Path("runs/iwae-smoke")}
+    smoke = {"epochs": 2, "data": "digits", "samples": 10}
 
     @staticmethod
     def add_options(parser: argparse.ArgumentParser) -> None:
@@ -103,15 +102,8 @@ class IwaeTask(experiment.Task):
         self.optimizer = optim.Adam(self.model, lr=options.lr, eps=1e-4)
         self.batches = data.minibatches(self.set.train, options.batch_size, rng=self.rng)
 
-    def notice(self) -> str:
-        return self.set.notice
-
-    def visible(self, images, rng):
-        """Return what the model sees: the images, or a fresh binary draw with them as means."""
-        return images if self.set.binary else data.binarize(images, rng)
-
     def step(self, batch):
-        x = self.visible(batch, self.rng)
+        x = self.set.binarized(batch, self.rng)
         bound = scg.iwae(self.model.log_weights(x, self.options.k, self.rng)).mean()
         self.optimizer.zero_grad()
         (-bound).backward()
@@ -119,13 +111,12 @@ class IwaeTask(experiment.Task):
         return {"bound": scg.peek(bound)}
 
     def bound(self, images, count, rng):
-        """Return the mean bound from so many draws, a few images at a time."""
-        total, at_once = 0.0, max(1, 10_000 // count)
-        with scg.no_grad():
-            for start in range(0, len(images), at_once):
-                x = self.visible(images[start : start + at_once], rng)
-                total += scg.peek(scg.iwae(self.model.log_weights(x, count, rng)).sum())
-        return total / len(images)
+        """Return the mean bound from so many draws."""
+
+        def of(part):
+            return scg.iwae(self.model.log_weights(self.set.binarized(part, rng), count, rng))
+
+        return experiment.average(images, max(1, 10_000 // count), of)
 
     def evaluate(self):
         rng = np.random.default_rng([self.options.seed, self.batches.epoch])
@@ -133,7 +124,7 @@ class IwaeTask(experiment.Task):
 
     def active(self, rng):
         """Return how many units of each layer have means that vary between images."""
-        x = self.visible(self.set.test[rng.permutation(len(self.set.test))[:1000]], rng)
+        x = self.set.binarized(self.set.test[rng.permutation(len(self.set.test))[:1000]], rng)
         with scg.no_grad():
             means = [scg.peek(q.mean) for q, _ in self.model.posteriors(x, 10, rng)]
         over_draws = [m.mean(axis=0) if m.ndim == 3 else m for m in means]

@@ -58,7 +58,7 @@ class Reinforce(experiment.Task):
     __doc__ = __doc__
     name = "reinforce"
     defaults = {"epochs": 6, "batch_size": 16}
-    smoke = {"epochs": 2, "batch_size": 2, "steps": 20, "out": Path("runs/reinforce-smoke")}
+    smoke = {"epochs": 2, "batch_size": 2, "steps": 20}
     saved = ("policy", "value", "actor", "critic", "rng")
 
     @staticmethod

@@ -14,7 +14,6 @@ samples.png, with --latent 2 manifold.png, and a checkpoint.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from statistics import NormalDist
 
 import scg
@@ -65,14 +64,7 @@ class Vae(nn.Module):
 class VaeTask(experiment.Task):
     __doc__ = __doc__
     name = "vae"
-    smoke = {
-        "epochs": 2,
-        "data": "digits",
-        "hidden": [32],
-        "latent": 2,
-        "samples": 10,
-        "out": Path("runs/vae-smoke"),
-    }
+    smoke = {"epochs": 2, "data": "digits", "hidden": [32], "latent": 2, "samples": 10}
 
     @staticmethod
     def add_options(parser: argparse.ArgumentParser) -> None:
@@ -109,9 +101,6 @@ class VaeTask(experiment.Task):
         self.prior = scg.Normal(np.zeros(options.latent, np.float32), np.float32(1.0))
         self.batches = data.minibatches(self.set.train, options.batch_size, rng=self.rng)
 
-    def notice(self) -> str:
-        return self.set.notice
-
     def visible(self, images, rng):
         """Return what the model sees: the images, or a fresh binary draw with them as means."""
         return data.binarize(images, rng) if self.binarize else images
@@ -132,15 +121,22 @@ class VaeTask(experiment.Task):
 
     def evaluate(self):
         rng = np.random.default_rng([self.options.seed, self.batches.epoch])
-        totals = np.zeros(3)
-        with scg.no_grad():
-            for start in range(0, len(self.set.test), 1000):
-                x = self.visible(self.set.test[start : start + 1000], rng)
-                bound = self.model.elbo(x, self.prior, self.options.kl, rng)
-                parts = (bound.value, bound.reconstruction, bound.kl)
-                totals += [scg.peek(part).sum(dtype=np.float64) for part in parts]
-        names = ("test_elbo", "test_reconstruction", "test_kl")
-        return dict(zip(names, totals / len(self.set.test), strict=True))
+
+        def parts(images):
+            x = self.visible(images, rng)
+            bound = self.model.elbo(x, self.prior, self.options.kl, rng)
+            return bound.value, bound.reconstruction, bound.kl
+
+        means = experiment.average(self.set.test, 1000, parts)
+        return dict(zip(("test_elbo", "test_reconstruction", "test_kl"), means, strict=True))
+
+    def log_evidence(self, images, rng):
+        """Return an estimate of log p(x) of each image by importance sampling."""
+        x = self.visible(images, rng)
+        q = self.model.posterior(x)
+        z = q.sample(self.options.samples, rng=rng)
+        log_prior, log_q = self.prior.log_prob(z).sum(-1), q.log_prob(z).sum(-1)
+        return scg.iwae(self.model.likelihood(z).log_prob(x).sum(-1) + log_prior - log_q)
 
     def decode(self, z):
         """Return the mean image of each row of z."""
@@ -148,18 +144,10 @@ class VaeTask(experiment.Task):
             return scg.peek(self.model.likelihood(z.astype(np.float32)).mean)
 
     def summary(self):
-        """Return an estimate of log p(x) by importance sampling, for a part of the test images."""
-        rng, count = np.random.default_rng(self.options.seed), self.options.samples
-        images, total = self.set.test[rng.permutation(len(self.set.test))[:1000]], 0.0
-        with scg.no_grad():
-            for x in np.array_split(self.visible(images, rng), len(images) // 10 or 1):
-                q = self.model.posterior(x)
-                z = q.sample(count, rng=rng)
-                log_joint = self.model.likelihood(z).log_prob(x).sum(-1) + self.prior.log_prob(
-                    z
-                ).sum(-1)
-                total += scg.peek(scg.iwae(log_joint - q.log_prob(z).sum(-1))).sum(dtype=np.float64)
-        return {"test_nll": -total / len(images), "nll_samples": count, "nll_images": len(images)}
+        rng = np.random.default_rng(self.options.seed)
+        images = self.set.test[rng.permutation(len(self.set.test))[:1000]]
+        nll = -experiment.average(images, 10, lambda x: self.log_evidence(x, rng))
+        return {"test_nll": nll, "nll_images": len(images)}
 
     def pictures(self, out, history):
         rng, draw = np.random.default_rng(self.options.seed), experiment.image_grid

@@ -50,7 +50,8 @@ def parse(task: Any, arguments: Sequence[str] | None) -> Options:
     options = parser.parse_args(arguments, namespace=Options())
     options.explicit = _typed(parser, arguments)
     if options.smoke:
-        for name, value in task.smoke.items():
+        smoke = {"out": Path("runs") / f"{task.name}-smoke", **task.smoke}
+        for name, value in smoke.items():
             if name not in options.explicit:
                 setattr(options, name, value)
     if options.resume == Path():

@@ -12,7 +12,7 @@ from scg._files import replacing
 from scg._typing import Array, Shape
 from scg.errors import ShapeError
 
-__all__ = ["band", "calibration", "curves", "film", "image_grid", "tiles"]
+__all__ = ["band", "calibration", "curves", "film", "image_grid", "plane", "tiles"]
 
 
 def _figure(width: float, height: float) -> Any:
@@ -204,6 +204,37 @@ def calibration(
     axes.set(xlim=(low, 1.01), ylim=(low, 1.01), title=title,
              xlabel="probability of the predicted class", ylabel="share that is right")  # fmt: skip
     axes.legend()
+    return _write(figure, path)
+
+
+def plane(path: Path, points: Array, labels: Array | None = None, *, title: str = "") -> Path:
+    """Draw points in the plane of their two principal components, and write the picture.
+
+    Parameters
+    ----------
+    path : Path
+        A PNG file.
+    points : ndarray, shape (n, d)
+        d is at least 2.
+    labels : ndarray of int, shape (n,), optional
+        Each has a colour.
+    title : str
+        Above the picture.
+
+    Returns
+    -------
+    Path
+        `path`.
+    """
+    centred = points - points.mean(axis=0)
+    *_, directions = np.linalg.svd(centred, full_matrices=False)
+    x, y = directions[:2] @ centred.T
+    figure = _figure(5.0, 4.2)
+    axes = figure.add_subplot()
+    dots = axes.scatter(x, y, c=labels, s=8, cmap="tab10")
+    axes.set(xlabel="first principal component", ylabel="second", title=title)
+    if labels is not None:
+        axes.legend(*dots.legend_elements(num=None), fontsize="small", loc="best")
     return _write(figure, path)
 
 

@@ -29,7 +29,8 @@ class Task:
     name : str
         Of the script; results go to `runs/<name>` unless `--out` says otherwise.
     smoke : mapping
-        Options that `--smoke` sets: a run of seconds that touches everything.
+        Options that `--smoke` sets: a run of seconds that touches everything. Its results go to a
+        folder of their own.
     defaults : mapping
         Other defaults for the common options `epochs`, `batch_size` and `seed`.
     saved : tuple of str
@@ -53,7 +54,7 @@ class Task:
 
     def notice(self) -> str:
         """Return one sentence that a person should read before the run, or nothing."""
-        return ""
+        return str(getattr(getattr(self, "set", None), "notice", ""))
 
     def step(self, batch: Any) -> Mapping[str, float]:
         """Do one update and return what to show and average over the epoch."""

@@ -28,3 +28,8 @@ def dropout():
 @pytest.fixture(scope="session")
 def iwae():
     return load("iwae")
+
+
+@pytest.fixture(scope="session")
+def dlgm():
+    return load("dlgm")
