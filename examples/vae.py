@@ -14,7 +14,6 @@ samples.png, with --latent 2 manifold.png, and a checkpoint.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from statistics import NormalDist
 
 import scg
@@ -65,56 +64,21 @@ class Vae(nn.Module):
 class VaeTask(experiment.Task):
     __doc__ = __doc__
     name = "vae"
-    smoke = {
-        "epochs": 2,
-        "data": "digits",
-        "hidden": [32],
-        "latent": 2,
-        "out": Path("runs/vae-smoke"),
-    }
+    smoke = {"epochs": 2, "data": "digits", "hidden": [32], "latent": 2, "samples": 10}
 
     @staticmethod
     def add_options(parser: argparse.ArgumentParser) -> None:
         add = parser.add_argument
-        add(
-            "--data",
-            default="mnist",
-            choices=["mnist", "static", "digits", "frey", "frey_random", "omniglot"],
-            help="data set; without it at hand, scikit-learn's digits (default %(default)s)",
-        )
-        add(
-            "--latent",
-            type=experiment.positive,
-            default=50,
-            metavar="N",
-            help="dimensions of z (default %(default)s)",
-        )
-        add(
-            "--hidden",
-            type=experiment.sizes,
-            default=[200, 200],
-            metavar="N,N",
-            help="widths of the hidden layers (default 200,200)",
-        )
-        add(
-            "--lr",
-            type=experiment.positive_float,
-            default=1e-3,
-            metavar="X",
-            help="step size of Adam (default %(default)s)",
-        )
-        add(
-            "--decoder",
-            default="auto",
-            choices=["auto", "bernoulli", "gaussian"],
-            help="p(x | z); auto takes gaussian for grey faces (default %(default)s)",
-        )
-        add(
-            "--kl",
-            default="analytic",
-            choices=["analytic", "sampled"],
-            help="estimator B or A of the paper (default %(default)s)",
-        )
+        sets = ["mnist", "static", "digits", "frey", "frey_random", "omniglot"]
+        add("--data", default="mnist", choices=sets, help="if not at hand, scikit-learn's digits")
+        add("--latent", type=experiment.positive, default=50, help="dimensions of z")
+        add("--hidden", type=experiment.sizes, default=[200, 200], help="widths of hidden layers")
+        add("--lr", type=experiment.positive_float, default=1e-3, help="step size of Adam")
+        kinds = ["auto", "bernoulli", "gaussian"]
+        add("--decoder", default="auto", choices=kinds, help="p(x | z); grey faces are gaussian")
+        kinds = ["analytic", "sampled"]
+        add("--kl", default="analytic", choices=kinds, help="estimator B or A of the paper")
+        add("--samples", type=experiment.positive, default=1000, help="of the estimate of log p(x)")
 
     def __init__(self, options: experiment.Options) -> None:
         self.options = options
@@ -136,9 +100,6 @@ class VaeTask(experiment.Task):
         self.optimizer = optim.Adam(self.model, lr=options.lr)
         self.prior = scg.Normal(np.zeros(options.latent, np.float32), np.float32(1.0))
         self.batches = data.minibatches(self.set.train, options.batch_size, rng=self.rng)
-
-    def notice(self) -> str:
-        return self.set.notice
 
     def visible(self, images, rng):
         """Return what the model sees: the images, or a fresh binary draw with them as means."""
@@ -168,78 +129,55 @@ class VaeTask(experiment.Task):
 
     def evaluate(self):
         rng = np.random.default_rng([self.options.seed, self.batches.epoch])
-        totals = np.zeros(3)
-        with scg.no_grad():
-            for start in range(0, len(self.set.test), 1000):
-                x = self.visible(self.set.test[start : start + 1000], rng)
-                bound = self.model.elbo(x, self.prior, self.options.kl, rng)
-                parts = (bound.value, bound.reconstruction, bound.kl)
-                totals += [scg.peek(part).sum(dtype=np.float64) for part in parts]
-        names = ("test_elbo", "test_reconstruction", "test_kl")
-        return dict(zip(names, totals / len(self.set.test), strict=True))
 
-    def state(self):
-        arrays, state = self.optimizer.state()
-        arrays = {f"optimizer/{k}": v for k, v in arrays.items()}
-        return {**arrays, **self.model.state()}, {
-            "optimizer": state,
-            "rng": self.rng.bit_generator.state,
-        }
+        def parts(images):
+            x = self.visible(images, rng)
+            bound = self.model.elbo(x, self.prior, self.options.kl, rng)
+            return bound.value, bound.reconstruction, bound.kl
 
-    def load_state(self, arrays, state):
-        own = {
-            k.removeprefix("optimizer/"): v for k, v in arrays.items() if k.startswith("optimizer/")
-        }
-        self.model.load_state({k: v for k, v in arrays.items() if not k.startswith("optimizer/")})
-        self.optimizer.load_state(own, state["optimizer"])
-        self.rng.bit_generator.state = state["rng"]
+        means = experiment.average(self.set.test, 1000, parts)
+        return dict(zip(("test_elbo", "test_reconstruction", "test_kl"), means, strict=True))
+
+    def log_evidence(self, images, rng):
+        """Return an estimate of log p(x) of each image by importance sampling."""
+        x = self.visible(images, rng)
+        q = self.model.posterior(x)
+        z = q.sample(self.options.samples, rng=rng)
+        log_prior, log_q = self.prior.log_prob(z).sum(-1), q.log_prob(z).sum(-1)
+        return scg.iwae(self.model.likelihood(z).log_prob(x).sum(-1) + log_prior - log_q)
 
     def decode(self, z):
         """Return the mean image of each row of z."""
         with scg.no_grad():
             return scg.peek(self.model.likelihood(z.astype(np.float32)).mean)
 
-    def pictures(self, out, history):
+    def summary(self):
         rng = np.random.default_rng(self.options.seed)
+        images = self.set.test[rng.permutation(len(self.set.test))[:1000]]
+        nll = -experiment.average(images, 10, lambda x: self.log_evidence(x, rng))
+        return {"test_nll": nll, "nll_images": len(images)}
+
+    def pictures(self, out, history):
+        rng, draw = np.random.default_rng(self.options.seed), experiment.image_grid
         shape, latent = self.set.image_shape, self.options.latent
         originals = self.visible(self.set.test[rng.permutation(len(self.set.test))[:50]], rng)
         with scg.no_grad():
             codes = scg.peek(self.model.posterior(originals).mean)
-        pairs = np.stack(
-            [originals.reshape(5, 10, -1), self.decode(codes).reshape(5, 10, -1)], axis=1
-        )
-        draw = experiment.image_grid
+        pairs = [originals.reshape(5, 10, -1), self.decode(codes).reshape(5, 10, -1)]
+        pairs = np.stack(pairs, axis=1).reshape(100, -1)
+        drawn = self.decode(rng.standard_normal((100, latent)))
+        panels = {"nats per image": ["elbo", "test_elbo"], "KL in nats": ["kl", "test_kl"]}
+        title = "test images (odd rows) and their reconstructions"
         files = [
-            experiment.curves(
-                out / "curves.png",
-                history,
-                {"nats per image": ["elbo", "test_elbo"], "KL in nats": ["kl", "test_kl"]},
-            ),
-            draw(
-                out / "reconstructions.png",
-                pairs.reshape(100, -1),
-                shape,
-                title="test images (odd rows) and their reconstructions",
-            ),
-            draw(
-                out / "samples.png",
-                self.decode(rng.standard_normal((100, latent))),
-                shape,
-                title="drawn by the model",
-            ),
+            experiment.curves(out / "curves.png", history, panels),
+            draw(out / "reconstructions.png", pairs, shape, title=title),
+            draw(out / "samples.png", drawn, shape, title="drawn by the model"),
         ]
         if latent == 2:
             grid = [NormalDist().inv_cdf(p) for p in np.linspace(0.02, 0.98, 15)]
-            plane = np.array([(a, -b) for b in grid for a in grid])
-            files.append(
-                draw(
-                    out / "manifold.png",
-                    self.decode(plane),
-                    shape,
-                    columns=15,
-                    title="the latent plane",
-                )
-            )
+            plane = self.decode(np.array([(a, -b) for b in grid for a in grid]))
+            title = "the latent plane"
+            files.append(draw(out / "manifold.png", plane, shape, columns=15, title=title))
         return files
 
 

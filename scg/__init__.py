@@ -17,7 +17,7 @@ from scg.autodiff import grad, hessian, hvp, jacobian, vjp
 from scg.distributions import *  # noqa: F403
 from scg.errors import *  # noqa: F403
 from scg.noise import seed
-from scg.objectives import Elbo, elbo, minibatch_scale
+from scg.objectives import Elbo, elbo, iwae, minibatch_scale
 from scg.ops import *  # noqa: F403
 from scg.tape import no_grad
 
@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Elbo", "Tag", "Tensor", "as_tensor", "audit", "checkpoint", "cost", "data", "elbo", "episode",
-    "estimators", "external", "formula", "grad", "hessian", "hvp", "jacobian", "minibatch_scale",
-    "nn", "no_grad", "op", "optim", "parameter", "peek", "render", "seed", "stateless", "strict",
-    "surrogate", "tensor", "testing", "to_graphviz", "vjp", *_distributions.__all__, *_ops.__all__,
+    "estimators", "external", "formula", "grad", "hessian", "hvp", "iwae", "jacobian",
+    "minibatch_scale", "nn", "no_grad", "op", "optim", "parameter", "peek", "render", "seed",
+    "stateless", "strict", "surrogate", "tensor", "testing", "to_graphviz", "vjp",
+    *_distributions.__all__, *_ops.__all__,
 ]  # fmt: skip
 
 

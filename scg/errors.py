@@ -8,6 +8,7 @@ __all__ = [
     "DTypeError",
     "DataError",
     "EscapeWarning",
+    "ExternalError",
     "GradientError",
     "HandmadeSurrogateWarning",
     "NonFiniteError",
@@ -67,6 +68,10 @@ class CheckpointError(ScgError, ValueError):
 
 class TraceError(ScgError, TypeError):
     """A Python-level decision on a value that is only known when a compiled step runs."""
+
+
+class ExternalError(ScgError, RuntimeError):
+    """Something outside, such as a simulator, that failed while it was asked."""
 
 
 class EscapeWarning(UserWarning):

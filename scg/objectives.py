@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from scg._tensor import Tensor
 from scg.distributions import Distribution, kl_divergence
 from scg.errors import OptionError, ShapeError
 
-__all__ = ["Elbo", "elbo", "minibatch_scale"]
+__all__ = ["Elbo", "elbo", "iwae", "minibatch_scale"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,47 @@ def elbo(
             f"{divergence.shape}"
         )
     return Elbo(reconstruction - divergence, reconstruction, divergence)
+
+
+def iwae(log_weights: Tensor, *, axis: int = 0) -> Tensor:
+    """Form the importance-weighted bound `E[log 1/k sum_i w_i]` of each example from k samples.
+
+    Parameters
+    ----------
+    log_weights : Tensor, shape (k, batch)
+        `log p(x, z_i) - log q(z_i | x)` for k independent draws of z.
+    axis : int
+        Of the samples.
+
+    Returns
+    -------
+    Tensor, shape (batch,)
+        Its negative mean is the loss. With one sample it is the evidence lower bound; with more it
+        never falls in expectation, and it approaches log p(x).
+
+    Raises
+    ------
+    ShapeError
+        If there is no such axis, or no sample along it.
+
+    Notes
+    -----
+    The gradient is unbiased for the bound with k samples, which is a bias as a gradient of
+    log p(x). Where draws are scored, each is weighted with the whole bound. Source: Burda, Grosse
+    and Salakhutdinov (2016), "Importance Weighted Autoencoders", eq. 8, arXiv 1509.00519.
+
+    Examples
+    --------
+    >>> import numpy as np, scg
+    >>> scg.iwae(scg.tensor(np.log([[1.0], [3.0]])))
+    Tensor([0.69314718])
+    """
+    if not -log_weights.ndim <= axis < log_weights.ndim or not log_weights.shape[axis]:
+        raise ShapeError(
+            f"scg.iwae: log_weights of shape {log_weights.shape} have no samples along axis {axis}"
+        )
+    total: Tensor = OPS["logsumexp"].public(log_weights, axis=axis)
+    return total - math.log(log_weights.shape[axis])
 
 
 def per_example(x: Tensor) -> Tensor:

@@ -158,8 +158,8 @@ def pathwise_site(
         node.saved = (None, None)
         note_sign(_DRAW, node, (None,), (inner,))
     live = bool(flags & (TRAINABLE | ROUTED))
-    if live and getattr(estimator, "biased", None):
-        node.flags |= ROUTED  # or backward would take it for an ordinary tensor, and not tag it
+    if live and (getattr(estimator, "biased", None) or hasattr(estimator, "curvature")):
+        node.flags |= ROUTED  # or backward would take it for an ordinary tensor
     _note_draw(node, distribution, value._data, name, estimator, coupling, pathwise=True, live=live)
     return Tensor(value._data, node)
 

@@ -30,6 +30,7 @@ from scg._surrogate.boxed import (
     with_tags,
 )
 from scg._surrogate.costs import Cost, Key
+from scg._surrogate.curvature import curvature_tags, curvature_terms
 from scg._surrogate.plan import Surrogate, analyse, first_order
 from scg._surrogate.reach import bits
 from scg._surrogate.rewire import Rewiring
@@ -69,16 +70,17 @@ def _plan(loss: Tensor, weight: Any, *, of: str, traced: bool, targets: set[Node
             return Plan(value_plan(loss, weight).passes, tags, keep)
         kept = _without_scores(loss) if decided is not None and decided.reads else loss
         return Plan(value_plan(kept, weight).passes, tags | order_tags(loss), keep)
-    if not traced and not decided.enumerated:
+    if not traced and not (decided.enumerated or decided.curved):
         return first_order(decided)
     plan = boxed_plan(loss, weight, decided, traced=traced)
-    return plan._replace(tags=tags | order_tags(loss, decided.routes))
+    orders = order_tags(loss, decided.routes) | curvature_tags(decided.routes)
+    return plan._replace(tags=tags | orders)
 
 
 def boxed_plan(loss: Tensor, weight: Any, decided: Surrogate, *, traced: bool = False) -> Plan:
     """Return the sweep of the surrogate tensor."""
     with recording(True):
-        boxed, terms = _boxed(loss, decided)
+        boxed, terms = _boxed(loss, decided, weight)
     ones = [np.ones((), term.dtype) for term in terms]
     roots = [(_node(boxed), weight)]
     roots.extend(
@@ -138,15 +140,16 @@ def surrogate(loss: Tensor) -> Tensor:
     >>> bool(abs(logits.grad - scg.peek(s * (b - 0.5))) < 1e-12)
     True
     """
-    decided = analyse(loss, np.ones(loss.shape, loss.dtype), None, traced=True)
+    weight = np.ones(loss.shape, loss.dtype)
+    decided = analyse(loss, weight, None, traced=True)
     tags = stopped_tags(loss) | order_tags(loss, () if decided is None else decided.routes)
     if decided is not None:
-        tags |= decided.tags
+        tags |= decided.tags | curvature_tags(decided.routes)
     tags = frozenset(replace(tag, surrogate=tag.kind == "max_order") for tag in tags)
     with recording(True):
         if decided is None or decided.plain:
             return _remembering(with_tags(loss.sum(), tags), decided)
-        boxed, terms = _boxed(loss, decided)
+        boxed, terms = _boxed(loss, decided, weight)
         total = boxed.sum()
         for term in terms:
             total = total + term
@@ -161,11 +164,17 @@ def _remembering(total: Tensor, decided: Surrogate | None) -> Tensor:
     return total
 
 
-def _boxed(loss: Tensor, decided: Surrogate) -> tuple[Tensor, list[Tensor]]:
-    """Return the loss with every elementary cost in its box, and the terms of the baselines."""
+def _boxed(loss: Tensor, decided: Surrogate, weight: Any) -> tuple[Tensor, list[Tensor]]:
+    """Return the loss with every elementary cost in its box, and the terms of value 0 beside it."""
     builder = _Builder(decided)
     boxed = builder.loss(loss)
+    if boxed._node is loss._node:  # nothing is scored; what is marked below is not the user's own
+        boxed = OPS["identity"].public(boxed)
     terms = builder.baselines() + builder.rests()
+    if decided.curved:
+        ones = [(_node(term), Tensor(np.ones((), term.dtype))) for term in terms]
+        roots = [(_node(boxed), Tensor(_array(weight))), *ones]
+        terms += curvature_terms(loss, decided, roots)
     for x in (boxed, *terms):
         _node(x).flags |= BOXED
     return boxed, terms

@@ -19,6 +19,7 @@ from scg._surrogate.analysis import Analysis, Route
 from scg._surrogate.baselines import Baselined
 from scg._surrogate.costs import Costs, take_apart
 from scg._surrogate.coupling import check_coupling
+from scg._surrogate.curvature import is_curved
 from scg._surrogate.importance import factors
 from scg._surrogate.refusals import check_past, warn_detached, warn_handmade, warn_reroute
 from scg._surrogate.tags import Tag, check_strict
@@ -77,7 +78,12 @@ class Surrogate:
     @property
     def plain(self) -> bool:
         """Whether the ordinary derivative is the gradient, because no score is used."""
-        return not any(route.scored for route in self.routes)
+        return not (self.curved or any(route.scored for route in self.routes))
+
+    @property
+    def curved(self) -> bool:
+        """Whether some draws want second derivatives of the surrogate."""
+        return any(map(is_curved, self.routes))
 
     @property
     def read(self) -> tuple[Node, ...]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from scg._typing import Array, Shape
+from scg.data._batches import binarize
 
 __all__ = ["Dataset"]
 
@@ -54,3 +57,23 @@ class Dataset:
     def dim(self) -> int:
         """Return d, the number of pixels of an image."""
         return int(self.train.shape[1])
+
+    def binarized(self, images: Array, rng: np.random.Generator) -> Array:
+        """Return images of this set as 0 and 1: as they are, or a fresh draw with them as means.
+
+        Parameters
+        ----------
+        images : Array
+            Rows of `train`, `valid` or `test`.
+        rng : numpy.random.Generator
+            Asked only if something is left to draw.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> grey = np.full((1, 4), 0.5, np.float32)
+        >>> blank = Dataset("blank", grey, grey, image_shape=(2, 2))
+        >>> set(blank.binarized(grey, np.random.default_rng(0)).flat) <= {0.0, 1.0}
+        True
+        """
+        return images if self.binary else binarize(images, rng)

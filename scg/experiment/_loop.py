@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -32,8 +33,9 @@ from scg.errors import (
 from scg.experiment._options import CHECKPOINT, Options, adopt, parse
 from scg.experiment._task import Task
 
-__all__ = ["run"]
+__all__ = ["history", "run"]
 
+METRICS = "metrics.json"
 INTERRUPTED = 130  # what a shell expects of a program ended by Ctrl-C
 
 _ENTRIES = frozenset(
@@ -283,22 +285,64 @@ class _Loop:
         return INTERRUPTED
 
     def _finish(self) -> list[Path]:
+        with np.errstate(all="ignore"):
+            summary = self.task.summary()
+        if summary:
+            print("in all  " + "  ".join(f"{k} {_shown(v)}" for k, v in summary.items()))
         pictures = self.task.pictures(self.options.out, self.history)
-        return [self._write_metrics(), *pictures]
+        return [self._write_metrics(summary), *pictures]
 
-    def _write_metrics(self) -> Path:
+    def _write_metrics(self, summary: Mapping[str, Any] = MappingProxyType({})) -> Path:
         """Write the last epoch's metrics, the options and the history as JSON, in one step."""
         last = {k: v for k, v in self.history[-1].items() if k not in ("epoch", "seconds")}
         seconds = [row["seconds"] for row in self.history]
         metrics = {
-            **last, "epochs": len(self.history), "seconds_per_epoch": sum(seconds) / len(seconds),
+            **last, **summary, "epochs": len(self.history), "minutes": sum(seconds) / 60,
+            "seconds_per_epoch": sum(seconds) / len(seconds),
             "seed": self.options.seed, "options": self.options.settings(),
             "notice": self.task.notice(), "made_with": _made_with(), "history": self.history,
         }  # fmt: skip
-        path = self.options.out / "metrics.json"
+        path = self.options.out / METRICS
         with replacing(path) as file:
-            file.write((json.dumps(metrics, indent=2, default=str) + "\n").encode())
+            file.write((json.dumps(metrics, indent=2, default=_plain) + "\n").encode())
         return path
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.2f}" if isinstance(value, float | np.floating) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON has no form for: a path as text, a NumPy number as a number."""
+    return value.item() if isinstance(value, np.generic) else str(value)
+
+
+def history(folder: Path) -> list[dict[str, float]]:
+    """Return the metrics of each epoch of a finished run.
+
+    Parameters
+    ----------
+    folder : Path
+        Its `--out`.
+
+    Returns
+    -------
+    list of dict
+
+    Raises
+    ------
+    OptionError
+        If there is no `metrics.json` of a run.
+    """
+    path = folder / METRICS
+    try:
+        rows: list[dict[str, float]] = json.loads(path.read_text())["history"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise OptionError(
+            f"{path} cannot be read as the metrics of a run ({type(error).__name__}); name the "
+            "--out folder of a finished one"
+        ) from error
+    return rows
 
 
 def _made_with() -> dict[str, str]:

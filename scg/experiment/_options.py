@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,8 @@ def parse(task: Any, arguments: Sequence[str] | None) -> Options:
     options = parser.parse_args(arguments, namespace=Options())
     options.explicit = _typed(parser, arguments)
     if options.smoke:
-        for name, value in task.smoke.items():
+        smoke = {"out": Path("runs") / f"{task.name}-smoke", **task.smoke}
+        for name, value in smoke.items():
             if name not in options.explicit:
                 setattr(options, name, value)
     if options.resume == Path():
@@ -62,21 +64,32 @@ def parse(task: Any, arguments: Sequence[str] | None) -> Options:
     return options
 
 
+class _Help(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
+    """Leaves the description as it was written, and says what each default is, if there is one."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default in (None, []) or action.nargs == 0:
+            return action.help
+        if isinstance(action.default, list):
+            return f"{action.help} (default: {_as_typed(action.default)})"
+        return super()._get_help_string(action)
+
+
 def _parser(task: Any) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"{task.name}.py", description=task.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
+        formatter_class=_Help, allow_abbrev=False,
     )  # fmt: skip
     defaults = {"epochs": 10, "batch_size": 100, "seed": 0, **task.defaults}
     add = parser.add_argument
     add("--epochs", type=positive, default=defaults["epochs"], metavar="N",
-        help="passes over the training data (default %(default)s)")  # fmt: skip
+        help="passes over the training data")  # fmt: skip
     add("--batch-size", type=positive, default=defaults["batch_size"], metavar="N",
-        help="examples per update (default %(default)s)")  # fmt: skip
+        help="examples per update")  # fmt: skip
     add("--seed", type=natural, default=defaults["seed"], metavar="N",
-        help="of all randomness; same seed, same numbers (default %(default)s)")  # fmt: skip
+        help="of all randomness; same seed, same numbers")  # fmt: skip
     add("--out", type=_folder, default=Path("runs") / task.name, metavar="DIR",
-        help="where checkpoint, metrics and pictures go (default %(default)s)")  # fmt: skip
+        help="where checkpoint, metrics and pictures go")  # fmt: skip
     add("--resume", type=Path, nargs="?", const=Path(), default=None, metavar="FILE",
         help="go on from a checkpoint, in its folder unless --out is given; "
         "without FILE, from the one in --out")  # fmt: skip
@@ -122,13 +135,26 @@ def natural(text: str) -> int:
 
 def positive_float(text: str) -> float:
     """Read a positive, finite number."""
+    value = _finite(text)
+    if value is None or value <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return value
+
+
+def nonnegative_float(text: str) -> float:
+    """Read a finite number that is not negative."""
+    value = _finite(text)
+    if value is None or value < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither 0 nor a positive number")
+    return value
+
+
+def _finite(text: str) -> float | None:
     try:
         value = float(text)
     except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
-    return value
+        return None
+    return value if math.isfinite(value) else None
 
 
 def sizes(text: str) -> list[int]:

@@ -12,7 +12,7 @@ from scg._files import replacing
 from scg._typing import Array, Shape
 from scg.errors import ShapeError
 
-__all__ = ["curves", "image_grid", "tiles"]
+__all__ = ["band", "calibration", "curves", "film", "image_grid", "plane", "tiles"]
 
 
 def _figure(width: float, height: float) -> Any:
@@ -133,3 +133,132 @@ def curves(
         axes.set_ylabel(label)
         axes.legend()
     return _write(figure, path)
+
+
+def band(
+    path: Path, runs: Sequence[Sequence[Mapping[str, float]]], name: str, *, title: str = ""
+) -> Path:
+    """Draw one metric of several runs: each thin, their mean, and a band of one deviation.
+
+    Parameters
+    ----------
+    path : Path
+        A PNG file.
+    runs : sequence of histories
+        As the runner keeps them; they are drawn as far as the shortest goes.
+    name : str
+        Of the metric.
+    title : str
+        Above the picture.
+
+    Returns
+    -------
+    Path
+        `path`.
+    """
+    length = min(map(len, runs))
+    values = np.array([[row[name] for row in run[:length]] for run in runs])
+    epochs = np.arange(1, length + 1)
+    mean, spread = values.mean(axis=0), values.std(axis=0)
+    figure = _figure(5.2, 3.4)
+    axes = figure.add_subplot()
+    axes.fill_between(epochs, mean - spread, mean + spread, alpha=0.25, linewidth=0)
+    axes.plot(epochs, values.T, color="0.6", linewidth=0.6)
+    axes.plot(epochs, mean, marker=".", label=f"mean of {len(runs)}")
+    axes.set(xlabel="epoch", ylabel=name, title=title)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.legend()
+    return _write(figure, path)
+
+
+def calibration(
+    path: Path, sure: Array, right: Array, *, bins: int = 10, title: str = ""
+) -> Path:  # fmt: skip
+    """Draw how often predictions are right against how sure they are, and write the picture.
+
+    Parameters
+    ----------
+    path : Path
+        A PNG file.
+    sure : ndarray, shape (n,)
+        The probability given to what was predicted.
+    right : ndarray, shape (n,)
+        Whether it was so.
+    bins : int
+        Equally many predictions go into each.
+    title : str
+        Above the picture.
+
+    Returns
+    -------
+    Path
+        `path`.
+    """
+    parts = np.array_split(np.argsort(sure, kind="stable"), min(bins, len(sure)))
+    said, found = (np.array([values[part].mean() for part in parts]) for values in (sure, right))
+    figure = _figure(4.2, 3.8)
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1], color="0.7", linewidth=0.8)
+    axes.plot(said, found, marker="o", label=f"{len(parts)} equal parts")
+    low = min(said.min(), found.min()) - 0.02
+    axes.set(xlim=(low, 1.01), ylim=(low, 1.01), title=title,
+             xlabel="probability of the predicted class", ylabel="share that is right")  # fmt: skip
+    axes.legend()
+    return _write(figure, path)
+
+
+def plane(path: Path, points: Array, labels: Array | None = None, *, title: str = "") -> Path:
+    """Draw points in the plane of their two principal components, and write the picture.
+
+    Parameters
+    ----------
+    path : Path
+        A PNG file.
+    points : ndarray, shape (n, d)
+        d is at least 2.
+    labels : ndarray of int, shape (n,), optional
+        Each has a colour.
+    title : str
+        Above the picture.
+
+    Returns
+    -------
+    Path
+        `path`.
+    """
+    centred = points - points.mean(axis=0)
+    *_, directions = np.linalg.svd(centred, full_matrices=False)
+    x, y = directions[:2] @ centred.T
+    figure = _figure(5.0, 4.2)
+    axes = figure.add_subplot()
+    dots = axes.scatter(x, y, c=labels, s=8, cmap="tab10")
+    axes.set(xlabel="first principal component", ylabel="second", title=title)
+    if labels is not None:
+        axes.legend(*dots.legend_elements(num=None), fontsize="small", loc="best")
+    return _write(figure, path)
+
+
+def film(path: Path, frames: Sequence[Array], *, milliseconds: int = 20) -> Path:
+    """Write pictures as a GIF that shows one after the other.
+
+    Parameters
+    ----------
+    path : Path
+        A GIF file.
+    frames : sequence of ndarray, shape (height, width, 3)
+        uint8.
+    milliseconds : int
+        How long each is shown.
+
+    Returns
+    -------
+    Path
+        `path`.
+    """
+    from PIL import Image  # comes with matplotlib
+
+    first, *others = [Image.fromarray(frame) for frame in frames]
+    with replacing(path) as file:
+        first.save(file, format="GIF", save_all=True, append_images=others,
+                   duration=milliseconds, loop=0)  # fmt: skip
+    return path

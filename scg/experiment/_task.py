@@ -7,11 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
+
 from scg._tensor import Tensor
 from scg._typing import Array
+from scg.checkpoint import flatten, unflatten
 from scg.data import Minibatches
 from scg.errors import OptionError
 from scg.experiment._options import Options
+from scg.nn import Module
+from scg.optim import Optimizer
 
 __all__ = ["Task"]
 
@@ -26,14 +31,19 @@ class Task:
     name : str
         Of the script; results go to `runs/<name>` unless `--out` says otherwise.
     smoke : mapping
-        Options that `--smoke` sets: a run of seconds that touches everything.
+        Options that `--smoke` sets: a run of seconds that touches everything. Its results go to a
+        folder of their own.
     defaults : mapping
         Other defaults for the common options `epochs`, `batch_size` and `seed`.
+    saved : tuple of str
+        The attributes that go into a checkpoint: modules, optimisers, Generators, or anything that
+        `checkpoint.flatten` takes.
     """
 
     name: ClassVar[str] = "experiment"
     smoke: ClassVar[Mapping[str, Any]] = {}
     defaults: ClassVar[Mapping[str, Any]] = {}
+    saved: ClassVar[tuple[str, ...]] = ("model", "optimizer", "rng")
 
     batches: Minibatches[Any]
 
@@ -46,7 +56,7 @@ class Task:
 
     def notice(self) -> str:
         """Return one sentence that a person should read before the run, or nothing."""
-        return ""
+        return str(getattr(getattr(self, "set", None), "notice", ""))
 
     def step(self, batch: Any) -> Mapping[str, float]:
         """Do one update and return what to show and average over the epoch."""
@@ -62,12 +72,38 @@ class Task:
 
     def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """Return everything that changes during training, as arrays and plain JSON."""
-        raise NotImplementedError(f"{type(self).__name__} defines no state")
+        return flatten({name: _state(getattr(self, name)) for name in self.saved})
 
     def load_state(self, arrays: Mapping[str, Array], state: Mapping[str, Any]) -> None:
         """Take over what `state` returned."""
-        raise NotImplementedError(f"{type(self).__name__} defines no load_state")
+        tree = unflatten(arrays, state)
+        for name in self.saved:
+            if not _restored(getattr(self, name), tree[name]):
+                setattr(self, name, tree[name])
+
+    def summary(self) -> Mapping[str, Any]:
+        """Return what is measured once, at the end, as plain JSON; called before `pictures`."""
+        return {}
 
     def pictures(self, out: Path, history: list[dict[str, float]]) -> list[Path]:
         """Draw the results into `out` and return the files."""
         return []
+
+
+def _state(part: Any) -> Any:
+    if isinstance(part, Module | Optimizer):
+        return part.state()
+    return part.bit_generator.state if isinstance(part, np.random.Generator) else part
+
+
+def _restored(part: Any, state: Any) -> bool:
+    """Give a part its state back in place; False if it is a plain value, which has to be set."""
+    if isinstance(part, Module):
+        part.load_state(state)
+    elif isinstance(part, Optimizer):
+        part.load_state(*state)
+    elif isinstance(part, np.random.Generator):
+        part.bit_generator.state = state
+    else:
+        return False
+    return True

@@ -12,13 +12,11 @@ PENDING = {
     "truncation points": ("C", "distributions.TruncatedNormal"),
     "Erlang: its shape has no gradient": ("C", "distributions.Erlang"),
     "E over a measure-valued pair": ("E", "estimators.MeasureValued"),
-    "Bonnet and Price by Hessians": ("E", "estimators.GaussianHessian"),
     "ARM": ("E", "estimators.ARM"),
     "DisARM": ("E", "estimators.DisARM"),
     "REBAR": ("E", "estimators.REBAR"),
     "RELAX": ("E", "estimators.RELAX"),
     "straight-through, tagged": ("S", "estimators.StraightThrough"),
-    "IWAE, its bound monotone in k": ("D", "objectives.iwae"),
     "VIMCO, unbiased for its own objective": ("D", "objectives.vimco"),
     "DReG, unbiased for its own objective": ("D", "objectives.dreg"),
 }

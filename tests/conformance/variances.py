@@ -10,12 +10,14 @@ from conformance.program import REAL, SIZE, program
 
 import scg
 
-INTEGRANDS = {
-    "square": (lambda x: (x - 0.7) ** 2, lambda x: 2 * (x - 0.7), lambda x: (x - 0.7) ** 2),
+INTEGRANDS = {  # the function, its first and second derivative, and the function for tensors
+    "square": (lambda x: (x - 0.7) ** 2, lambda x: 2 * (x - 0.7), lambda x: 2 + 0 * x,
+               lambda x: (x - 0.7) ** 2),
     "exponential": (lambda x: np.exp(-0.3 * x * x), lambda x: -0.6 * x * np.exp(-0.3 * x * x),
+                    lambda x: (0.36 * x * x - 0.6) * np.exp(-0.3 * x * x),
                     lambda x: scg.exp(-0.3 * x * x)),
     "cosine": (lambda x: np.cos(1.3 * x), lambda x: -1.3 * np.sin(1.3 * x),
-               lambda x: scg.cos(1.3 * x)),
+               lambda x: -1.69 * np.cos(1.3 * x), lambda x: scg.cos(1.3 * x)),
 }  # fmt: skip
 
 
@@ -42,8 +44,13 @@ def by_path(slope):
     return [lambda x, m, s: slope(x), lambda x, m, s: slope(x) * (x - m) / s]
 
 
+def by_curvature(slope, curvature):
+    """Bonnet (1964) for the mean, Price (1958) for the scale."""
+    return [lambda x, m, s: slope(x), lambda x, m, s: s * curvature(x)]
+
+
 def integrand(name):
-    f, slope, fn = INTEGRANDS[name]
+    f, slope, curvature, fn = INTEGRANDS[name]
     known = {
         "expected": lambda mu, sigma: gauss(f, mu, sigma),
         "over": [REAL, SIZE], "at": [0.3, 0.9], "everywhere": False, "examples": 3,
@@ -56,6 +63,10 @@ def integrand(name):
             variance=variances(by_path(slope)), **known)(drawn("pathwise"))  # fmt: skip
     program("E", f"{name} of a Gaussian, score", routes={"x": "score"},
             variance=variances(by_score(f)), **known)(drawn("score"))  # fmt: skip
+    program("E", f"{name} of a Gaussian, Bonnet and Price by Hessians", routes={"x": "pathwise"},
+            variance=variances(by_curvature(slope, curvature)), **known)(
+        drawn(scg.estimators.GaussianHessian())
+    )  # fmt: skip
     best = optimal(f, 0.3, 0.9)
     program("E", f"{name} of a Gaussian, score with a baseline", routes={"x": "score"},
             variance=variances(by_score(f, best)), **known)(

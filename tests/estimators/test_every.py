@@ -8,10 +8,14 @@ from toy import ESTIMATORS, A, Entry, assert_right, programs, second_derivative
 
 import scg
 from scg import estimators as E
-from scg.testing import exact_gradient, expected_estimate
+from scg.errors import GradientError
+from scg.testing import exact_expectation, exact_gradient, expected_estimate
 
 entries = pytest.mark.parametrize("name", ESTIMATORS)
-unbiased = pytest.mark.parametrize("name", [n for n, e in ESTIMATORS.items() if not e.biased])
+right = {name: entry for name, entry in ESTIMATORS.items() if not entry.biased}
+unbiased = pytest.mark.parametrize("name", right)
+twice = pytest.mark.parametrize("name", [name for name, entry in right.items() if entry.orders > 1])
+once = pytest.mark.parametrize("name", [name for name, entry in right.items() if entry.orders == 1])
 
 
 def test_every_file_of_an_estimator_is_entered():
@@ -31,7 +35,7 @@ def test_a_batch_has_the_gradient_of_its_elements(name):
     assert_right(lambda a: estimated(a) * weights, lambda a: plain(a) * weights, np.array([A, -A]))
 
 
-@unbiased
+@twice
 @pytest.mark.parametrize("by_surrogate", [False, True])
 def test_the_second_derivative(name, by_surrogate):
     estimated, plain = programs(ESTIMATORS[name])
@@ -39,6 +43,22 @@ def test_the_second_derivative(name, by_surrogate):
     at = [exact_gradient(plain, A + k * h)[0] for k in (-2, -1, 1, 2)]
     truth = (at[0] - 8 * at[1] + 8 * at[2] - at[3]) / (12 * h)
     np.testing.assert_allclose(second_derivative(estimated, by_surrogate), truth, rtol=1e-5)
+
+
+@once
+@pytest.mark.parametrize("by_surrogate", [False, True])
+def test_a_second_derivative_is_refused_where_only_the_first_is_right(name, by_surrogate):
+    estimated, _ = programs(ESTIMATORS[name])
+    with pytest.raises(GradientError, match="GaussianHessian"):
+        second_derivative(estimated, by_surrogate)
+
+
+@unbiased
+def test_the_first_derivative_of_the_surrogate(name):
+    estimated, plain = programs(ESTIMATORS[name])
+    a = scg.parameter(A)
+    mean = exact_expectation(lambda: scg.grad(scg.surrogate(estimated(a)), a, of="value").numpy())
+    np.testing.assert_allclose(mean, exact_gradient(plain, A)[0], rtol=1e-8)
 
 
 @entries

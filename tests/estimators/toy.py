@@ -19,13 +19,15 @@ class Entry:
     """An estimator, and how to tell that it is right.
 
     `make` returns a fresh one for every run of the program. With `axis` its draws have a leading
-    axis, whose mean is taken, and the truth is that of the program without it.
+    axis, whose mean is taken, and the truth is that of the program without it. `orders` is how many
+    derivatives it is good for, up to two.
     """
 
     make: Callable[[], object]
     family: Callable[[scg.Tensor], scg.Distribution] = lambda a: scg.Bernoulli(logits=a)
     axis: bool = False
     biased: bool = False
+    orders: int = 2
 
 
 def score(baseline):
@@ -43,6 +45,10 @@ ESTIMATORS = {
     "leave_one_out, three": Entry(lambda: E.LeaveOneOut(3), axis=True),
     "enumerate": Entry(E.Enumerate, axis=True),
     "enumerate, binomial": Entry(E.Enumerate, lambda a: scg.Binomial(2, logits=a), axis=True),
+    "gaussian_hessian": Entry(E.GaussianHessian, lambda a: scg.Normal(a, scg.exp(a)), orders=1),
+    "gaussian_hessian, probes": Entry(
+        lambda: E.GaussianHessian(probes=1), lambda a: scg.Normal(a, scg.exp(a)), orders=1
+    ),
     "gumbel_softmax": Entry(lambda: E.GumbelSoftmax(0.5), biased=True),
 }
 

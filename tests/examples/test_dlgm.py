@@ -1,0 +1,115 @@
+"""The DLGM example: two forms of one gradient, the rank-one covariance, and imputation."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import scg
+from scg import estimators
+from scg.noise import GeneratorSource
+from scg.testing import exact_expectation
+
+V = np.array([[1.0, 0.0, 1.0]], np.float64)
+
+
+def small(dlgm, **changes):
+    options = dict(latent=[1], hidden=[2], activation="tanh", covariance="diagonal", samples=5)
+    options = SimpleNamespace(**{**options, **changes})
+    return dlgm.Dlgm(np.full(3, 0.4), options, np.random.default_rng(0))
+
+
+def free_energy(dlgm, model, estimator):
+    task = SimpleNamespace(model=model, estimator=estimator)
+    kl, likelihood = dlgm.DlgmTask.free_energy(task, V, None)
+    return (kl - likelihood).sum()
+
+
+def test_both_gradients_agree_in_expectation(dlgm):
+    model = small(dlgm)
+    parameters = model.parameters()
+
+    def mean(make):
+        def once():
+            found = scg.grad(free_energy(dlgm, model, make()), parameters)
+            return np.concatenate([scg.peek(g).ravel() for g in found])
+
+        return exact_expectation(once)
+
+    path, hessian = mean(lambda: "pathwise"), mean(estimators.GaussianHessian)
+    assert np.abs(path).max() > 0.05
+    np.testing.assert_allclose(hessian, path, rtol=1e-5, atol=1e-6)
+
+
+def test_a_kink_has_no_hessian(dlgm):
+    model = small(dlgm, activation="relu")
+    with pytest.raises(scg.errors.BiasedGradientError, match="kink of 'relu'"):
+        free_energy(dlgm, model, estimators.GaussianHessian()).backward()
+
+
+class Units(GeneratorSource):
+    """Noise that is one unit vector after the other, which shows the factor R column by column."""
+
+    def normal(self, shape, dtype):
+        return np.eye(shape[-1], dtype=dtype).reshape(shape)
+
+
+@pytest.fixture
+def rank_one(dlgm):
+    loc, d, u = np.array([0.3, -1.0, 0.2]), np.array([0.5, 2.0, 1.5]), np.array([1.0, -0.4, 0.7])
+    covariance = np.linalg.inv(np.diag(d) + np.outer(u, u))
+    return dlgm.RankOne(*map(scg.tensor, (loc, d, u))), loc, covariance
+
+
+def test_the_rank_one_factor_has_its_covariance(rank_one):
+    q, loc, covariance = rank_one
+    columns = scg.peek(q.sample(3, rng=Units(None), name="xi")) - loc
+    np.testing.assert_allclose(columns.T @ columns, covariance, rtol=1e-6)
+
+
+def test_the_rank_one_density_and_divergence(rank_one):
+    q, loc, covariance = rank_one
+    x = np.array([0.1, 0.4, -0.8])
+    expected = stats.multivariate_normal.logpdf(x, loc, covariance)
+    assert scg.peek(q.log_prob(scg.tensor(x))) == pytest.approx(expected, rel=1e-6)
+    _, log_det = np.linalg.slogdet(covariance)
+    kl = 0.5 * (np.trace(covariance) + loc @ loc - 3 - log_det)
+    assert scg.peek(q.kl()) == pytest.approx(kl, rel=1e-6)
+
+
+def test_a_direction_of_zero_is_a_diagonal(dlgm):
+    one = np.ones(2)
+    q = dlgm.RankOne(*map(scg.tensor, (one, 2 * one, 0 * one)))
+    assert np.isfinite(scg.peek(q.sample(rng=0, name="xi"))).all()
+
+
+@pytest.mark.parametrize("covariance", ["diagonal", "rank1", "full"])
+@pytest.mark.parametrize("latent", [[2], [3, 2]])
+def test_weights_of_every_kind_have_one_number_for_each_draw_and_image(dlgm, covariance, latent):
+    model = small(dlgm, covariance=covariance, latent=latent)
+    task = SimpleNamespace(model=model, options=SimpleNamespace(samples=5))
+    found = dlgm.DlgmTask.log_weights(task, np.repeat(V, 4, axis=0), np.random.default_rng(0))
+    assert found.shape == (5, 4)
+    assert np.isfinite(scg.peek(found)).all()
+
+
+def test_the_weights_average_to_the_evidence(dlgm):
+    """With one latent number, log p(v) is an integral over a line."""
+    model = small(dlgm)
+    task = SimpleNamespace(model=model, options=SimpleNamespace(samples=4000))
+    rng = np.random.default_rng(0)
+    estimate = scg.peek(scg.iwae(dlgm.DlgmTask.log_weights(task, V, rng)))[0]
+    z, step = np.linspace(-8, 8, 4001, retstep=True)
+    chances = model.generate([scg.tensor(z[:, None])]).log_prob(V).sum(-1)
+    evidence = np.log(np.sum(np.exp(scg.peek(chances)) * stats.norm.pdf(z)) * step)
+    # The importance weights vary by well under their mean: one in a billion for six deviations.
+    assert estimate == pytest.approx(evidence, abs=6 / np.sqrt(4000))
+
+
+def test_known_pixels_stay(dlgm):
+    task = SimpleNamespace(model=small(dlgm))
+    known = np.array([[True, False, True]])
+    filled = dlgm.DlgmTask.impute(task, V, known, np.random.default_rng(0))
+    np.testing.assert_array_equal(filled[known], V[known])
+    assert 0 < filled[0, 1] < 1
