@@ -47,11 +47,10 @@ class Policy(nn.Module):
             return scg.Categorical(logits=out)
         return scg.Normal(self.centre + self.half * out, self.half * np.exp(self.log_scale))
 
-    def best(self, state):
-        """Return the most probable actions."""
+    def choose(self, state, rng):
+        """Return actions for a test."""
         with scg.no_grad():
-            out = self(state)
-        return scg.peek(out.probs).argmax(axis=-1) if self.discrete else scg.peek(out.mean)
+            return scg.peek(self(state).sample(rng=rng))
 
 
 class Reinforce(experiment.Task):
@@ -160,10 +159,11 @@ class Reinforce(experiment.Task):
             self.critic.step()
 
     def evaluate(self):
+        rng = np.random.default_rng([self.options.seed, self.batches.epoch])
         state, _ = self.tests.reset(seed=self.options.seed)
         alive, total = np.ones(TEST_EPISODES, bool), np.zeros(TEST_EPISODES)
         for _ in range(self.steps):
-            state, reward, ended, cut, _ = self.tests.step(self.policy.best(state))
+            state, reward, ended, cut, _ = self.tests.step(self.policy.choose(state, rng))
             total += alive * reward
             alive &= ~(ended | cut)
         return {"mean_return": total.mean()}
@@ -180,12 +180,12 @@ class Reinforce(experiment.Task):
 
         try:
             env = gymnasium.make(self.options.env, render_mode="rgb_array")
-            state, _ = env.reset(seed=self.options.seed)
+            rng, (state, _) = np.random.default_rng(0), env.reset(seed=self.options.seed)
             frames, over = [env.render()], False
         except gymnasium.error.DependencyNotInstalled as error:
             raise errors.OptionError(f"--gif: {error}") from error
         while not over and len(frames) <= self.steps:
-            state, _, ended, cut, _ = env.step(self.policy.best(state[None])[0])
+            state, _, ended, cut, _ = env.step(self.policy.choose(state[None], rng)[0])
             frames.append(env.render())
             over = ended or cut
         return experiment.film(path, frames)
