@@ -262,14 +262,19 @@ def _assert_close(name: str, ours: Array, truth: Array, rtol: float) -> None:
 
 
 def _names(fn: Callable[..., Any], params: tuple[Any, ...]) -> list[str]:
-    """Name parameters as the function does, or by their own name, or by number."""
+    """Name parameters by their own name, or as the function does, or by number."""
+    given = [getattr(p, "name", None) for p in params]
+    found = argument_names(fn, params)
+    return [f"parameter '{own or name}'" for own, name in zip(given, found, strict=True)]
+
+
+def argument_names(fn: Callable[..., Any], params: Sequence[Any]) -> list[str]:
+    """Return what a function calls these arguments; their numbers where it does not say."""
     try:
         bound = inspect.signature(fn).bind(*params).arguments
     except (TypeError, ValueError):
         bound = {}
-    found = list(bound) if len(bound) == len(params) else [f"{i}" for i in range(len(params))]
-    given = [getattr(p, "name", None) for p in params]
-    return [f"parameter '{own or name}'" for own, name in zip(given, found, strict=True)]
+    return list(bound) if len(bound) == len(params) else [f"{i}" for i in range(len(params))]
 
 
 def _double(value: Any) -> Array:
