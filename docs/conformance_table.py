@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import sys
+import textwrap
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -78,8 +79,6 @@ differentiated as they are written, and the audit asks whether that is meant: {f
 """
 
 RANDOM = """\
-## Random programs
-
 Whole programs that hypothesis writes, {count} in every run of the tests and ten times as many every
 night. These {count} have {paths} paths; {refused} of them are refused, rightly; the error of the
 others is at most {error}, against an interpreter of its own.
@@ -102,6 +101,11 @@ WAITING = """\
 
 Programs of the list whose distribution or estimator does not exist yet.
 """
+
+
+def paragraph(words: str) -> str:
+    """Break the lines of a paragraph; an empty line follows it."""
+    return textwrap.fill(" ".join(words.split()), 100, break_on_hyphens=False) + "\n"
 
 
 def number(x: float) -> str:
@@ -195,23 +199,26 @@ def orders() -> str:
     for name, objective in FLAGGED.items():
         found = scg.audit(objective(scg.Normal(scg.parameter(0.3), 1.0).sample(8, rng=0)))
         assert "sample axis" in {a.kind for a in found.assumptions}, name
-    return ORDERS.format(kinks=text(", ".join(KINKS)), flagged=text(", ".join(FLAGGED)))
+    kinks, flagged = (text(", ".join(names)) for names in (KINKS, FLAGGED))
+    return paragraph(ORDERS.format(kinks=kinks, flagged=flagged))
 
 
 def random_programs() -> Iterator[str]:
     """Prove the random programs of the tests, and let them find the planted faults."""
     found = {program: scg.testing.check_program(program, truth=truth(program))
              for program in corpus()}  # fmt: skip
-    yield RANDOM.format(
+    said = RANDOM.format(
         count=len(found),
         paths=sum(v.runs for v in found.values()),
         refused=sum(v.refused for v in found.values()),
         error=bound(max(v.error for v in found.values())),
     )
+    yield "## Random programs\n"
+    yield paragraph(said)
     counts = Counter(f for program in found for f in features(program))
     shares = ((feature, f"{counts[feature] / len(found):.0%}") for feature in FEATURES)
     yield from table(("they contain", "share"), shares)
-    yield PLANTED
+    yield paragraph(PLANTED)
     yield from table(
         ("planted fault", "found by program"),
         ((text(fault.name), str(programs_until_found(fault))) for fault in FAULTS),

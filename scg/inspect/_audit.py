@@ -120,7 +120,8 @@ def audit(
         Of a program: with respect to what. An `scg.parameter` is itself moved by small steps and
         put back; anything else becomes a parameter.
     runs : int
-        How many runs of a program at most.
+        How many runs of a program at most. Checks that compare averages give no verdict before
+        500.
     seed : int
         Of the noise of those runs.
     alpha : float

@@ -115,8 +115,8 @@ class Estimates:
         text = (
             f"along {self.program.name_of(column)} the estimates average "
             f"{np.mean(ours[:, column]):.4g}, {words} {np.mean(theirs[:, column]):.4g}: "
-            f"{np.mean(apart[:, column]):.2g} apart, with standard error {doubt:.2g} in "
-            f"{len(ours)} runs"
+            f"{np.mean(apart[:, column]):.2g} apart, with standard error {doubt:.2g} and "
+            f"{np.broadcast_to(tolerance, ours.shape[1:])[column]:.2g} allowed, in {len(ours)} runs"
         )
         return Check(name, "failed" if failed else "passed", text, found, limit, alpha)
 

@@ -84,7 +84,9 @@ class Samplers:
         draw, wrong, _, found = max(tables, key=lambda table: table[3])
         if found > limit:
             return Check(name, "failed", short_in(f"{draw}: {wrong}"), found, limit, alpha)
-        text = f"what log_prob says holds of {counted(len(self._moments), 'draw')}"
+        looked_at = counted(len(self._moments), "draw")
+        first = f"the first {looked_at}" if len(self._moments) == MOST_SITES else looked_at
+        text = f"what log_prob says holds of {first}"
         return Check(name, "passed", text, found, limit, alpha)
 
     def _independence(self, planned: int, alpha: float) -> Check:
