@@ -22,11 +22,11 @@ from scg.inspect._table import as_text
 __all__ = ["Audit", "audit"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Audit:
     """What is known of a loss, or of a program.
 
-    `str()` gives a table.
+    It prints as a verdict and a table; draws, costs and reads that a loop repeats are one row.
 
     Attributes
     ----------
@@ -94,7 +94,7 @@ class Audit:
         """Return `to_dict()` as JSON."""
         return json.dumps(self.to_dict())
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return as_text(self)
 
 
@@ -120,7 +120,8 @@ def audit(
         Of a program: with respect to what. An `scg.parameter` is itself moved by small steps and
         put back; anything else becomes a parameter.
     runs : int
-        How many runs of a program at most.
+        How many runs of a program at most. Checks that compare averages give no verdict before
+        500.
     seed : int
         Of the noise of those runs.
     alpha : float
@@ -176,7 +177,7 @@ def of_loss(loss: Tensor) -> Audit:
     nodes = upstream([loss._node, *(cost.node for cost in decided.parts.costs), *read])
     return Audit(
         draws=tuple(list_draws(decided.routes, nodes)),
-        costs=tuple(list_costs(decided.parts.costs)),
+        costs=tuple(list_costs(decided.parts.costs, nodes)),
         escapes=tuple(list_escapes(decided.escapes)),
         tags=tuple(sorted(decided.tags, key=str)),
         assumptions=tuple(assumptions(loss._node, nodes, decided.routes)),

@@ -14,7 +14,7 @@ from scg._smoothness import Linear
 from scg._surrogate import control
 from scg._surrogate.analysis import Analysis, Cause, Route
 from scg._surrogate.baselines import Baselined
-from scg._surrogate.boxed import check_boxed, check_order
+from scg._surrogate.boxed import carried_tags, check_boxed, check_order, stopped_tags
 from scg._surrogate.costs import Cost, Costs, take_apart
 from scg._surrogate.coupling import check_coupling
 from scg._surrogate.importance import factors
@@ -140,6 +140,9 @@ def decide(loss: Tensor) -> Decided:
             check_past(node)
     if not boxed:
         _analyse(decided, node)
+    for known in (stopped_tags, carried_tags):
+        with decided.refusing():
+            decided.tags |= known(loss)
     return decided
 
 

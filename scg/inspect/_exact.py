@@ -30,7 +30,7 @@ def exact_expectation(program: Program) -> Check:
             ours, runs = _mean_estimate(program)
             truth = np.array([slope(_expected_loss(program, v)) for v in program.directions])
     except ExactnessError:
-        return Check(name, "skipped", f"some draw is continuous, or over {MOST_RUNS} outcomes")
+        return Check(name, "skipped", f"a draw is continuous, or has over {MOST_RUNS} outcomes")
     except ScgError as error:
         return Check(name, "undecided", str(error))
     apart = np.abs(ours - truth) / np.maximum(1.0, np.abs(truth))

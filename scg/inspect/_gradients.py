@@ -107,13 +107,16 @@ class Estimates:
     def _compared(
         self, name: str, words: str, theirs: Array, ours: Array, tolerance: Array, alpha: float
     ) -> Check:
-        found, column = evidence(theirs - ours, tolerance, self.planned)
+        apart = theirs - ours
+        found, column = evidence(apart, tolerance, self.planned)
         limit = math.log(ours.shape[1] / alpha)
         failed = found > limit
+        doubt = np.std(apart[:, column]) / math.sqrt(len(ours))
         text = (
             f"along {self.program.name_of(column)} the estimates average "
-            f"{np.mean(ours[:, column]):.4g}, {words} {np.mean(theirs[:, column]):.4g} "
-            f"({len(ours)} runs)"
+            f"{np.mean(ours[:, column]):.4g}, {words} {np.mean(theirs[:, column]):.4g}: "
+            f"{np.mean(apart[:, column]):.2g} apart, with standard error {doubt:.2g} and "
+            f"{np.broadcast_to(tolerance, ours.shape[1:])[column]:.2g} allowed, in {len(ours)} runs"
         )
         return Check(name, "failed" if failed else "passed", text, found, limit, alpha)
 

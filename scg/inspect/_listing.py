@@ -12,7 +12,7 @@ from scg._surrogate.analysis import Route
 from scg._surrogate.costs import NEVER, Cost
 from scg._surrogate.reach import bits
 from scg.inspect._graph import draws_of, sites_of
-from scg.inspect._records import CostRecord, DrawRecord, EscapeRecord
+from scg.inspect._records import NUMBER, CostRecord, DrawRecord, EscapeRecord
 from scg.inspect._words import (
     axes_in_words,
     baseline_in_words,
@@ -24,12 +24,13 @@ from scg.tape import Node
 __all__ = ["list_costs", "list_draws", "list_escapes", "records_of_draws"]
 
 
-def list_costs(costs: Sequence[Cost]) -> Iterator[CostRecord]:
-    """Yield a record for each elementary cost."""
+def list_costs(costs: Sequence[Cost], nodes: Sequence[Node]) -> Iterator[CostRecord]:
+    """Yield a record for each elementary cost; `nodes` are all that the loss depends on."""
+    made = {node.order: node for node in nodes}
     for cost in costs:
-        node = cost.node
+        node = cost.node or made.get(cost.made)  # of a number its mark, or what took it in
         yield CostRecord(
-            "constant" if cost.node is None else cost.node.name,
+            NUMBER if cost.node is None else cost.node.name,
             "" if node is None else str(node.place),
             cost.time != NEVER,
             np.shape(cost.value),

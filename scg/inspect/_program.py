@@ -17,6 +17,7 @@ from scg.autodiff import grad
 from scg.inspect._source import CommonSource
 from scg.noise import using
 from scg.tape import no_grad
+from scg.testing._exact import argument_names
 
 __all__ = ["Program", "flat"]
 
@@ -51,6 +52,7 @@ class Program:
     def __init__(self, fn: Callable[..., Any], params: Sequence[Any], seed: int) -> None:
         self._fn = fn
         self.leaves = [_as_leaf(p) for p in params]
+        self._names = argument_names(fn, params)
         self.seed = seed
         self._args = self.leaves if _accepts(fn, len(params)) else []
         size = sum(leaf.size for leaf in self.leaves)
@@ -129,7 +131,7 @@ class Program:
             return f"random direction {direction + 1}"
         for number, leaf in enumerate(self.leaves):
             if direction < leaf.size:
-                name = leaf.name or f"parameter {number}"
+                name = leaf.name or self._names[number]
                 index = ", ".join(str(i) for i in np.unravel_index(direction, leaf.shape))
                 return f"{name}[{index}]" if index else name
             direction -= leaf.size

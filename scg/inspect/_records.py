@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from scg._typing import Shape
 
-__all__ = ["Assumption", "Check", "CostRecord", "DrawRecord", "EscapeRecord"]
+__all__ = ["NUMBER", "Assumption", "Check", "CostRecord", "DrawRecord", "EscapeRecord"]
+
+NUMBER = "number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class CostRecord:
     Attributes
     ----------
     name : str
-        The operation that made it.
+        The operation that made it; `number` if Python did.
     place : str
         The user's line.
     marked : bool

@@ -16,7 +16,7 @@ from scg.inspect._evidence import evidence
 from scg.inspect._graph import sites_of, upstream
 from scg.inspect._moments import PROJECTIONS, Moments
 from scg.inspect._records import Check
-from scg.inspect._table import short_in
+from scg.inspect._words import counted, short_in
 from scg.site import Site
 
 __all__ = ["Samplers"]
@@ -84,7 +84,9 @@ class Samplers:
         draw, wrong, _, found = max(tables, key=lambda table: table[3])
         if found > limit:
             return Check(name, "failed", short_in(f"{draw}: {wrong}"), found, limit, alpha)
-        text = f"{len(self._moments)} draw(s) agree with what log_prob says of them"
+        looked_at = counted(len(self._moments), "draw")
+        first = f"the first {looked_at}" if len(self._moments) == MOST_SITES else looked_at
+        text = f"what log_prob says holds of {first}"
         return Check(name, "passed", text, found, limit, alpha)
 
     def _independence(self, planned: int, alpha: float) -> Check:
@@ -102,7 +104,11 @@ class Samplers:
         limit = math.log(len(found) * PROJECTIONS / alpha)
         worst = max(found, key=lambda text: found[text])
         failed = found[worst] > limit
-        text = f"{worst}: they share noise" if failed else f"{len(found)} pair(s) share no noise"
+        text = (
+            f"{worst}: they share noise"
+            if failed
+            else f"no noise is shared in {counted(len(found), 'pair')}"
+        )
         verdict = "failed" if failed else "passed"
         return Check(name, verdict, short_in(text), found[worst], limit, alpha)
 

@@ -1,14 +1,25 @@
-"""An audit as text, at most 100 columns wide."""
+"""An audit as text, at most 100 columns wide: a verdict, then what it rests on.
+
+What a loop makes many times is one row: rows that differ only in their counts are put together.
+"""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import PurePath
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
-from scg.inspect._records import CostRecord, DrawRecord
-from scg.inspect._words import counted
+from scg.inspect._records import NUMBER, CostRecord, DrawRecord, EscapeRecord
+from scg.inspect._verdict import verdict
+from scg.inspect._words import (
+    extremes,
+    in_ranges,
+    into_costs,
+    named_first_to_last,
+    short,
+    short_in,
+    times,
+)
 
 if TYPE_CHECKING:
     from scg.inspect._audit import Audit
@@ -18,81 +29,124 @@ __all__ = ["as_text"]
 WIDTH = 100
 MOST = 12  # rows of one kind; what is left out is counted
 
+Record = TypeVar("Record")
+
 
 def as_text(audit: Audit) -> str:
     """Return the whole audit as text."""
+    costs = len(audit.costs)
     lines = [
-        *_section("draws", _draws(audit.draws, len(audit.costs))),
+        *textwrap.wrap(verdict(audit), WIDTH),
+        *_section("draws", ([*_draws(g, costs)] for g in _groups(audit.draws, _kind_of_draw))),
         *_section("costs", _costs(audit.costs)),
-        *_section("raw reads", _table(
-            (e.kind, f"of {e.draw}", short(e.place), f"into {e.costs} of {len(audit.costs)} costs")
-            for e in audit.escapes
-        )),
-        *_section("tags", (str(tag) for tag in audit.tags)),
+        *_section("raw reads", ([_reads(g, costs)] for g in _groups(audit.escapes, _kind_of_read))),
+        *_section("tags", ([str(tag)] for tag in audit.tags)),
         *_section("assumptions", _table((a.kind, a.text, short(a.place))
                                         for a in audit.assumptions)),
-        *_section("refusals: backward raises", audit.refusals),
-        *_section("checks", _table((c.name, c.verdict, c.text) for c in audit.checks)),
+        *_section("refusals: backward raises", ([short_in(r)] for r in audit.refusals), most=None),
+        *_section("checks", _table((c.name, c.verdict, short_in(c.text)) for c in audit.checks),
+                  most=None),
     ]  # fmt: skip
     return "\n".join(lines)
 
 
-def short(place: str) -> str:
-    """Return a place without the folder."""
-    return PurePath(place).name if place else ""
-
-
-def _section(title: str, rows: Iterable[str]) -> Iterator[str]:
-    shown = list(rows)
+def _section(
+    title: str, entries: Iterable[Sequence[str]], most: int | None = MOST
+) -> Iterator[str]:
+    """Yield a title and its entries, each of one row or more."""
+    shown = list(entries)
     if shown:
         yield title
-        for row in shown:
-            yield from textwrap.wrap(
-                row, WIDTH, initial_indent="  ", subsequent_indent="      ",
-                drop_whitespace=True, break_on_hyphens=False,
-            )  # fmt: skip
+    for row in (row for entry in shown[:most] for row in entry):
+        yield from textwrap.wrap(
+            row, WIDTH, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False
+        )
+    if most is not None and len(shown) > most:
+        yield f"  and {len(shown) - most} more"
+
+
+def _groups(
+    records: Iterable[Record], kind: Callable[[Record], Hashable]
+) -> Iterator[list[Record]]:
+    """Yield records of one kind together, in the order of the first of each."""
+    found: dict[Hashable, list[Record]] = {}
+    for record in records:
+        found.setdefault(kind(record), []).append(record)
+    yield from found.values()
+
+
+# --- draws ---------------------------------------------------------------------------------------
+
+
+def _kind_of_draw(draw: DrawRecord) -> Hashable:
+    return (draw.distribution, draw.place, tuple(draw.routes), draw.axes, draw.baseline,
+            draw.cause, draw.estimator)  # fmt: skip
 
 
 def _draws(draws: Sequence[DrawRecord], costs: int) -> Iterator[str]:
-    for draw in draws[:MOST]:
-        routes = "; ".join(
-            f"{name} into {counted(numbers, costs)}" if numbers else name
-            for name, numbers in draw.routes.items()
-        )
-        yield f"{draw.name} ~ {draw.distribution}, {short(draw.place)}: {routes}"
-        details = [*draw.axes, f"baseline {draw.baseline}" if draw.baseline else ""]
-        if draw.weighting:
-            yield f"    weighted by {draw.weighting} of {costs} costs, " + "; ".join(
-                filter(None, details)
-            )
-        if draw.cause:
-            yield f"    not differentiated: {short_in(draw.cause)}"
-    yield from _left_out(draws)
+    """Yield the rows of draws of one kind."""
+    one = draws[0]
+    routes = "; ".join(
+        f"{name} {into_costs([d.routes[name] for d in draws], costs)}".strip()
+        for name in one.routes
+    )
+    count = times(len(draws), "draws")
+    name = named_first_to_last([d.name for d in draws])
+    yield f"{name} ~ {one.distribution}, {short(one.place)}{count}: {routes}"
+    yield from (f"    {detail}" for detail in _details(draws))
 
 
-def short_in(text: str) -> str:
-    """Shorten the places in a text."""
-    return " ".join(PurePath(word).name if word.startswith("/") else word for word in text.split())
+def _details(draws: Sequence[DrawRecord]) -> Iterator[str]:
+    one = draws[0]
+    if one.cause:
+        yield f"not differentiated into all: {short_in(one.cause)}"
+    if one.baseline:
+        axes = [axes for axes in one.axes if axes != "no axes"]
+        yield "; ".join([f"baseline {one.baseline}", *axes])
+    if any(d.widened for d in draws):
+        costs = extremes([d.widened for d in draws])
+        yield f"weighted by {costs} of them only because Python read what it decides"
 
 
-def _costs(costs: Sequence[CostRecord]) -> Iterator[str]:
-    rows = [
-        (
-            f"{number}", f"'{cost.name}'", short(cost.place), f"shape {cost.shape}",
-            f"coefficient {cost.coefficient}", "marked" if cost.marked else "",
-        )
-        for number, cost in enumerate(costs[:MOST])
-    ]  # fmt: skip
-    yield from _table(rows)
-    yield from _left_out(costs)
+# --- costs and raw reads -------------------------------------------------------------------------
 
 
-def _left_out(records: Sequence[object]) -> Iterator[str]:
-    if len(records) > MOST:
-        yield f"and {len(records) - MOST} more"
+def _kind_of_cost(numbered: tuple[int, CostRecord]) -> Hashable:
+    cost = numbered[1]
+    return cost.name, cost.place, cost.shape, cost.marked
 
 
-def _table(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def _costs(costs: Sequence[CostRecord]) -> Iterator[Sequence[str]]:
+    return _table(map(_cost, _groups(enumerate(costs), _kind_of_cost)))
+
+
+def _cost(numbered: Sequence[tuple[int, CostRecord]]) -> Sequence[str]:
+    """Return the cells of costs of one kind."""
+    one = numbered[0][1]
+    ends = [float(x) for _, c in numbered for x in c.coefficient.split(" to ") if x != "none"]
+    coefficient = extremes(ends) if ends else "none"
+    name = one.name if one.name == NUMBER else f"'{one.name}'"
+    return (
+        in_ranges([n for n, _ in numbered]), name, short(one.place), f"shape {one.shape}",
+        f"coefficient {coefficient}{', marked' if one.marked else ''}",
+    )  # fmt: skip
+
+
+def _kind_of_read(read: EscapeRecord) -> Hashable:
+    return read.kind, read.draw, read.place
+
+
+def _reads(reads: Sequence[EscapeRecord], costs: int) -> str:
+    one = reads[0]
+    of = f" of {one.draw}" if one.draw else ""
+    into = extremes([read.costs for read in reads])
+    return (
+        f"{one.kind}{of}, {short(one.place)}{times(len(reads), 'reads')}: may decide about {into} "
+        f"of {costs} costs"
+    )
+
+
+def _table(rows: Iterable[Sequence[str]]) -> Iterator[Sequence[str]]:
     """Yield rows with their columns aligned, but for the last two, which may be long."""
     cells = [list(row) for row in rows]
     if not cells:
@@ -100,4 +154,4 @@ def _table(rows: Iterable[Sequence[str]]) -> Iterator[str]:
     widths = [max(len(row[n]) for row in cells) for n in range(len(cells[0]) - 1)]
     for row in cells:
         padded = (c.ljust(min(w, 24)) for c, w in zip(row, widths, strict=False))
-        yield "  ".join([*padded, row[-1]]).rstrip()
+        yield ["  ".join([*padded, row[-1]]).rstrip()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from scg._tensor import Tensor
 
 __all__ = [
     "axes_in_words", "baseline_in_words", "cause_in_words", "coefficient_in_words", "counted",
-    "numbers_in_words", "reason_in_words",
+    "extremes", "in_ranges", "into_costs", "named_first_to_last", "numbers_in_words",
+    "reason_in_words", "short", "short_in", "times",
 ]  # fmt: skip
 
 _STEPS = {
@@ -73,17 +75,7 @@ def cause_in_words(cause: Cause | None) -> str:
 def coefficient_in_words(values: Any) -> str:
     """Show an array by its one value, or by its range."""
     array = np.asarray(values)
-    if not array.size:
-        return "none"
-    low, high = float(np.min(array)), float(np.max(array))
-    return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
-
-
-def counted(numbers: Sequence[int], total: int) -> str:
-    """Say how many of some costs."""
-    if total == 1:
-        return "the cost"
-    return "all costs" if len(numbers) == total else f"{len(numbers)} of {total} costs"
+    return extremes([float(np.min(array)), float(np.max(array))]) if array.size else "none"
 
 
 def numbers_in_words(numbers: Sequence[int]) -> str:
@@ -122,3 +114,67 @@ def _passage(cause: Cause | None) -> Passage:
     if cause is None:
         return Passage.FLAT
     return Passage.READ if cause.escape is not None else cause.passage
+
+
+# --- what is many ------------------------------------------------------------------------------
+
+
+def counted(number: int, what: str) -> str:
+    """Say how many things: `1 draw`, `2 draws`."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def times(count: int, what: str) -> str:
+    """Say how many things a row stands for, if more than one: `, 50 draws`."""
+    return f", {count} {what}" if count > 1 else ""
+
+
+def named_first_to_last(names: Sequence[str]) -> str:
+    """Name things in a row: by their one name, or by the first and the last."""
+    return names[0] if len(set(names)) == 1 else f"{names[0]} ... {names[-1]}"
+
+
+def extremes(numbers: Sequence[float]) -> str:
+    """Show numbers by their one value, or by their range."""
+    low, high = (
+        f"{x:.4g}" if isinstance(x, float) else str(x) for x in (min(numbers), max(numbers))
+    )
+    return low if low == high else f"{low} to {high}"
+
+
+def in_ranges(numbers: Sequence[int]) -> str:
+    """Write ascending whole numbers: `0 to 3, 7`."""
+    runs: list[list[int]] = []
+    for n in numbers:
+        if runs and n == runs[-1][-1] + 1:
+            runs[-1][1:] = [n]
+        else:
+            runs.append([n])
+    joints = (" to " if run[-1] > run[0] + 1 else ", " for run in runs)
+    return ", ".join(joint.join(map(str, run)) for joint, run in zip(joints, runs, strict=True))
+
+
+def into_costs(numbers: Sequence[Sequence[int]], total: int) -> str:
+    """Say into which of some costs things go, by their numbers where that is short."""
+    distinct = set(map(tuple, numbers))
+    if len(distinct) > 1:
+        return f"into {extremes([len(n) for n in numbers])} of {total} costs"
+    (only,) = distinct
+    if len(only) == total:
+        return "into the cost" if total == 1 else f"into all {total} costs"
+    named = in_ranges(only)
+    if not named:
+        return ""
+    if named.count(",") > 3:
+        return f"into {len(only)} of {total} costs"
+    return f"into {'cost' if len(only) == 1 else 'costs'} {named}"
+
+
+def short(place: str) -> str:
+    """Return a place without the folder."""
+    return PurePath(place).name if place else ""
+
+
+def short_in(text: str) -> str:
+    """Shorten the places in a text."""
+    return " ".join(PurePath(word).name if word.startswith("/") else word for word in text.split())

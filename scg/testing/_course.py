@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scg._op import JUMP, KINK, Op
+from scg._op import JUMP, KINK, POLE, Op
 from scg._typing import Array
 from scg._watch import watcher
 
@@ -27,7 +27,7 @@ _COMPARISONS = frozenset({"greater", "greater_equal", "less", "less_equal"})
 
 
 class Entry(NamedTuple):
-    """One jump, kink or raw read.
+    """One jump, kink, pole or raw read.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Course:
     Attributes
     ----------
     entries : list of Entry
-        One per jump, kink or raw read.
+        One per jump, kink, pole or raw read.
     depth : int
         How many draws the run has made so far.
     """
@@ -99,6 +99,23 @@ class Course:
             for array in arrays:
                 if _kind_of(array) in "biu":
                     self.note(np.asarray(array).tobytes())
+        elif kind == "pole":
+            self._note_pole(op, y, arrays, statics)
+
+    def _note_pole(
+        self, op: Op, y: Array, arrays: Sequence[Any], statics: Mapping[str, Any]
+    ) -> None:
+        """Note the signs of what is divided by; of a pole elsewhere than at 0, of the output.
+
+        They change at the cut of arctan2 and at the poles of tan and of an inverse as well.
+        """
+        if op.pole_safe == 0:
+            self.note(np.signbit(y).tobytes())
+            return
+        classes = op.smoothness(len(arrays), statics)
+        for array, smooth in zip(arrays, classes, strict=True):
+            if smooth is POLE and _kind_of(array) == "f":
+                self.note(np.signbit(array).tobytes(), _number(array))
 
     def _kind(self, op: Op, count: int, statics: Mapping[str, Any]) -> str:
         """Tell what shows the side: the output, the slope, the inputs that choose, or nothing."""
@@ -116,7 +133,9 @@ def _classified(op: Op, count: int, statics: Mapping[str, Any]) -> str:
         return "slope" if op.vjp is not None else ""
     if classes and all(c is JUMP for c in classes):
         return "value"
-    return "choice" if JUMP in classes or KINK in classes else ""
+    if JUMP in classes or KINK in classes:
+        return "choice"
+    return "pole" if POLE in classes else ""
 
 
 def _slope(op: Op, y: Array, arrays: Sequence[Any], statics: Mapping[str, Any]) -> bytes:
@@ -143,7 +162,10 @@ def _margin(op: Op, y: Array, arrays: Sequence[Any]) -> float:
     if y.size != 1:
         return np.nan
     if len(arrays) == 2 and (op.name in _COMPARISONS or y.dtype.kind == "f"):
-        return float(np.reshape(np.subtract(*arrays), ()))
-    return (
-        float(np.reshape(arrays[0], ())) if len(arrays) == 1 and np.size(arrays[0]) == 1 else np.nan
-    )
+        return _number(np.subtract(*arrays))
+    return _number(arrays[0]) if len(arrays) == 1 else np.nan
+
+
+def _number(array: Any) -> float:
+    """Return the one element of an array; NaN of more."""
+    return float(np.reshape(array, ())) if np.size(array) == 1 else np.nan

@@ -8,7 +8,8 @@ has converged.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import math
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from typing import Any, TypeAlias
@@ -23,6 +24,7 @@ from scg.testing._crossing import Bracket, crossings
 __all__ = ["Integral", "Outcome", "integral"]
 
 HALVINGS = 5
+STEPS_OVER = (2.0**-50, 2.0**-46, 2.0**-42)  # the last for noise times a small scale
 NEGLIGIBLE = 1e-13  # of a term, against the whole sum
 THIN = 1e-12  # of a density that only a growing integrand keeps worth following
 FLOOR = 1e-3  # below this part of the largest component, one is judged against the largest
@@ -35,6 +37,8 @@ class Outcome:
     Attributes
     ----------
     value : ndarray, shape (k,)
+    finite : bool
+        Whether all of the value is.
     entries : list of Entry
         The course, as far as it depends on no continuous draw that was integrated already.
     inner : int
@@ -46,8 +50,10 @@ class Outcome:
     entries: list[Entry]
     inner: int = 0
     course: int = field(init=False)
+    finite: bool = field(init=False)
 
     def __post_init__(self) -> None:
+        self.finite = bool(np.all(np.isfinite(self.value)))
         self.course = hash(tuple([entry.side for entry in self.entries]))
 
 
@@ -77,11 +83,36 @@ def integral(noise: Noise, depth: int, tolerance: float) -> Integral:
         How many draws of the run come before this one.
     tolerance : float
         Relative to the integral of the absolute value.
+
+    Notes
+    -----
+    A place at which the outcome is not finite, as at a pole, is stepped over. If it is no better
+    beside it, that outcome is returned at once.
     """
     whole = _Piece(noise, noise.low, noise.high, tolerance, np.zeros(1))
-    value = yield from whole.integrate()
+    pieces = whole.integrate()
+    try:
+        x, density = next(pieces)
+        while True:
+            outcome = yield x, density
+            for near in _beside(noise, x):
+                if outcome.finite:
+                    break
+                outcome = yield near, density
+            if not outcome.finite:
+                return outcome
+            x, density = pieces.send(outcome)
+    except StopIteration as done:
+        value = done.value
     entries = [entry for entry in whole.first.entries if entry.depth <= depth]
     return Outcome(value, entries, hash(tuple(side for side, _ in groupby(whole.sides))))
+
+
+def _beside(noise: Noise, x: float) -> Iterator[float]:
+    """Yield places ever farther from `x`, but within rounding of it, inside the support."""
+    downwards = x > 0.5 if math.isfinite(noise.high) else False
+    for step in STEPS_OVER:
+        yield x + (-step if downwards else step) * max(1.0, abs(x))
 
 
 class _Piece:

@@ -73,6 +73,7 @@ class Replay:
         self._levels: list[_Level] = []
         self._shape: Shape = ()  # of what the last run returned, and its largest absolute value
         self._size = 0.0
+        self._not_finite = ""  # about the first run that came out as NaN or infinite
         self._course = Course()
 
     # --- the expectation -----------------------------------------------------------------------
@@ -84,15 +85,19 @@ class Replay:
         ------
         ExactnessError
             If the limits do not suffice, or the program is not a function of its draws.
+        NonFiniteError
+            If a run comes out as NaN or infinite, and not for one value of continuous noise only.
         """
         self._levels, self.left_out, first = [], 0.0, self.runs
-        self._shape, self._size = (), 0.0
+        self._shape, self._size, self._not_finite = (), 0.0, ""
         with using(self), self._course.watched(), np.errstate(all="ignore"):
             while True:
                 if self.runs - first >= self.limits.max_runs:
                     raise ExactnessError(self._too_many_runs())
                 outcome = self._finish(self._run(run))
                 if outcome is not None:
+                    if not outcome.finite:
+                        raise NonFiniteError(self._not_finite)
                     self._check_left_out(outcome.value)
                     return outcome.value.reshape(self._shape)
 
@@ -106,11 +111,13 @@ class Replay:
             return Outcome(np.zeros(math.prod(self._shape)), self._course.entries)
         if self._course.depth != len(self._levels):
             raise ExactnessError(_NOT_A_FUNCTION)
-        if not np.all(np.isfinite(value)):
-            raise NonFiniteError(f"a run came out as {value}{self._path()}")
+        outcome = Outcome(value.reshape(-1), self._course.entries)
         self._shape = value.shape
-        self._size = float(np.max(np.abs(value), initial=0.0))
-        return Outcome(value.reshape(-1), self._course.entries)
+        if outcome.finite:
+            self._size = float(np.max(np.abs(value), initial=0.0))
+        elif not self._not_finite:
+            self._not_finite = f"a run came out as {value}{self._path()}"
+        return outcome
 
     def note_line(self, node: Node) -> None:
         """Note which line made the result: Python may have chosen it without telling."""
@@ -162,6 +169,8 @@ class Replay:
                 rare += p
                 continue
             outcome = yield value, p
+            if not outcome.finite:
+                return outcome
             total = total + p * outcome.value
             entries += outcome.entries
             inner.append(outcome.inner)

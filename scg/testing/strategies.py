@@ -27,14 +27,17 @@ except ImportError as error:
 
 __all__ = ["distributions", "graphs", "parameters"]
 
-# Of each family: the interval of every parameter, in order, and what follows from a draw of them.
-_FAMILIES: dict[str, tuple[Callable[..., Distribution], tuple[tuple[float, float], ...]]] = {
-    "Normal": (families.Normal, ((-1.5, 1.5), (0.4, 1.5))),
-    "Uniform": (lambda low, width: families.Uniform(low, low + width), ((-1.5, 1.5), (0.4, 1.5))),
-    "Exponential": (families.Exponential, ((0.4, 2.0),)),
-    "Bernoulli": (lambda logits: families.Bernoulli(logits=logits), ((-1.5, 1.5),)),
-}
-_CONTINUOUS = ("Normal", "Uniform", "Exponential")
+# Of each family of single numbers, the interval of every parameter, in order.
+_FAMILIES: tuple[tuple[Callable[..., Distribution], tuple[tuple[float, float], ...]], ...] = (
+    (families.Normal, ((-1.5, 1.5), (0.4, 1.5))),
+    (lambda low, width: families.Uniform(low, low + width), ((-1.5, 1.5), (0.4, 1.5))),
+    (families.Exponential, ((0.4, 2.0),)),
+    (families.Gamma, ((0.6, 3.0), (0.5, 2.0))),
+    (lambda logits: families.Bernoulli(logits=logits), ((-1.5, 1.5),)),
+    (families.Poisson, ((0.4, 3.0),)),
+    (lambda probs: families.Binomial(3, probs), ((0.2, 0.8),)),
+    (families.Geometric, ((0.3, 0.8),)),
+)
 _SMOOTH = (ops.tanh, ops.sin, ops.sigmoid, ops.square)
 _BINARY = (ops.add, ops.subtract, ops.multiply)
 
@@ -83,8 +86,11 @@ def distributions(
     ...     assert make(*values).continuous
     >>> check()
     """
-    names = [n for n in _FAMILIES if continuous is None or continuous == (n in _CONTINUOUS)]
-    make, intervals = _FAMILIES[draw(st.sampled_from(names))]
+    fitting = [
+        (make, intervals) for make, intervals in _FAMILIES
+        if continuous in (None, make(*(high for _, high in intervals)).continuous)
+    ]  # fmt: skip
+    make, intervals = draw(st.sampled_from(fitting))
     return make, tuple(draw(st.floats(a, b, allow_subnormal=False)) for a, b in intervals)
 
 

@@ -75,24 +75,25 @@ def gradient(expected: Callable[..., Any], values: Sequence[Any]) -> list[np.nda
     return found
 
 
-def curvature(expected: Callable[..., Any], values: Sequence[float]) -> np.ndarray:
-    """Return the Hessian in scalar parameters, by differences of complex-step gradients.
+def curvature(expected: Callable[..., Any], values: Sequence[Any]) -> list[np.ndarray]:
+    """Return the Hessian, a row for every element, by differences of complex-step gradients.
 
     Two Richardson steps of central differences: the error is of order 1e-10.
     """
-    n = len(values)
-    result = np.zeros((n, n))
-    for j in range(n):
+    whole = [np.array(v, float) for v in values]
+    places = [(i, index) for i, v in enumerate(whole) for index in np.ndindex(v.shape)]
 
-        def central(h: float, j: int = j) -> np.ndarray:
-            up, down = ([v + s * h * (i == j) for i, v in enumerate(values)] for s in (1, -1))
-            pair = [np.array(gradient(expected, x), float) for x in (up, down)]
-            return (pair[0] - pair[1]) / (2 * h)
+    def row(i: int, index: tuple[int, ...]) -> np.ndarray:
+        def at(shift: float) -> np.ndarray:
+            moved = [v.copy() for v in whole]
+            moved[i][index] += shift
+            return np.concatenate([g.reshape(-1) for g in gradient(expected, moved)])
 
-        a, b, c = (central(h) for h in (4e-2, 2e-2, 1e-2))
+        a, b, c = ((at(h) - at(-h)) / (2 * h) for h in (4e-2, 2e-2, 1e-2))
         first = [(4 * b - a) / 3, (4 * c - b) / 3]
-        result[:, j] = (16 * first[1] - first[0]) / 15
-    return result
+        return (16 * first[1] - first[0]) / 15
+
+    return [row(*place) for place in places]
 
 
 def moments(outcomes: Iterable[tuple[float, Any]]) -> tuple[np.ndarray, np.ndarray]:

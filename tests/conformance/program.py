@@ -28,7 +28,7 @@ class Program:
     ----------
     section : str
         Where it stands in the list of programs: A (motifs), B (smoothness and control), C
-        (support, parameters, draws), E (variances), S (what the semantics name).
+        (support, parameters, draws), D (order), E (variances), S (what the semantics name).
     fn : callable
         Takes tensors, returns the loss; it draws by itself.
     expected : callable
@@ -54,6 +54,10 @@ class Program:
     cuts : callable, optional
         Where, in the standard normal noise of its one Gaussian draw, the program jumps: for those
         whose jumps the public quadrature cannot see.
+    of : {"expectation", "value"}
+        As in `scg.grad`.
+    order : int
+        2: what is estimated is the Hessian, by the gradient of the gradient.
     """
 
     section: str
@@ -70,6 +74,8 @@ class Program:
     noisier: bool = False
     examples: int = 5
     cuts: Callable[..., Sequence[float]] | None = None
+    of: str = "expectation"
+    order: int = 1
 
     def strategy(self) -> st.SearchStrategy[tuple[Any, ...]]:
         """Return parameters for hypothesis."""
@@ -83,7 +89,8 @@ class Program:
 
     def truth(self, values: Sequence[Any]) -> list[np.ndarray]:
         """Return the derivative of the expectation."""
-        return closed.gradient(self.expected, values)
+        derivative = closed.gradient if self.order == 1 else closed.curvature
+        return derivative(self.expected, values)
 
     def moments(
         self, values: Sequence[Any], run: Callable[..., Sequence[Any]]
@@ -103,7 +110,15 @@ class Program:
 
     def estimate(self, values: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
         """Return the exact mean and variance of the gradient that `scg` returns."""
-        return self.moments(values, lambda *leaves: scg.grad(self.fn(*leaves), list(leaves)))
+        return self.moments(values, self._estimate if self.order == 1 else self._hessian)
+
+    def _estimate(self, *leaves: scg.Tensor) -> Sequence[scg.Tensor]:
+        return scg.grad(self.fn(*leaves), list(leaves), of=self.of)
+
+    def _hessian(self, *leaves: scg.Tensor) -> list[scg.Tensor]:
+        first = scg.grad(self.fn(*leaves), list(leaves), create_graph=True)
+        rows = [g[i] for g in first for i in np.ndindex(g.shape)]
+        return [h for row in rows for h in scg.grad(row, list(leaves), retain=True)]
 
     def stated_variance(self, values: Sequence[Any]) -> np.ndarray | None:
         """Return the variance that the right, pruned estimator has, flat; None if not stated."""

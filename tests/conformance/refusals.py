@@ -310,6 +310,20 @@ def _(p):
     return scg.Bernoulli(p).sample(estimator="pathwise", name="b") * 2.0
 
 
+@refused(
+    "C",
+    "the total_count of a Binomial",
+    cost=False,
+    at=[3.0],
+    op="total_count",
+    draw="",
+    remedy="detach",
+    error=scg.GradientError,
+)
+def _(n):
+    return scg.Binomial(n, 0.4).sample(name="k") ** 2
+
+
 # --- baselines --------------------------------------------------------------------------------
 
 

@@ -127,10 +127,6 @@ scored(
 )
 
 
-def at_zero(mu, sigma):
-    return [-mu / sigma]
-
-
 # --- poles ------------------------------------------------------------------------------------
 
 scored(
@@ -138,7 +134,6 @@ scored(
     lambda x: x / abs(x),
     np.sign,
     [0.0],
-    cuts=at_zero,
     wrong={
         "the derivative of the recorded value": lambda m, s: [0.0, 0.0],
         "half the jump": lambda m, s: density(m / s) / s * np.array([1.0, -m / s]),
@@ -151,7 +146,6 @@ scored(
     lambda x: scg.arctan(1.0 / x),
     lambda x: np.arctan(1 / x),
     [0.0],
-    cuts=at_zero,
     wrong={
         "the derivative of the recorded value": lambda m, s: smooth_part(m, s),
         "the jump alone": lambda m, s: np.pi * density(m / s) / s * np.array([1.0, -m / s]),
@@ -176,7 +170,6 @@ scored(
     lambda x: scg.arctan2(x, scg.tensor(-1.0)),
     lambda x: np.arctan2(x, -1.0),
     [0.0],
-    cuts=at_zero,
 )
 
 

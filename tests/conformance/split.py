@@ -1,7 +1,7 @@
 """Exact expectations where the user knows best where a program jumps in its one Gaussian draw.
 
-The public quadrature looks for jumps; it cannot see one inside a callback, and it may hit the very
-point at which a pole is infinite. Here the places are given.
+The public quadrature looks for jumps; it cannot see one inside a callback, nor a pole that is
+touched and not crossed. Here the places are given.
 """
 
 from __future__ import annotations

@@ -553,3 +553,19 @@ def _(rate):
 )
 def _(p):
     return scg.cos(scg.Geometric(p).sample(name="k"))
+
+
+@program(
+    "C",
+    "a jump of Uniform(low, high), the ends not asked for",
+    expected=lambda w: 0.6 * w * w + 0.4 * w,
+    over=[REAL],
+    at=[0.3],
+    routes={"u": "score"},
+    variance=lambda w: [0.24 * (2 * w - 1) ** 2],
+    everywhere=False,
+)
+def _(w):
+    low = scg.parameter(-1.0)
+    u = scg.Uniform(low, 2.0).sample(name="u")
+    return scg.where(u > 0.2, w * w, w)

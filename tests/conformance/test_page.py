@@ -28,7 +28,7 @@ def rows():
 
 def test_every_program_has_its_row(script, rows):
     shown = {row[0].removeprefix("| ") for row in rows}
-    names = [*PROGRAMS, *REFUSALS, *PENDING, *PEERS]
+    names = [*PROGRAMS, *REFUSALS, *PENDING, *PEERS, *(fault.name for fault in script.FAULTS)]
     assert not [n for n in names if script.text(n) not in shown], "run docs/conformance_table.py"
 
 

@@ -8,7 +8,18 @@ import pytest
 from scg.inspect._evidence import evidence, heavy_tails, surprise, tail_index
 from scg.inspect._moments import stein
 
-REPEATS, RUNS = 1000, 400
+REPEATS, RUNS = 600, 1000
+
+
+def path_and_score(f, slope):
+    """Return draws of the difference of two estimates of a slope: f times the score, and f'."""
+
+    def draw(rng, size):
+        z = rng.standard_normal(size)
+        x = 0.4 + 0.5 * z
+        return f(x) * z / 0.5 - slope(x)
+
+    return draw
 
 
 def alarms(draw, alpha, rng):
@@ -25,16 +36,27 @@ def alarms(draw, alpha, rng):
         lambda rng, size: rng.standard_exponential(size) - 1,
         lambda rng, size: rng.standard_normal(size) ** 2 - 1,
         lambda rng, size: np.exp(rng.standard_normal(size)) - math.exp(0.5),
+        path_and_score(lambda x: x**3, lambda x: 3 * x**2),
+        path_and_score(lambda x: x**4, lambda x: 4 * x**3),
+        path_and_score(lambda x: np.exp(3 * x), lambda x: 3 * np.exp(3 * x)),
     ],
 )
 def test_false_alarms_are_as_rare_as_stated(draw, rng):
-    # With a rate of 0.05 there are more than 86 in 1000 with a chance below 1e-6.
-    assert alarms(draw, 0.05, rng) <= 86
+    # With a rate of 0.01 there are more than 20 in 600 with a chance of 1.3e-6.
+    assert alarms(draw, 0.01, rng) <= 20
 
 
 def test_small_means_are_found(rng):
     found, column = evidence(rng.normal([0.0, 0.4, 0.0], 1.0, (1000, 3)), 0.0, 1000)
     assert column == 1 and found > math.log(3e6)
+
+
+def test_what_a_step_lacks_is_found(rng):
+    """Of x + [x > 0.2] / 2 the path sees the slope 1 alone."""
+    draw = path_and_score(lambda x: x + 0.5 * (x > 0.2), lambda x: 1.0)
+    samples = draw(rng, (4000, 20))
+    found = [evidence(samples[:, [i]], 0.0, 4000)[0] for i in range(20)]
+    assert min(found) > math.log(1e6)
 
 
 def test_a_tolerated_mean_is_no_evidence(rng):
@@ -43,8 +65,9 @@ def test_a_tolerated_mean_is_no_evidence(rng):
 
 
 def test_there_is_no_verdict_before_half_of_the_runs():
-    assert evidence(np.ones((499, 1)), 0.0, 1000)[0] == 0.0
-    assert evidence(np.ones((500, 1)), 0.0, 1000)[0] > math.log(1e6)
+    assert evidence(np.ones((599, 1)), 0.0, 1200)[0] == 0.0
+    assert evidence(np.ones((600, 1)), 0.0, 1200)[0] > math.log(1e6)
+    assert evidence(np.ones((499, 1)), 0.0, 499)[0] == 0.0
     assert evidence(np.zeros((1000, 1)), 0.0, 1000)[0] == 0.0
 
 

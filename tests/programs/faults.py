@@ -9,9 +9,12 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
+from corpus import corpus, truth
+
 from scg import _noise_facts
 from scg._surrogate import analysis, control, costs, reach
 from scg.estimators.leave_one_out import BatchMean
+from scg.testing import check_program
 
 
 @dataclass(frozen=True)
@@ -85,3 +88,15 @@ def _find(code, qualname):
         return code
     inner = (_find(c, qualname) for c in code.co_consts if isinstance(c, CodeType))
     return next((found for found in inner if found is not None), None)
+
+
+def programs_until_found(fault):
+    """Return how many programs it took until one came out biased."""
+    with planted(fault):
+        for number, program in enumerate(corpus(), 1):
+            try:
+                check_program(program, truth=truth(program))
+            except AssertionError as error:
+                if str(error).startswith("biased"):
+                    return number
+    raise AssertionError(f"{fault.name}: not found by {len(corpus())} programs")

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 from corpus import CI, NIGHTLY, SEED, corpus, each, truth
-from faults import FAULTS, planted
+from faults import FAULTS, programs_until_found
 from features import FEATURES, features
 
 import scg
@@ -60,18 +60,6 @@ def test_gradients_of_many_random_programs_are_unbiased(capsys):
     shares = report(found, capsys)
     assert len(found) >= 2000
     assert min(shares.values()) > SHARE
-
-
-def programs_until_found(fault):
-    """Return how many programs it took until one came out biased."""
-    with planted(fault):
-        for number, program in enumerate(corpus(), 1):
-            try:
-                check_program(program, truth=truth(program))
-            except AssertionError as error:
-                if str(error).startswith("biased"):
-                    return number
-    raise AssertionError(f"{fault.name}: not found by {len(corpus())} programs")
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)

@@ -25,8 +25,15 @@ def under_no_grad(a):
     return twice * a * scg.Normal(0.0, 1.0).sample(rng=0)
 
 
-BIASES = {"GumbelSoftmax": relaxed, "detach": detached, "no_grad": under_no_grad}
-WORDS = {"GumbelSoftmax": "GumbelSoftmax", "detach": "detach", "no_grad": "detach"}
+def scored_times_detached(a):
+    return scg.Bernoulli(logits=a).sample(rng=0) * scg.detach(1.0 + a)
+
+
+BIASES = {
+    "GumbelSoftmax": relaxed, "detach": detached, "no_grad": under_no_grad,
+    "detached coefficient of a score": scored_times_detached,
+}  # fmt: skip
+WORDS = dict.fromkeys(BIASES, "detach") | {"GumbelSoftmax": "GumbelSoftmax"}
 biased = pytest.mark.parametrize("name", BIASES)
 
 
@@ -46,6 +53,11 @@ def test_a_parameter_tells_of_its_gradient_until_it_is_cleared(name):
     assert not a.tags
     (a * a).backward()
     assert not a.tags
+
+
+@biased
+def test_the_audit_tells_before(name):
+    assert {tag.reason for tag in scg.audit(BIASES[name](scg.parameter(0.3))).tags} == {WORDS[name]}
 
 
 @biased

@@ -28,6 +28,11 @@ BENDS = {
               else 1.0, [0.3]),
     "mask": (lambda x: scg.stack([x, x + 1])[scg.stack([x, x + 1]) > 0.5].sum(),
              lambda x: (x if x > 0.5 else 0) + (x + 1 if x + 1 > 0.5 else 0), [-0.5, 0.5]),
+    "quotient": (lambda x: x / abs(x), np.sign, [0]),
+    "arctan of a pole": (lambda x: scg.arctan(1 / x), lambda x: np.arctan(1 / x), [0]),
+    "cut of arctan2": (lambda x: scg.arctan2(x, -1.0), lambda x: np.arctan2(x, -1.0), [0]),
+    "poles of tan": (lambda x: scg.arctan(scg.tan(x)), lambda x: np.arctan(np.tan(x)),
+                     np.pi * (np.arange(-4, 4) + 0.5)),
     "equal sides": (lambda x: scg.where((x > -0.2) & (x < 0.1), 1.0, 0.0),
                     lambda x: 1.0 if -0.2 < x < 0.1 else 0.0, [-0.2, 0.1]),
 }  # fmt: skip

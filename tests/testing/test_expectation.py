@@ -229,6 +229,46 @@ def test_a_jump_in_front_of_another_draw():
     close(exact_expectation(program), stats.norm.cdf(0.2) * 1.25 + stats.norm.cdf(-0.2) * 0.5)
 
 
+# --- poles -------------------------------------------------------------------------------------
+
+
+@few
+@given(real, size)
+def test_a_sign_by_division(mu, sigma):
+    """The search for the jump ends exactly on it, where the quotient is NaN."""
+    close(exact_expectation(lambda m, s: sign_by_division(scg.Normal(m, s).sample()), mu, sigma),
+          2 * stats.norm.cdf(mu / sigma) - 1)  # fmt: skip
+
+
+def sign_by_division(x):
+    return x / abs(x)
+
+
+def test_a_pole_at_a_node():
+    """The first node is at noise 0."""
+    close(exact_expectation(lambda: scg.log(abs(scg.Normal(0.0, 1.0).sample()))),
+          -0.5 * (np.euler_gamma + math.log(2)))  # fmt: skip
+    close(exact_expectation(lambda: sign_by_division(scg.Uniform(-1.0, 1.0).sample())), 0.0)
+
+
+def test_a_pole_of_two_draws():
+    def program(mu):
+        x, b = scg.Normal(mu, 1.0).sample(), scg.Bernoulli(0.3).sample()
+        side = sign_by_division(x)
+        return side * scg.Exponential(2.0).sample() if b else side * 3.0
+
+    close(exact_expectation(program, 0.4), (0.3 / 2 + 0.7 * 3) * (2 * stats.norm.cdf(0.4) - 1))
+
+
+@few
+@given(real)
+def test_the_gradient_at_a_cut(mu):
+    (found,) = exact_gradient(lambda m: scg.arctan2(scg.Normal(m, 1.0).sample(), -1.0), mu)
+    x = np.linspace(-12, 12, 4001)
+    smooth = np.sum(-1 / (1 + x * x) * stats.norm.pdf(x, mu)) * (x[1] - x[0])
+    close(found, smooth + 2 * math.pi * stats.norm.pdf(mu))
+
+
 # --- gradients ---------------------------------------------------------------------------------
 
 
@@ -316,6 +356,15 @@ def test_a_draw_with_a_generator_of_its_own_is_refused():
 def test_nan_is_refused():
     with pytest.raises(scg.NonFiniteError, match=r"inf at noise \(discrete 0\)"):
         exact_expectation(lambda: scg.log(scg.Bernoulli(0.5).sample()))
+
+
+def test_what_is_nan_for_more_than_one_value_of_the_noise_is_refused():
+    with pytest.raises(scg.NonFiniteError, match=r"nan at noise \(normal -"):
+        exact_expectation(lambda: scg.log(scg.Normal(0.3, 1.0).sample()))
+    with pytest.raises(scg.NonFiniteError, match=r"inf at noise \(normal .*, discrete 0"):
+        exact_expectation(
+            lambda: scg.Normal(0.0, 1.0).sample() + scg.log(scg.Bernoulli(0.5).sample())
+        )
 
 
 def test_a_derivative_at_a_kink_is_refused():

@@ -56,6 +56,17 @@ def test_a_comparison_of_two_draws():
     check_unbiased(cost, 0.3)
 
 
+def test_an_estimator_of_infinite_variance():
+    """Of the root of |x| the slope has a mean and no second moment."""
+
+    def cost(mu):
+        return scg.sqrt(abs(scg.Normal(mu, 1.0).sample()))
+
+    check_unbiased(cost, 0.3)
+    with pytest.raises(scg.testing.ExactnessError):
+        expected_estimate(cost, 0.3)
+
+
 def test_arrays_of_parameters_and_of_losses():
     def cost(p, w):
         return scg.Bernoulli(p).sample() * w
