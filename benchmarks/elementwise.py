@@ -92,7 +92,7 @@ def main() -> None:
     print(describe())
     print(f"{'op':22} {'dtype':7} {'elements':>9}  forward   kernel      vjp")
     for name in options.ops:
-        for dtype in DTYPES:
+        for dtype in DTYPES[:1] if options.smoke else DTYPES:
             for size in (64,) if options.smoke else options.sizes:
                 print(row(name, size, dtype, options.rounds), flush=True)
 

@@ -1,7 +1,7 @@
 """Time until something runs: imports, and the first step of the VAE with a cold and a warm cache.
 
     python -m benchmarks.start
-    python -m benchmarks.start --smoke    # once each, to see that it runs
+    python -m benchmarks.start --smoke    # scg alone, to see that it runs
 
 Every figure is of a fresh process. Imports beside that of numba and scipy.special, which scg stands
 on. First steps: 784-400-20, batch 100; "cold" with an empty cache, "warm" with what the cold
@@ -49,9 +49,10 @@ def installed(code: str) -> bool:
     return not subprocess.run([sys.executable, "-c", code], stderr=subprocess.DEVNULL).returncode
 
 
-def imports(rounds: int) -> None:
+def imports(rounds: int, names: list[str]) -> None:
     base = repeated(process("import numba, scipy.special"), 1)
-    for what, code in CODE.items():
+    for what in names:
+        code = CODE[what]
         if installed(code):
             found = beside(repeated(process(code), 1), base, rounds)
             show(what, "numba, scipy.special", found, 1.0)
@@ -81,8 +82,8 @@ def cells(name: str, state: str, rounds: list[dict[str, dict[str, Any]]]) -> lis
 def main() -> None:
     options = parsed(parser(__doc__, rounds=5, smoke="one round"))
     print(describe())
-    imports(options.rounds)
-    found = {name: [] for name in SIDES}
+    imports(options.rounds, list(CODE)[:1] if options.smoke else list(CODE))
+    found = {name: [] for name in (("scg",) if options.smoke else SIDES)}
     for _ in range(options.rounds):
         for name, rounds in found.items():
             rounds.append(first_steps(name))
