@@ -60,7 +60,7 @@ def main() -> None:
     if sys.platform != "linux":
         sys.exit("only Linux tells what a process holds and held at most")
     print(describe())
-    few, many = (2, 10) if options.smoke else (200, options.steps)
+    few, many = (2, 10) if options.smoke else (20, options.steps)
     peaks(100, few)
     flat("scg", many)
     if not options.smoke:
