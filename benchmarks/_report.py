@@ -34,19 +34,22 @@ def figure(width: float, height: float) -> Any:
 
 
 def bars(path: Path, measured: Sequence[Measured], sides: Sequence[str]) -> bool:
-    """Draw the time of every side over that of the first; tell whether there was a way to."""
+    """Draw the times of the sides over that of the first; tell whether there was a way to.
+
+    Bars start at 1: what is slower than the first side reaches to the right.
+    """
     made = figure(9, 1 + 0.8 * len(measured))
     if made is None:
         return False
     axes = made.subplots()
-    for index, side in enumerate(sides):
-        places, lengths = [], []
+    for index, side in enumerate(sides[1:]):
+        places, ratios = [], []
         for place, found in enumerate(measured):
             base = found.times.get(sides[0])
             if side in found.times and base:
-                places.append(place + (index - (len(sides) - 1) / 2) * WIDTH)
-                lengths.append(median(found.times[side]) / median(base))
-        axes.barh(places, lengths, WIDTH, label=side)
+                places.append(place + (index - (len(sides) - 2) / 2) * WIDTH)
+                ratios.append(median(found.times[side]) / median(base))
+        axes.barh(places, [ratio - 1 for ratio in ratios], WIDTH, left=1, label=side)
     axes.set_yticks(range(len(measured)), [found.row.label for found in measured])
     axes.invert_yaxis()
     axes.set_xscale("log")

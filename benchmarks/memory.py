@@ -60,11 +60,12 @@ def main() -> None:
     if sys.platform != "linux":
         sys.exit("only Linux tells what a process holds and held at most")
     print(describe())
-    few, many = (2, 10) if options.smoke else (200, options.steps)
-    for batch in (100,) if options.smoke else (100, 512):
-        peaks(batch, few)
+    few, many = (2, 10) if options.smoke else (20, options.steps)
+    peaks(100, few)
     flat("scg", many)
-    flat("scg eager", many // 10)
+    if not options.smoke:
+        peaks(512, few)
+        flat("scg eager", many // 10)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python -m benchmarks.sizes                     # batch, width and depth
     python -m benchmarks.sizes --only depth
-    python -m benchmarks.sizes --smoke             # the smallest of each, to see that it runs
+    python -m benchmarks.sizes --smoke             # the least depth, to see that it runs
 
 batch and width: the VAE of the table, 784-400-20, with other batches than 100 or other hidden
 widths than 400. depth: a residual net of width 64, batch 32. "first" is the first step, with
@@ -75,13 +75,14 @@ def lines(path: Path, results: Mapping[str, Mapping[int, Measured]]) -> None:
 
 
 def main() -> None:
-    made = parser(__doc__, rounds=5, smoke="one step of the smallest")
-    made.add_argument("--only", nargs="+", choices=SWEEPS, default=list(SWEEPS), metavar="NAME",
+    made = parser(__doc__, rounds=5, smoke="one step of the least depth")
+    made.add_argument("--only", nargs="+", choices=SWEEPS, metavar="NAME",
                       help=f"sweeps: {', '.join(SWEEPS)}")  # fmt: skip
     made.add_argument("--window", type=float, default=0.2, help="seconds of a turn")
     made.add_argument("--out", type=Path, default=Path("runs") / "benchmarks", help="for files")
     options = parsed(made)
     window = 0.0 if options.smoke else options.window
+    options.only = options.only or (["depth"] if options.smoke else list(SWEEPS))
     results: dict[str, dict[int, Measured]] = {}
     for name in options.only:
         sweep = SWEEPS[name]

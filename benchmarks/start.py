@@ -1,7 +1,7 @@
 """Time until something runs: imports, and the first step of the VAE with a cold and a warm cache.
 
     python -m benchmarks.start
-    python -m benchmarks.start --smoke    # once each, to see that it runs
+    python -m benchmarks.start --smoke    # scg alone, to see that it runs
 
 Every figure is of a fresh process. Imports beside that of numba and scipy.special, which scg stands
 on. First steps: 784-400-20, batch 100; "cold" with an empty cache, "warm" with what the cold
@@ -19,11 +19,12 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
-from benchmarks._measure import beside, describe, parsed, parser, repeated, show
+from benchmarks._measure import beside, describe, parsed, parser, repeated
 from benchmarks._table import markdown
 from benchmarks._turns import SIDES, Worker
 from benchmarks.steps import ROWS
 
+BASE = "import numba, scipy.special"
 CODE = {
     "import scg": "import scg",
     "first two-op backward": "import scg; x = scg.parameter([1.0]); (scg.tanh(x) * x).backward()",
@@ -49,14 +50,17 @@ def installed(code: str) -> bool:
     return not subprocess.run([sys.executable, "-c", code], stderr=subprocess.DEVNULL).returncode
 
 
-def imports(rounds: int) -> None:
-    base = repeated(process("import numba, scipy.special"), 1)
-    for what, code in CODE.items():
-        if installed(code):
-            found = beside(repeated(process(code), 1), base, rounds)
-            show(what, "numba, scipy.special", found, 1.0)
+def imports(rounds: int, names: list[str]) -> list[list[str]]:
+    """Return the rows of the imports: seconds, and the ratio to the base in the same round."""
+    base = repeated(process(BASE), 1)
+    rows = [["a process that does this", "seconds", f"over {BASE}"]]
+    for what in names:
+        if installed(CODE[what]):
+            found = beside(repeated(process(CODE[what]), 1), base, rounds)
+            rows.append([what, f"{found.ours:.2f} s", found.ratio.text()])
         else:
-            print(f"{what:36} not installed")
+            rows.append([what, "not installed", "-"])
+    return rows
 
 
 def first_steps(name: str) -> dict[str, dict[str, Any]]:
@@ -81,8 +85,8 @@ def cells(name: str, state: str, rounds: list[dict[str, dict[str, Any]]]) -> lis
 def main() -> None:
     options = parsed(parser(__doc__, rounds=5, smoke="one round"))
     print(describe())
-    imports(options.rounds)
-    found = {name: [] for name in SIDES}
+    print(markdown(imports(options.rounds, list(CODE)[: 1 if options.smoke else None])), end="\n\n")
+    found = {name: [] for name in (("scg",) if options.smoke else SIDES)}
     for _ in range(options.rounds):
         for name, rounds in found.items():
             rounds.append(first_steps(name))

