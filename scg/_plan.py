@@ -84,7 +84,7 @@ def _free(plan: Plan) -> None:
 def weight_of(loss: Tensor, gradient: Any) -> Any:
     """Return the cotangent of a loss: ones (an array means its sum) or the given weights."""
     if gradient is None:
-        ones = np.empty(loss.shape, loss.dtype)
+        ones = np.empty_like(loss._data, order="C")
         ones.fill(1)  # a third of the time of np.ones
         return ones
     weight = np.asarray(gradient, dtype=loss.dtype)

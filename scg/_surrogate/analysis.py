@@ -133,7 +133,8 @@ class Analysis:
         for index, cost in enumerate(costs):
             if cost.node is not None:
                 self._start(cost.node, 1 << index)
-        self._read(escapes)
+        if escapes:
+            self._read(escapes)
         if grad_enabled():
             self._sweep()
         else:
