@@ -69,11 +69,11 @@ def broadcast_to(x: Any, /, shape: Shape) -> Any:
     Tensor([[1., 2.],
             [1., 2.]])
     """
-    if x.__class__ is np.ndarray and shape.__class__ is tuple:
-        if math.prod(shape) < _SMALL and x.ndim <= len(shape):
-            repeated = np.empty(shape, x.dtype)
-            repeated[...] = x
-            return repeated
+    x = np.asarray(x)
+    if shape.__class__ is tuple and math.prod(shape) < _SMALL and x.ndim <= len(shape):
+        repeated = np.empty(shape, x.dtype)
+        repeated[...] = x
+        return repeated
     return np.broadcast_to(x, shape)
 
 
