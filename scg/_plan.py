@@ -10,7 +10,7 @@ import numpy as np
 from scg._sweep import reachable, sweep
 from scg._tensor import Tensor
 from scg.errors import ShapeError
-from scg.tape import Node
+from scg.tape import REQUIRES, Node
 
 __all__ = ["Plan", "answers", "planner", "swept", "value_plan", "weight_of"]
 
@@ -43,6 +43,15 @@ class Plan(NamedTuple):
     passes: list[tuple[Roots, frozenset[Node]]]
     tags: frozenset[Any] = frozenset()
     keep: tuple[Node, ...] = ()
+
+    @property
+    def goes_anywhere(self) -> bool:
+        """Whether a cotangent can flow back from where it starts."""
+        for roots, _ in self.passes:
+            for node, _ in roots:
+                if node.flags & REQUIRES:
+                    return True
+        return False
 
 
 def value_plan(loss: Tensor, weight: Any) -> Plan:

@@ -73,20 +73,12 @@ def _checked_plan(
             f"a loss of dtype {loss.dtype} has no gradient; it must be floating point"
         )
     plan = planner[0](loss, weight, of=of, traced=traced, targets=targets)
-    if not _reaches_something(plan):
+    if not plan.goes_anywhere:
         raise GradientError(
             "nothing trainable is upstream of this loss: no scg.parameter reaches it through "
             "differentiable operations"
         )
     return plan
-
-
-def _reaches_something(plan: Plan) -> bool:
-    for roots, _ in plan.passes:
-        for node, _ in roots:
-            if node.flags & REQUIRES:
-                return True
-    return False
 
 
 def grad(
