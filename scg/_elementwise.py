@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from scg import _axes
-from scg._noise_facts import LOUD, keep_for_routing, note_origin
+from scg._noise_facts import LOUD, keep_for_routing
 from scg._op import SMOOTH, Op, Smoothness, register
 from scg._rule import FLOATS, Rule, are_floats, as_floats
 from scg._signs import note_sign
@@ -117,10 +117,13 @@ def _forward(op: ElementwiseOp, library: Any) -> Callable[..., Any]:
     rule, defaults = op.value, op.defaults
 
     def forward(*arrays: Any, **statics: Any) -> Any:
-        operands = arrays if are_floats(arrays) else as_floats(arrays)
         if defaults:
             statics = {**defaults, **statics}
+        operands: Sequence[Any] = arrays
         alike = rule.packable(operands)
+        if alike is None and not are_floats(arrays):
+            operands = as_floats(arrays)
+            alike = rule.packable(operands)
         if alike is not None:
             return rule.in_one_pass(alike, statics)
         if library is not None:
@@ -191,10 +194,11 @@ class ElementwiseOp(Op):
         self.vjp = self._call
 
     def _residuals(self, y: Any, arrays: Sequence[Any]) -> tuple[Any, ...]:
-        values = (y, *arrays)
-        if False in self._kept:
-            return tuple([v if k else None for v, k in zip(values, self._kept, strict=True)])
-        return values
+        values = [y, *arrays]
+        for number, keep in enumerate(self._kept):
+            if not keep:
+                values[number] = None
+        return tuple(values)
 
     def raw_vjp(self, node: Node, g: Any, needs: Sequence[Any]) -> list[Any]:
         """Pull a cotangent array back."""
@@ -248,8 +252,8 @@ def _noisy(
     if not flags & RANDOM:
         return Tensor(y, Node(op, parents, saved, _NONE, flags, stamp, y.shape, y.dtype,
                               sys._getframe(2)))  # fmt: skip
-    node = NoisyNode(op, parents, saved, _NONE, flags, stamp, y.shape, y.dtype, sys._getframe(2))
-    note_origin(node, nodes)
+    node = NoisyNode(op, parents, saved, _NONE, flags, stamp, y.shape, y.dtype, sys._getframe(2),
+                     nodes)  # fmt: skip
     if op.sign and flags & NOISE:
         note_sign(op, node, arrays, nodes)
     if flags & ROUTED:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scg._run import PAST, Draw, Run, merge
+from scg._run import PAST
 from scg._signs import facts_of, note_sign
-from scg._smoothness import JUMP, OPAQUE, POLE, SMOOTH, Linear, Passage, Smoothness
+from scg._smoothness import JUMP, NOT_LINEAR, OPAQUE, POLE, SMOOTH, Linear, Passage, Smoothness
 from scg.tape import (
     BELOW_ONE,
     BOXED,
@@ -32,7 +32,7 @@ from scg.tape import (
 if TYPE_CHECKING:
     from scg._op import Op
 
-__all__ = ["BELOW_ONE", "LOUD", "keep_for_routing", "note_noise", "note_origin"]
+__all__ = ["BELOW_ONE", "LOUD", "keep_for_routing", "note_noise"]
 
 _BOTH = NOISE | TRAINABLE
 # Of what carries these, more is noted than where the noise comes from.
@@ -43,10 +43,7 @@ def note_noise(
     op: Op, result: NoisyNode, arrays: Sequence[Any], nodes: Sequence[Node | None], statics: Any
 ) -> None:
     """Fill in what a noisy node knows, from its inputs and from the op's record."""
-    note_origin(result, nodes)
     flags = result.flags
-    if op.rules is None:
-        result.notes().shapes = tuple([np.shape(a) for a in arrays])
     if op.sign and flags & NOISE:
         note_sign(op, result, arrays, nodes)
     if op.smooth is not SMOOTH:
@@ -55,21 +52,11 @@ def note_noise(
         _note_loud(op, result, nodes)
     if result.flags & ROUTED:
         keep_for_routing(op, result, arrays, nodes)
-    if not grad_enabled():
+    recorded = grad_enabled()
+    if op.rules is None and (None in result.parents or not recorded):  # else the parents tell
+        result.notes().shapes = tuple([np.shape(a) for a in arrays])
+    if not recorded:
         _hold(result, [n for n in nodes if n is not None])
-
-
-def note_origin(result: NoisyNode, nodes: Sequence[Node | None]) -> None:
-    """Note a draw and the runs that an op's inputs come from."""
-    draw: Draw | None = None
-    runs: tuple[Run, ...] = ()
-    for node in nodes:
-        if node is None:
-            continue
-        draw = draw or node.draw
-        if node.runs and node.runs is not runs:
-            runs = merge((*runs, *node.runs)) if runs else node.runs
-    result.draw, result.runs = draw, runs
 
 
 def _note_loud(op: Op, result: NoisyNode, nodes: Sequence[Node | None]) -> None:
@@ -176,17 +163,29 @@ def keep_for_routing(
     every run of a training loop alive.
     """
     if not result.flags & REQUIRES:
-        result.parents = tuple([None if n is None or _is_past(n) else n for n in nodes])
-        if result.parents != tuple(nodes):
-            result.runs = (PAST, *(r for r in result.runs if not r.updated))
-    if op.linear is not Linear.NOT:
+        result.parents = tuple(nodes)
+        for run in result.runs:
+            if run.updated:
+                _let_go(result)
+                break
+    if op.linear is not NOT_LINEAR:
         result.inputs = tuple(arrays)
         if not result.flags & REQUIRES:
             result.saved = op._residuals(None, arrays)
 
 
+def _let_go(result: NoisyNode) -> None:
+    """Cut the way to what was drawn before an update."""
+    kept = tuple([None if n is None or _is_past(n) else n for n in result.parents])
+    if kept != result.parents:
+        result.parents = kept
+        result.runs = (PAST, *(r for r in result.runs if not r.updated))
+
+
 def _is_past(node: Node) -> bool:
-    return bool(node.runs) and not node.flags & REQUIRES and all(r.updated for r in node.runs)
+    if node.flags & REQUIRES or not node.runs:
+        return False
+    return False not in [run.updated for run in node.runs]
 
 
 def _hold(result: NoisyNode, tracked: Sequence[Node]) -> None:

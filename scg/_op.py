@@ -21,7 +21,7 @@ from scg._noise_facts import note_noise
 from scg._reads import noise_from_reads
 from scg._registry import OPS, RAW, TRACED
 from scg._smoothness import JUMP, KINK, OPAQUE, POLE, SMOOTH, Linear, Smoothness
-from scg._spec import Spec, retrack
+from scg._spec import Spec, retrack, spec_of
 from scg._tensor import Tensor, as_array
 from scg._watch import watcher
 from scg.errors import GradientError, ScgError
@@ -204,6 +204,8 @@ class Op:
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Separate tensor inputs from statics and fill in the defaults."""
         count = len(args) if self.variadic else len(self.inputs)
+        if len(args) == count and not kwargs:
+            return args, self.defaults
         if len(args) < count or len(args) - count > len(self.static_names):
             raise TypeError(
                 f"scg.{self.name}{inspect.signature(self.public)} was called with "
@@ -245,12 +247,15 @@ class Op:
             parents, saved = tuple(nodes), self._residuals(y, arrays)
         else:
             parents, saved, stamp = (), (), 0
-        kind = NoisyNode if flags & RANDOM else Node
-        result = kind(
-            self, parents, saved, statics, flags, stamp, y.shape, y.dtype, sys._getframe(1)
+        frame = sys._getframe(1)
+        if not flags & RANDOM:
+            return Tensor(
+                y, Node(self, parents, saved, statics, flags, stamp, y.shape, y.dtype, frame)
+            )
+        result = NoisyNode(
+            self, parents, saved, statics, flags, stamp, y.shape, y.dtype, frame, nodes
         )
-        if isinstance(result, NoisyNode):
-            note_noise(self, result, arrays, nodes, statics)
+        note_noise(self, result, arrays, nodes, statics)
         return Tensor(y, result)
 
     def _residuals(self, y: Any, arrays: Sequence[Any]) -> tuple[Any, ...]:
@@ -258,13 +263,11 @@ class Op:
         if self.variadic:
             # The last mark is for all of `*xs`, those before it for the inputs named one by one.
             kept = (*kept[:-1], *kept[-1:] * (2 + len(arrays) - len(kept)))
-        values = (y, *arrays)
-        if False not in kept:
-            return values
-        return tuple(
-            v if keep or v is None else Spec(np.shape(v), getattr(v, "dtype", _FLOAT))
-            for v, keep in zip(values, kept, strict=True)
-        )
+        values = [y, *arrays]
+        for number, keep in enumerate(kept):
+            if not keep:
+                values[number] = spec_of(values[number])
+        return tuple(values)
 
     def smoothness(self, count: int, statics: Mapping[str, Any]) -> tuple[Smoothness, ...]:
         """Return the class of each of `count` inputs."""
@@ -324,7 +327,6 @@ class Op:
 
 
 UNLIMITED = 99
-_FLOAT = np.dtype(np.float64)
 
 
 # --- registry --------------------------------------------------------------------------------

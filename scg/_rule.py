@@ -85,8 +85,17 @@ class Rule:
         first = values[self.first]
         if first.__class__ is not np.ndarray or first.size < self.kernel_from:
             return None
-        operands = [values[i] for i in self.used]
-        return operands if first.dtype in FLOATS and _alike(operands) else None
+        if first.dtype not in FLOATS:
+            return None
+        shape, dtype, operands = first.shape, first.dtype, []
+        for number in self.used:
+            value = values[number]
+            if value.__class__ is not np.ndarray or value.dtype is not dtype:
+                return None
+            if value.shape != shape:
+                return None
+            operands.append(value)
+        return operands
 
     def in_one_pass(self, operands: list[Any], statics: Mapping[str, Any]) -> Any:
         """Evaluate by the generated kernel; `operands` are alike and only those used."""
@@ -99,8 +108,8 @@ class Rule:
                 self.name, names, self.scalars, (self.text,), FLOATS[dtype]
             )
         out = np.empty(first.shape, dtype)
-        scalars = [statics[s] for s in self.scalars]
-        run(*[_flat(a) for a in operands], *scalars, out if out.ndim == 1 else out.reshape(-1))
+        scalars = [statics[s] for s in self.scalars] if self.scalars else ()
+        run(*map(_flat, operands), *scalars, out if out.ndim == 1 else out.reshape(-1))
         return out
 
 
@@ -120,16 +129,6 @@ def _work(node: ast.AST) -> int:
 
 def _array_function(name: str) -> Any:
     return NUMPY_FUNCTIONS[name] if name in NUMPY_FUNCTIONS else OPS[name].forward
-
-
-def _alike(arrays: list[Any]) -> bool:
-    """Tell whether all are arrays of one shape and dtype."""
-    first = arrays[0]
-    shape, dtype = first.shape, first.dtype
-    for a in arrays:
-        if a.__class__ is not np.ndarray or a.dtype is not dtype or a.shape != shape:
-            return False
-    return True
 
 
 def _flat(array: Any) -> Any:

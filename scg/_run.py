@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import count
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
 from scg.errors import GradientError
 
@@ -24,8 +24,7 @@ __all__ = [
 order = count()  # of nodes and escapes
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A position in the user's source: a code object and an instruction in it.
 
     Only the code object is held, never the frame, which would keep the user's locals alive.
@@ -153,7 +152,7 @@ class Run:
     @property
     def updated(self) -> bool:
         """Whether it ended and parameters were changed since it began."""
-        root = self.root
+        root = self if self.parent is None else self.root
         return root.ended and (self.updates != _updates[0] or root.updates < 0)
 
     @property
@@ -163,8 +162,9 @@ class Run:
 
     def add_draw(self) -> None:
         """Note that something was drawn whose gradient a later backward will want."""
-        for run in self.chain:
-            run._begin(pending=True)
+        self._begin(pending=True)
+        if self.parent is not None:
+            self.parent.add_draw()
 
     def add_escape(self, escape: Escape, *, recorded: bool) -> None:
         """Note a raw read.
@@ -190,8 +190,9 @@ class Run:
 
     def settle(self) -> None:
         """Note that a backward has answered for everything drawn so far."""
-        for run in self.chain:
-            run.pending = False
+        self.pending = False
+        if self.parent is not None:
+            self.parent.settle()
 
     def successor(self) -> Run:
         """Return the run that follows, which keeps sight of the last one only.
@@ -237,7 +238,7 @@ def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
 _updates = [0]  # of parameters, by anybody
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Draw:
     """What a tensor keeps of a draw it depends on: its name, and nothing that holds a graph."""
 
@@ -259,7 +260,7 @@ _run: ContextVar[Run | None] = ContextVar("scg_run", default=None)
 def current_run() -> Run:
     """Return the run or episode that this thread or task is in."""
     run = _run.get()
-    if run is None or run.root.ended:  # another task that shares it may have ended it
+    if run is None or (run if run.parent is None else run.root).ended:  # perhaps by another task
         run = Run(updates=_updates[0]) if run is None else run.root.successor()
         _run.set(run)
     return run

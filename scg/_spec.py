@@ -10,7 +10,9 @@ from scg._tensor import Tensor
 from scg._typing import DType, Shape
 from scg.tape import Node
 
-__all__ = ["Spec", "retrack"]
+__all__ = ["Spec", "retrack", "spec_of"]
+
+_FLOAT = np.dtype(np.float64)
 
 
 class Spec:
@@ -31,6 +33,13 @@ class Spec:
     def size(self) -> int:
         """Return the number of elements."""
         return int(np.prod(self.shape))
+
+
+def spec_of(value: Any) -> Spec | None:
+    """Return what is kept of an operand whose values no vjp needs; of a Python number too."""
+    if value.__class__ is np.ndarray:
+        return Spec(value.shape, value.dtype)
+    return None if value is None else Spec(np.shape(value), getattr(value, "dtype", _FLOAT))
 
 
 def retrack(value: Any, node: Node | None) -> Any:

@@ -257,8 +257,7 @@ class Tensor(Operators):
 
     def zero_grad(self) -> None:
         """Forget this parameter's gradient; ends the run, if no draws of it await backward."""
-        leaf = self._leaf("zero the gradient of")
-        leaf.grad, leaf.grad_tags = None, frozenset()
+        self._leaf("zero the gradient of").forget()
         gradients_cleared()
 
     def assign(self, value: ArrayLike) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from scg import _axes
 from scg._op import OPS, SMOOTH, Linear, op
-from scg._plan import Plan, planner, swept, weight_of
+from scg._plan import Plan, answers, planner, swept, weight_of
 from scg._run import order
 from scg._signs import facts_of
 from scg._sweep import sources
@@ -50,8 +50,10 @@ def backward(
     loss: Tensor, gradient: Any = None, *, of: str = "expectation", retain: bool = False
 ) -> None:
     """Accumulate the gradient of `loss` in the parameters; see `Tensor.backward`."""
-    plan = _checked_plan(loss, weight_of(loss, gradient), of=of, traced=False, targets=None)
-    for leaf, g in swept(plan, None, traced=False, retain=retain).items():
+    with answers():
+        plan = _checked_plan(loss, weight_of(loss, gradient), of=of, traced=False, targets=None)
+        found = swept(plan, None, traced=False, retain=retain)
+    for leaf, g in found.items():
         assert isinstance(leaf, Leaf)
         leaf.grad_tags |= plan.tags
         if leaf.grad is None:
@@ -71,7 +73,7 @@ def _checked_plan(
             f"a loss of dtype {loss.dtype} has no gradient; it must be floating point"
         )
     plan = planner[0](loss, weight, of=of, traced=traced, targets=targets)
-    if not any(node.flags & REQUIRES for roots, _ in plan.passes for node, _ in roots):
+    if not plan.goes_anywhere:
         raise GradientError(
             "nothing trainable is upstream of this loss: no scg.parameter reaches it through "
             "differentiable operations"
@@ -129,10 +131,11 @@ def grad(
             raise GradientError(f"scg.grad: entry {index} of params is not a tracked tensor: {p!r}")
     weight: Any = weight_of(loss, None)
     targets = {p._node for p in flat}
-    plan = _checked_plan(loss, as_tensor(weight) if create_graph else weight, of=of,
-                         traced=create_graph, targets=targets)  # fmt: skip
     retain = create_graph if retain is None else retain
-    found = _pull(plan, flat, create_graph, retain)
+    with answers():
+        plan = _checked_plan(loss, as_tensor(weight) if create_graph else weight, of=of,
+                             traced=create_graph, targets=targets)  # fmt: skip
+        found = _pull(plan, flat, create_graph, retain)
     return _unflatten(params, iter(found))
 
 
@@ -253,8 +256,9 @@ def vjp(
             weight = weight_of(out, raw)
             weight = as_tensor(weight) if create_graph else weight
         targets = {t._node for t in inputs if t._node is not None}
-        plan = planner[0](out, weight, of="expectation", traced=create_graph, targets=targets)
-        return tuple(_pull(plan, inputs, create_graph, retain=True))
+        with answers():
+            plan = planner[0](out, weight, of="expectation", traced=create_graph, targets=targets)
+            return tuple(_pull(plan, inputs, create_graph, retain=True))
 
     return out, pull
 

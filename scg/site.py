@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -123,7 +123,11 @@ class Site:
 
 
 def _stamp(distribution: Distribution) -> int:
-    return sum(p._node.version for p in distribution.parameters.values() if p._node is not None)
+    stamp = 0
+    for p in distribution.parameters.values():
+        if p._node is not None:
+            stamp += p._node.version
+    return stamp
 
 
 def _draw_rule(F: Any, g: Any, _y: Any, _x: Any) -> Any:
@@ -187,8 +191,8 @@ def _note_draw(
     node: DrawNode, distribution: Distribution, value: Any, name: str | None, estimator: Any,
     coupling: Any, *, pathwise: bool, live: bool,
 ) -> None:  # fmt: skip
-    run = current_run()
-    draw = Draw(name or "", distribution.describe(), node.place, run, recorded=grad_enabled())
+    run, recorded = current_run(), grad_enabled()
+    draw = Draw(name or "", distribution.describe(), node.place, run, recorded)
     node.draw = draw
     node.site = Site(
         distribution, value, estimator, draw, _stamp(distribution), pathwise, live, coupling
@@ -196,7 +200,7 @@ def _note_draw(
     run.drawn = True
     if live:
         node.runs = (run,)
-        if grad_enabled():
+        if recorded:
             run.add_draw()
 
 
@@ -220,8 +224,7 @@ def _same(first: Distribution, second: Distribution) -> bool:
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Coupling:
+class Coupling(NamedTuple):
     """What is known of the noise of a draw that is not independent.
 
     Attributes

@@ -7,14 +7,14 @@ a node are bits of one integer.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from scg._run import Draw, Place, Run
+from scg._run import Draw, Place, Run, merge
 from scg._run import order as _order
 from scg._typing import DType, Shape
 
@@ -171,6 +171,11 @@ class Node:
 class NoisyNode(Node):
     """A node that a draw reaches.
 
+    Parameters
+    ----------
+    operands : sequence of Node or None
+        Where its draw and its runs come from; beyond `parents`, those that no cotangent goes to.
+
     Attributes
     ----------
     constants : tuple of array or None
@@ -190,12 +195,20 @@ class NoisyNode(Node):
     def __init__(
         self, op: Op | None, parents: tuple[Node | None, ...], saved: tuple[Any, ...] | None,
         statics: Mapping[str, Any], flags: int, stamp: int, shape: Shape, dtype: DType,
-        frame: FrameType,
+        frame: FrameType, operands: Sequence[Node | None] = (),
     ) -> None:  # fmt: skip
         Node.__init__(self, op, parents, saved, statics, flags, stamp, shape, dtype, frame)
-        self.constants = self.inputs = self.draw = None
-        self.runs = ()
+        self.constants = self.inputs = None
         self.more = NO_NOTES
+        draw: Draw | None = None
+        runs: tuple[Run, ...] = ()
+        for node in operands:
+            if node is None:
+                continue
+            draw = draw or node.draw
+            if node.runs and node.runs is not runs:
+                runs = merge((*runs, *node.runs)) if runs else node.runs
+        self.draw, self.runs = draw, runs
 
     def notes(self) -> Notes:
         """Return what may be written about this node."""
@@ -224,6 +237,10 @@ class Leaf(Node):
         self.label = name
         self.grad_tags: frozenset[Any] = frozenset()
         self.version = 0
+
+    def forget(self) -> None:
+        """Forget the accumulated gradient."""
+        self.grad, self.grad_tags = None, frozenset()
 
     @property
     def tags(self) -> frozenset[Any]:

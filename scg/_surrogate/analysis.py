@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -30,9 +31,14 @@ from scg._surrogate.reach import (
 from scg._surrogate.refusals import Refusals, route_of
 from scg._tensor import Tensor
 from scg.site import Site
-from scg.tape import HELD, ROUTED, TRAINABLE, DrawNode, Leaf, Node, recording
+from scg.tape import HELD, ROUTED, TRAINABLE, DrawNode, Leaf, Node, grad_enabled, recording
 
 __all__ = ["Analysis", "Cause", "Route"]
+
+# Looked up in its class a member takes ten times as long, and these are asked for at every node.
+_ASSERTED, _SMOOTH, _KINK, _FLAT = (
+    Passage.ASSERTED, Passage.SMOOTH, Passage.KINK, Passage.FLAT,
+)  # fmt: skip
 
 
 @dataclass(slots=True, eq=False)
@@ -43,6 +49,8 @@ class Route:
     ----------
     node : DrawNode
         The draw.
+    site : Site
+        The record of it.
     open : int
         The costs that it is differentiated into, or could be if anybody asked.
     scored : dict of AxisMap to int
@@ -64,6 +72,7 @@ class Route:
     """
 
     node: DrawNode
+    site: Site
     open: int = 0
     scored: dict[AxisMap, int] = field(default_factory=dict)
     log_prob: Tensor | None = None
@@ -73,12 +82,6 @@ class Route:
     escape: Escape | None = None
     widened: int = 0
     detached: int = 0
-
-    @property
-    def site(self) -> Site:
-        """The record of the draw."""
-        site: Site = self.node.site
-        return site
 
     @property
     def density(self) -> Tensor | None:
@@ -120,8 +123,6 @@ class Analysis:
         *, every: bool = False, higher: bool = False,
     ) -> None:  # fmt: skip
         self.costs = costs
-        # Those that depend on whatever is read until backward.
-        self.unmarked = sum(1 << i for i, cost in enumerate(costs) if _is_unmarked(cost))
         self.targets = targets
         self.skipped = False
         self._concerned = Concern(None if every else targets)
@@ -132,15 +133,37 @@ class Analysis:
         for index, cost in enumerate(costs):
             if cost.node is not None:
                 self._start(cost.node, 1 << index)
-        self._read(escapes)
-        with recording(True):  # of the log-probabilities
-            while self._heap:
-                _, node = heapq.heappop(self._heap)
-                self._visit(node, self._reach.pop(node))
+        if escapes:
+            self._read(escapes)
+        if grad_enabled():
+            self._sweep()
+        else:
+            with recording(True):  # of the log-probabilities
+                self._sweep()
+
+    @cached_property
+    def unmarked(self) -> int:
+        """The costs that depend on whatever is read until backward."""
+        return sum(1 << i for i, cost in enumerate(self.costs) if _is_unmarked(cost))
+
+    def _sweep(self) -> None:
+        heap, reached, targets = self._heap, self._reach, self.targets
+        while heap:
+            _, node = heapq.heappop(heap)
+            reach = reached.pop(node)
+            if isinstance(node, Leaf):
+                self._at_parameter(node, reach)
+            elif isinstance(node, DrawNode):
+                if node.site is not None and node.site.live:
+                    self._at_draw(node, reach)
+            else:
+                if targets is not None and node in targets:
+                    self._at_parameter(node, reach)
+                self._through(node, reach)
 
     def _start(self, node: Node, cost: int) -> None:
         reach = self._at(node)
-        reach.add((Passage.SMOOTH, identity_axes(len(node.shape))), cost)
+        reach.add((_SMOOTH, identity_axes(len(node.shape))), cost)
         reach.data |= cost
         reach.direct |= cost
 
@@ -167,53 +190,39 @@ class Analysis:
 
     # --- nodes -----------------------------------------------------------------------------
 
-    def _visit(self, node: Node, reach: Reach) -> None:
-        if isinstance(node, Leaf):
-            self._at_parameter(node, reach)
-        elif isinstance(node, DrawNode):
-            if node.site is not None and node.site.live:
-                self._at_draw(node, reach)
-        elif self.targets is not None and node in self.targets:
-            self._at_parameter(node, reach)
-            self._through(node, reach)
-        else:
-            self._through(node, reach)
-
     def _through(self, node: Node, reach: Reach) -> None:
         """Hand on what a node reaches to its operands."""
         if not node.parents:
             self._at_end(node, reach)
             return
-        straight = node.more.classes is None and _keeps_axes(node)
+        op = node.op
+        straight = op is not None and op.axes is elementwise and node.more.classes is None
         shape, given = node.shape, False
         for number, parent in enumerate(node.parents):
             if parent is None:
                 continue
             if not straight or parent.shape != shape:
                 self._step(node, reach, number, parent)
-            elif not _settled(parent) or reach.worst > Passage.FLAT:
-                given = self._hand_over(parent, reach, given) or given
-
-    def _hand_over(self, parent: Node, reach: Reach, given: bool) -> bool:
-        """Let an operand reach the same in the same way; tell whether it got that very object."""
-        known = self._reach.get(parent)
-        if known is None:
-            self._await(parent, reach.copied() if given else reach)
-        elif known is not reach:
-            known.join(reach)
-        return known is None
+            elif parent.runs or parent.flags & ROUTED or reach.worst > _FLAT:  # not _settled
+                # It reaches the same in the same way, and the first may have that very object.
+                known = self._reach.get(parent)
+                if known is None:
+                    self._await(parent, reach.copied() if given else reach)
+                    given = True
+                elif known is not reach:
+                    known.join(reach)
 
     def _step(self, node: Node, reach: Reach, number: int, parent: Node) -> None:
         """Let an operand reach what one step leads to."""
         classes = node.more.classes
-        step = Passage.SMOOTH if classes is None else classes[number]
+        step = _SMOOTH if classes is None else classes[number]
         for (passage, axes), costs in reach.items():
             worst = _after(passage, step)
-            if worst <= Passage.FLAT and _settled(parent):
+            if worst <= _FLAT and _settled(parent):
                 continue
             onward = self._at(parent)
             onward.add((worst, _axes_of(node, number, parent, axes)), costs)
-            if worst > Passage.FLAT:
+            if worst > _FLAT:
                 onward.blame(Cause(step, node) if worst == step else reach.cause)
             onward.follow(reach, costs, detached=node.name == "detach")
 
@@ -236,27 +245,32 @@ class Analysis:
     def _at_draw(self, node: DrawNode, reach: Reach) -> None:
         if self.targets is not None and node in self.targets:
             self._at_parameter(node, reach)
-        route = self.routes[node] = Route(node)
+        route = self.routes[node] = Route(node, node.site)
         route.read, route.escape = reach.control, reach.escape
         if not self._matters(route):
             self.skipped, route.open = True, reach.costs
             return
         differentiable = self._differentiable(route.site)
+        scored = self._open(route, reach) if differentiable else reach
+        if scored:
+            self._cut(route, scored, differentiable)
+
+    def _open(self, route: Route, reach: Reach) -> Reach:
+        """Go on through a sampler where derivatives pass, and return what is reached otherwise."""
         scored = Reach()
         for way, costs in reach.items():
-            if differentiable and way[0] <= Passage.KINK:
-                route.open |= costs
-                for parent in node.parents:
-                    if parent is not None:
-                        onward = self._at(parent)
-                        onward.add(way, costs)
-                        onward.follow(reach, costs)
-            else:
+            if way[0] > _KINK:
                 scored.add(way, costs)
-        if scored:
-            scored.blame(reach.cause)
-            scored.follow(reach, -1)
-            self._cut(route, scored, differentiable)
+                continue
+            route.open |= costs
+            for parent in route.node.parents:
+                if parent is not None:
+                    onward = self._at(parent)
+                    onward.add(way, costs)
+                    onward.follow(reach, costs)
+        scored.blame(reach.cause)
+        scored.follow(reach, -1)
+        return scored
 
     def _matters(self, route: Route) -> bool:
         """Tell whether a score can add to what is asked for, or outcomes have to be weighted."""
@@ -270,8 +284,9 @@ class Analysis:
         route.cause = scored.cause
         self.refusals.of_draw(route, scored)
         density = self._density(route)
-        route.widened = scored.costs & route.read & ~scored.data
-        route.detached = scored.costs & scored.data & ~scored.direct & ~route.read
+        every = scored.costs
+        route.widened = every & route.read & ~scored.data
+        route.detached = every & scored.data & ~scored.direct & ~route.read
         for (passage, axes), costs in scored.items():
             kept = axes[: density.ndim]
             route.scored[kept] = route.scored.get(kept, 0) | costs
@@ -279,9 +294,9 @@ class Analysis:
                 route.widened |= costs
             if density._node is not None:
                 onward = self._at(density._node)
-                onward.add((Passage.SMOOTH, kept), costs)
+                onward.add((_SMOOTH, kept), costs)
                 onward.follow(scored, costs)
-        self._moved_support(route, scored.costs)
+        self._moved_support(route, every)
         self.refusals.at_end(route)
 
     def _density(self, route: Route) -> Tensor:
@@ -326,7 +341,7 @@ def _keeps_axes(node: Node) -> bool:
 
 def _after(passage: Passage, step: Passage) -> Passage:
     """Return the worst step of a path that goes on; an assertion vouches for all behind it."""
-    return Passage.ASSERTED if Passage.ASSERTED in (passage, step) else max(passage, step)
+    return _ASSERTED if passage is _ASSERTED or step is _ASSERTED else max(passage, step)
 
 
 def _settled(node: Node) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from scg._arrays import read_only
 from scg._run import Run, current_run
 from scg._surrogate.analysis import Route
 from scg._surrogate.weights import Weights
@@ -56,15 +57,13 @@ class Baselined:
         self._weights = weights
 
     def of(self, route: Route) -> Any:
-        """Return the baseline of one draw, of the shape of its log-probability; 0 for none."""
+        """Return the baseline of one draw, of the shape of its log-probability; None without."""
         rule = getattr(route.site.estimator, "baseline_of", None)
         if rule is None or route.log_prob is None or not route.scored:
-            return 0.0
+            return None
         shape = route.log_prob.shape
-        total = np.zeros(shape)
-        for axes, costs in route.scored.items():
-            total = total + self._weights.of(axes, shape, costs)
-        value = rule(Weighted(route.site, total, current_run(), route))
+        total = self._weights.summed(route.scored, shape)
+        value = rule(Weighted(route.site, read_only(total), current_run(), route))
         try:
             return np.broadcast_to(value, shape)
         except ValueError:

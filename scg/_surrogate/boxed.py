@@ -47,7 +47,10 @@ def check_order(loss: Tensor, of: str = "expectation") -> None:
     The recorded value of a gradient is the user's to differentiate, that of a surrogate is not: it
     is how one takes the derivatives of the expectation.
     """
-    spent = (tag for tag in _tags(loss) if tag.kind == "max_order" and not tag.left)
+    tags = _tags(loss)
+    if not tags:
+        return
+    spent = (tag for tag in tags if tag.kind == "max_order" and not tag.left)
     last = next((tag for tag in spent if tag.surrogate or of == "expectation"), None)
     if last is not None:
         kink = (
@@ -78,7 +81,10 @@ def stopped_tags(loss: Tensor) -> frozenset[Tag]:
 
 def carried_tags(loss: Tensor) -> frozenset[Tag]:
     """Return what is known of a gradient or surrogate, and matters to its derivatives."""
-    kept = frozenset(tag for tag in _tags(loss) if tag.left or tag.kind == "BIASED")
+    tags = _tags(loss)
+    if not tags:
+        return tags
+    kept = frozenset(tag for tag in tags if tag.left or tag.kind == "BIASED")
     check_strict(kept)
     return kept
 

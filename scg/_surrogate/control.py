@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cached_property
 
-from scg._run import Escape, current_run
+from scg._run import Escape, Run, current_run
 from scg._surrogate.costs import Cost, Costs
 from scg._surrogate.origins import made_within, touched
 from scg._surrogate.refusals import check_evaluations
@@ -32,14 +32,19 @@ def reads(parts: Costs, *, random: bool) -> list[tuple[Escape, int]]:
     chain = current_run().chain
     found: list[tuple[Escape, int]] = []
     later = _Later(parts.costs)
-    others = [r for run in chain for r in run.closed if r not in chain]
-    outside = ~made_within(parts, [run for run in others if run.fresh])
+    others: list[Run] = []
+    spans: list[tuple[int, int]] = []
     for run in chain:
-        found.extend((e, later(e.order) & outside) for e in run.escapes)
-        check_evaluations(run)
-    if random:
+        others += [r for r in run.closed if r not in chain] if run.closed else ()
+        spans += run.forgotten
+    outside = ~made_within(parts, [run for run in others if run.fresh]) if others else -1
+    for run in chain:
+        if run.escapes:
+            found.extend((e, later(e.order) & outside) for e in run.escapes)
+        if run.evaluations:
+            check_evaluations(run)
+    if random and chain[-1].parameter_reads:
         found.extend((e, later(e.order)) for e in chain[-1].parameter_reads.values())
-    spans = [span for run in chain for span in run.forgotten]
     if others or spans:
         for run, mask in touched(parts, others, spans).items():
             for r in run.chain:

@@ -15,7 +15,7 @@ import numpy as np
 
 from scg._partial import Partial
 from scg._run import Run, current_run, order
-from scg._smoothness import Linear, Passage
+from scg._smoothness import NOT_LINEAR, Linear, Passage
 from scg._sweep import unbroadcast
 from scg.tape import REQUIRES, ROUTED, Node
 
@@ -149,13 +149,16 @@ class _Reads:
     """The orders of raw reads: they part the history of a run into stretches."""
 
     def __init__(self, runs: Sequence[Run]) -> None:
-        every = [r for run in runs for r in (run, *run.closed)]
-        marked = any(run.marked for run in every)
-        self._orders = sorted(e.order for r in every for e in r.escapes) if marked else []
+        # Without any, no scaling has to be told from another.
+        self.orders: list[int] = []
+        for run in runs:
+            if run.marked or run.closed:
+                self.orders = _orders_of_reads(runs)
+                break
 
     def stretch(self, order: int) -> int:
         """Return how many reads came before."""
-        return bisect_left(self._orders, order)
+        return bisect_left(self.orders, order)
 
     def without(self, earlier: list[Any], order: int, cotangent: Any) -> list[Any]:
         """Add what the cotangent is without what was made at an order or later."""
@@ -175,6 +178,13 @@ class _Reads:
             older.value, newer.cotangent + older.cotangent, older.mark, earlier,
             newer.by_tensor or older.by_tensor, older.sign, older.arrived,
         )  # fmt: skip
+
+
+def _orders_of_reads(runs: Sequence[Run]) -> list[int]:
+    """Return the orders of all reads, if a cost was marked that they could matter to."""
+    every = [r for run in runs for r in (run, *run.closed)]
+    marked = any(run.marked for run in every)
+    return sorted(e.order for r in every for e in r.escapes) if marked else []
 
 
 class _Opening:
@@ -202,7 +212,7 @@ class _Opening:
 
     def _weighting(self, weight: Any) -> list[Any]:
         """Return what the weights given to backward scale: nothing, if they are 1."""
-        if np.asarray(weight == 1).all():
+        if not self._reads.orders or np.asarray(weight == 1).all():
             return []
         return self._reads.without([], next(order), np.ones_like(weight))
 
@@ -256,17 +266,19 @@ class _Opening:
         """Yield the visit of each operand; None where no cotangent goes."""
         mark = node.order if node.name == "cost" and visit.mark is None else visit.mark
         now = _cotangents(node, carrying, visit.cotangent)
-        unmarked = visit.earlier if visit.mark is None else []
-        earlier = [(when, _cotangents(node, carrying, g)) for when, g in unmarked]
-        by_tensor = visit.by_tensor or (mark is None and _by_tensor(node, carrying))
+        earlier: list[Any] = []
+        if visit.earlier and visit.mark is None:
+            earlier = [(when, _cotangents(node, carrying, g)) for when, g in visit.earlier]
+        told_apart = mark is None and bool(self._reads.orders)
+        by_tensor = visit.by_tensor or (told_apart and _by_tensor(node, carrying))
         for number, g in enumerate(now):
             if g is None:
                 yield None
                 continue
             value = node.inputs[number]  # type: ignore[index]
-            sign = visit.sign * _sign(node, number)
-            before = [(when, _fitted(gs[number], value)) for when, gs in earlier]
-            if mark is None and (_scales(node) or np.shape(g) != np.shape(value)):
+            sign = visit.sign * _sign(node, number) if told_apart else visit.sign
+            before = earlier and [(when, _fitted(gs[number], value)) for when, gs in earlier]
+            if told_apart and (_scales(node) or np.shape(g) != np.shape(value)):
                 plain = np.full(np.shape(value), float(sign))
                 before = self._reads.without(before, node.order, plain)
             yield _Visit(value, _fitted(g, value), mark, before, by_tensor, sign, node.order)
@@ -330,22 +342,28 @@ def _by_tensor(node: Node, carrying: Sequence[bool]) -> bool:
 
 
 def _sign(node: Node, number: int) -> int:
-    return -1 if node.name == "negative" or (node.name == "subtract" and number == 1) else 1
+    name = node.name
+    return -1 if name == "negative" or (name == "subtract" and number == 1) else 1
 
 
 def _cotangents(node: Node, carrying: Sequence[bool], g: Any) -> Sequence[Any]:
-    needs = [
-        carries or (parent is not None and bool(parent.flags & REQUIRES))
-        for carries, parent in zip(carrying, node.parents, strict=True)
-    ]
+    needs = list(carrying)
+    for number, parent in enumerate(node.parents):
+        if parent is not None and parent.flags & REQUIRES:
+            needs[number] = True
     assert node.op is not None
     return node.op.raw_vjp(node, g, needs)
 
 
 def _fitted(g: Any, value: Any) -> Any:
     """Return a cotangent as an array of the operand's shape."""
-    g = g.added_to(None, in_place=False) if isinstance(g, Partial) else g
-    return unbroadcast(g, np.shape(value), False) if np.shape(g) != np.shape(value) else g
+    if isinstance(g, Partial):
+        g = g.added_to(None, in_place=False)
+    shape = value.shape if value.__class__ is np.ndarray else np.shape(value)
+    return g if g.shape == shape else unbroadcast(g, shape, False)
+
+
+_JOINTLY = (Linear.MOVES, Linear.ALL)
 
 
 def _operands(node: Node) -> tuple[bool, ...] | None:
@@ -354,11 +372,12 @@ def _operands(node: Node) -> tuple[bool, ...] | None:
     Without the operands' values, or with randomness in more than one factor, it is.
     """
     op = node.op
-    if op is None or node.inputs is None or op.linear is Linear.NOT or node.saved is None:
+    if op is None or node.inputs is None or op.linear is NOT_LINEAR or node.saved is None:
         return None
-    if any(c is not Passage.SMOOTH for c in node.more.classes or ()):
+    classes = node.more.classes
+    if classes is not None and any(c is not Passage.SMOOTH for c in classes):
         return None
-    if op.linear in (Linear.MOVES, Linear.ALL):
+    if op.linear in _JOINTLY:
         return (True,) * len(node.parents)
     random = [p is not None and bool(p.flags & ROUTED or p.runs) for p in node.parents]
     if op.linear is Linear.FIRST:

@@ -16,7 +16,7 @@ import numpy as np
 
 from scg._axes import AxisMap
 from scg._op import OPS
-from scg._plan import Plan, value_plan
+from scg._plan import Plan, answers, value_plan
 from scg._run import current_run, order
 from scg._surrogate.analysis import Route
 from scg._surrogate.baselines import Baselined
@@ -141,12 +141,13 @@ def surrogate(loss: Tensor) -> Tensor:
     True
     """
     weight = np.ones(loss.shape, loss.dtype)
-    decided = analyse(loss, weight, None, traced=True)
+    with answers():
+        decided = analyse(loss, weight, None, traced=True)
     tags = stopped_tags(loss) | order_tags(loss, () if decided is None else decided.routes)
     if decided is not None:
         tags |= decided.tags | curvature_tags(decided.routes)
     tags = frozenset(replace(tag, surrogate=tag.kind == "max_order") for tag in tags)
-    with recording(True):
+    with answers(), recording(True):
         if decided is None or decided.plain:
             return _remembering(with_tags(loss.sum(), tags), decided)
         boxed, terms = _boxed(loss, decided, weight)
@@ -295,7 +296,7 @@ class _Builder:
         terms = []
         for route in self._decided.routes:
             value = baselined.of(route)
-            if np.any(value):
+            if value is not None and np.any(value):
                 assert route.log_prob is not None
                 log_prob = self._rewired[0].tensor(route.log_prob)
                 box = OPS["exp"].public(log_prob - Tensor(log_prob._data))

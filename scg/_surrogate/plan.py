@@ -78,7 +78,10 @@ class Surrogate:
     @property
     def plain(self) -> bool:
         """Whether the ordinary derivative is the gradient, because no score is used."""
-        return not (self.curved or any(route.scored for route in self.routes))
+        for route in self.routes:
+            if route.scored or is_curved(route):
+                return False
+        return True
 
     @property
     def curved(self) -> bool:
@@ -88,26 +91,27 @@ class Surrogate:
     @property
     def read(self) -> tuple[Node, ...]:
         """The parameters of draws whose values were read raw."""
-        parameters = [
-            p._node
-            for route in self.routes
-            if route.read
-            for p in route.site.distribution.parameters.values()
-        ]
-        return tuple([node for node in parameters if node is not None])
+        found: list[Node] = []
+        for route in self.routes:
+            if route.read:
+                parameters = route.site.distribution.parameters.values()
+                found.extend(p._node for p in parameters if p._node is not None)
+        return tuple(found)
 
     @property
     def enumerated(self) -> bool:
         """Whether some outcomes count by their probabilities."""
-        return any(factor is not None for factor in self.factors)
+        for factor in self.factors:
+            if factor is not None:
+                return True
+        return False
 
     def weights(self) -> Weights:
         """Return the score weights."""
-        with np.errstate(all="ignore"):
-            terms = [
-                cost.terms if factor is None else cost.terms * factor
-                for cost, factor in zip(self.parts.costs, self.factors, strict=True)
-            ]
+        terms = [
+            cost.terms if factor is None else cost.terms * factor
+            for cost, factor in zip(self.parts.costs, self.factors, strict=True)
+        ]
         return Weights(terms)
 
 
@@ -127,8 +131,7 @@ def analyse(
     random = node is not None and bool(node.flags & (ROUTED | NOISE))
     if not (node is not None and node.flags & ROUTED) and not _reads_matter(node, random):
         return None
-    with np.errstate(all="ignore"):  # an infinite coefficient is an answer, as in a sweep
-        parts = take_apart(node, loss._data, weight)
+    parts = take_apart(node, loss._data, weight)
     escapes = control.reads(parts, random=random)
     analysis = Analysis(parts.costs, escapes, targets, higher=traced)
     routes = list(analysis.routes.values())
@@ -141,7 +144,8 @@ def analyse(
     tags = frozenset(analysis.refusals.tags | estimator_tags(routes))
     if traced and targets is not None and any(route.scored for route in routes):
         tags |= _refused_elsewhere(parts, escapes)
-    check_strict(tags)
+    if tags:
+        check_strict(tags)
     groups = _groups(len(parts.costs), routes)
     return Surrogate(parts, routes, groups, factors(parts, routes), tags, bool(escapes))
 
@@ -164,7 +168,7 @@ def _reads_matter(node: Node | None, random: bool) -> bool:
 
 
 def _warn_widened(route: Route, analysis: Analysis) -> None:
-    if route.widened & analysis.unmarked and route.escape is not None:
+    if route.escape is not None and route.widened & analysis.unmarked:
         warn_reroute(route, route.escape)
     if route.detached:
         warn_detached(route)
@@ -174,13 +178,12 @@ def _groups(count: int, routes: Sequence[Route]) -> list[Group]:
     """Split the costs where a draw is cut for some and open for others."""
     blocks = [(1 << count) - 1]
     for route in routes:
-        cut, both = route.cut, route.open
-        if cut and both:
+        if route.open and (cut := route.cut):
             blocks = [part for b in blocks for part in (b & cut, b & ~cut) if part]
-    return [
-        Group(b, frozenset(r.node for r in routes if r.site.pathwise and r.cut and not b & r.open))
-        for b in blocks
-    ]
+    cuttable = [r for r in routes if r.scored and r.site.pathwise]
+    if not cuttable:
+        return [Group(blocks[0], frozenset())]
+    return [Group(b, frozenset([r.node for r in cuttable if not b & r.open])) for b in blocks]
 
 
 def first_order(surrogate: Surrogate) -> Plan:
@@ -217,12 +220,10 @@ def _score_root(
         return None
     if not (first or route.cut & group.costs):
         return None
-    total = np.zeros(log_prob.shape)
-    for axes, costs in route.scored.items():
-        if costs & group.costs:
-            total = total + weights.of(axes, log_prob.shape, costs & group.costs)
-    if first:
-        total = total - baselined.of(route)
+    total = weights.summed(route.scored, log_prob.shape, group.costs)
+    baseline = baselined.of(route) if first else None
+    if baseline is not None:
+        total = total - baseline
     return log_prob._node, np.asarray(total, dtype=log_prob.dtype)
 
 

@@ -50,7 +50,6 @@ class Reach(dict[Way, int]):
     __slots__ = ("cause", "control", "data", "direct", "escape")
 
     def __init__(self) -> None:
-        super().__init__()
         self.cause: Cause | None = None
         self.data = self.direct = self.control = 0
         self.escape: Escape | None = None

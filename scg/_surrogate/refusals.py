@@ -130,8 +130,9 @@ class Refusals:
                 f"{_WHY.get(worst, 'has no derivative there')}, on the way to the cost {costs}. "
                 'Draw with estimator="auto" or "score", or replace the step by a smooth one'
             )
-        lost = [name for name, p in site.distribution.parameters.items() if _is_lost(p._node)]
-        if lost:
+        parameters = site.distribution.parameters
+        if any(map(_is_lost, parameters.values())):
+            lost = [name for name, p in parameters.items() if _is_lost(p)]
             raise BiasedGradientError(
                 f"the gradient of this loss would be biased: draw {site.draw} depends on trainable "
                 f"parameters through {', '.join(lost)}, which was computed under no_grad, so its "
@@ -162,7 +163,8 @@ class Refusals:
             ) from error
 
 
-def _is_lost(node: Node | None) -> bool:
+def _is_lost(parameter: Tensor) -> bool:
+    node = parameter._node
     return (
         node is not None and not isinstance(node, Leaf)
         and bool(node.flags & TRAINABLE) and bool(node.flags & HELD) and not node.flags & REQUIRES

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,17 +32,31 @@ class Weights:
 
     def of(self, axes: AxisMap, shape: Shape, costs: int) -> Array:
         """Return the weight of a log-probability of that shape, by axes it keeps."""
-        sizes = tuple(n if a is not None else 1 for n, a in zip(shape, axes, strict=True))
-        done, total = self._last.get((axes, sizes), (0, None))
-        if total is None or done & ~costs:
-            done, total = 0, np.zeros(sizes)
+        sizes = shape
+        if None in axes:
+            sizes = tuple(n if a is not None else 1 for n, a in zip(shape, axes, strict=True))
+        done, before = self._last.get((axes, sizes), (0, None))
+        if done & ~costs:
+            done, before = 0, None
         fresh = costs & ~done
-        if fresh:
-            total = total.copy()
-            for index in bits(fresh):
-                _add(total, self._terms[index], axes)
-            self._last[axes, sizes] = costs, total
+        if before is not None and not fresh:
+            return before
+        total = np.zeros(sizes) if before is None else before.copy()
+        for index in bits(fresh):
+            _add(total, self._terms[index], axes)
+        self._last[axes, sizes] = costs, total
         return total
+
+    def summed(self, scored: Mapping[AxisMap, int], shape: Shape, among: int = -1) -> Array:
+        """Return the weight of a log-probability by all ways to the costs of a mask."""
+        total: Array | None = None
+        for axes, costs in scored.items():
+            if costs & among:
+                weight = self.of(axes, shape, costs & among)
+                total = weight if total is None else total + weight
+        if total is None:
+            return np.zeros(shape)
+        return total if total.shape == shape else total + np.zeros(shape)
 
 
 def aligned_index(axes: AxisMap, sizes: Sequence[int]) -> tuple[Any, ...]:

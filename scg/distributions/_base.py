@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import lru_cache, wraps
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -29,20 +29,35 @@ __all__ = ["Distribution", "float_parameters", "repeated"]
 
 def float_parameters(**values: Any) -> dict[str, Tensor]:
     """Return parameters as floating-point tensors of one common dtype (NEP 50)."""
-    raw = [v._data if isinstance(v, Tensor) else v for v in values.values()]
-    weak = [r if type(r) in (int, float, bool) else np.asarray(r) for r in raw]
-    dtype = np.result_type(*weak)
+    tensors: dict[str, Tensor] = {}
+    raw = []
+    for name, value in values.items():
+        tensor = tensors[name] = as_tensor(value)
+        raw.append(value if type(value) in _WEAK else tensor._data)
+    dtype = np.result_type(*raw)
     if dtype.kind not in "biuf":
         raise DTypeError(f"parameters {', '.join(values)} must be real numbers, not {dtype}")
     if dtype.kind != "f":
         dtype = np.dtype(np.float64)
-    tensors = {name: as_tensor(v) for name, v in values.items()}
-    return {name: t if t.dtype == dtype else t.astype(dtype) for name, t in tensors.items()}
+    for name, tensor in tensors.items():
+        if tensor._data.dtype != dtype:
+            tensors[name] = tensor.astype(dtype)
+    return tensors
+
+
+_WEAK = (int, float, bool)  # take the dtype of the others
 
 
 def repeated(values: Array, shape: Shape) -> Array:
     """Return parameters for each element of a draw: as they are, if they have its shape."""
     return values if values.shape == shape else np.broadcast_to(values, shape)
+
+
+@lru_cache
+def _described(name: str, batch_shape: Shape, event_shape: Shape) -> str:
+    parts = [f"batch {batch_shape}"] if batch_shape else []
+    parts += [f"event {event_shape}"] if event_shape else []
+    return f"{name}({', '.join(parts) or 'scalar'})"
 
 
 def _noting_own_draws(log_prob: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -74,6 +89,9 @@ class Distribution:
         Whether a value is a differentiable function of parameters and noise.
     continuous : bool
         Whether the values have a density.
+    draws_in_support : bool
+        Whether its sampler can return nothing else, however it rounds, so that the support of what
+        it has just drawn need not be checked by `log_prob`.
     moves_support : frozenset of str
         The parameters that the set of possible values depends on. The score function misses what
         such a parameter lets in or out.
@@ -92,6 +110,7 @@ class Distribution:
     """
 
     reparameterised: ClassVar[bool] = False
+    draws_in_support: ClassVar[bool] = False
     without_gradient: ClassVar[frozenset[str]] = frozenset()
     ends: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType({})
     # Of the class too, unless a distribution is made of others.
@@ -99,6 +118,7 @@ class Distribution:
     moves_support: frozenset[str] = frozenset()
 
     parameters: dict[str, Tensor]
+    _drawn: Array | None = None  # last, if in the support
     batch_shape: Shape
     event_shape: Shape = ()
 
@@ -181,9 +201,13 @@ class Distribution:
             value = self._noise_to_value(source, full)
             return pathwise_site(self, value, estimator=estimator, **options)
         raw = self._raw_value(source, full)
+        if self.draws_in_support:
+            self._drawn = raw
         return score_site(self, raw, continuous=self.continuous, estimator=estimator, **options)
 
     def _sample_shape(self, shape: int | Shape) -> Shape:
+        if shape.__class__ is tuple and not shape:
+            return shape
         sizes = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
         if any(not isinstance(n, int | np.integer) or n < 0 for n in sizes):
             raise OptionError(f"scg.{self.name}.sample: shape {shape!r} is not made of sizes >= 0")
@@ -224,9 +248,10 @@ class Distribution:
         float32 parameters stays float32; the support is judged before rounding to that dtype.
         """
         x = as_tensor(value)
-        check_value(self.name, x, support)
+        if x._data is not self._drawn:
+            check_value(self.name, x, support)
         weak = not isinstance(value, Tensor) and not isinstance(as_array(value), np.ndarray)
-        return x.astype(self.dtype) if weak or x.dtype.kind != "f" else x
+        return x.astype(self.dtype) if weak or x._data.dtype.kind != "f" else x
 
     def _event(self, value: Any, support: Support) -> Tensor:
         """Return a value as `_value` does, its last axes checked to be one event."""
@@ -285,9 +310,7 @@ class Distribution:
 
     def describe(self) -> str:
         """Return the family and its shapes: `Normal(batch (3,))`, `Normal(scalar)`."""
-        parts = [f"batch {self.batch_shape}"] if self.batch_shape else []
-        parts += [f"event {self.event_shape}"] if self.event_shape else []
-        return f"{self.name}({', '.join(parts) or 'scalar'})"
+        return _described(self.name, self.batch_shape, self.event_shape)
 
     def __repr__(self) -> str:
         shown = {k: v.shape or f"{v._data:.6g}" for k, v in self.parameters.items()}

@@ -49,6 +49,7 @@ class Bernoulli(Distribution):
     Tensor(0.25)
     """
 
+    draws_in_support = True
     ends = MappingProxyType({"probs": (0.0, 1.0)})
 
     def __init__(self, probs: Any = None, *, logits: Any = None) -> None:
@@ -68,7 +69,10 @@ class Bernoulli(Distribution):
         return ops.sigmoid(self.parameters["logits"])
 
     def _raw_value(self, source: Source, shape: Shape) -> Array:
-        return source.bernoulli(repeated(self.probs._data, shape))
+        given = self.parameters.get("probs")
+        # Of a constant: the way from the logits to the probabilities is in no graph.
+        probs = ops.sigmoid(Tensor(self.parameters["logits"]._data)) if given is None else given
+        return source.bernoulli(repeated(probs._data, shape))
 
     def enumerate_support(self) -> Array:
         """Return 0 and 1."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from scg._plan import swept
+from scg._plan import answers, swept
 from scg._surrogate import control
 from scg._surrogate.analysis import Analysis, Route
 from scg._surrogate.costs import take_apart
@@ -50,6 +50,11 @@ def scored_gradient(loss: Tensor, leaves: list[Tensor]) -> Array | None:
 
     None too if no draw changes its route by it. The residuals of the graph are used up.
     """
+    with answers():
+        return _scored_gradient(loss, leaves)
+
+
+def _scored_gradient(loss: Tensor, leaves: list[Tensor]) -> Array | None:
     targets = {leaf._node for leaf in leaves if leaf._node is not None}
     weight = np.ones(loss.shape, loss.dtype)
     parts = take_apart(loss._node, loss._data, weight)

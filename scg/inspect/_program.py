@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from scg._plan import answers
 from scg._run import episode, fresh_run
 from scg._surrogate.plan import analyse
 from scg._tensor import Tensor, as_tensor, parameter
@@ -168,7 +169,8 @@ def flat(arrays: Sequence[Array]) -> Array:
 
 def weighted_value(loss: Tensor) -> float:
     """Return a loss whose enumerated outcomes count by their probabilities."""
-    decided = analyse(loss, np.ones(loss.shape, loss.dtype), None)
+    with answers():
+        decided = analyse(loss, np.ones(loss.shape, loss.dtype), None)
     if decided is None:
         return float(np.sum(loss._data))
     pairs = zip(decided.parts.costs, decided.factors, strict=True)

@@ -82,6 +82,8 @@ def as_source(rng: Any) -> Source:
             f"rng={rng!r} hides a draw from the source of noise in use here (an exact expectation "
             "replays it, for instance); leave rng= out"
         )
+    if isinstance(rng, np.random.Generator):
+        return GeneratorSource(rng)
     if (
         hasattr(rng, "normal")
         and hasattr(rng, "categorical")

@@ -47,12 +47,14 @@ def rule(name: str) -> Callable[..., Shape]:
 
 def count(shape: Shape, axis: Axis) -> int:
     """Return how many elements each result of a reduction comes from."""
+    if axis is None:
+        return math.prod(shape)
     return math.prod(shape[a] for a in _axes.normalize_axes(axis, len(shape)))
 
 
 def restore(g: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
     """Give a reduced cotangent its lost axes back, with size 1."""
-    if keepdims or (axis is None and g.ndim == len(x.shape)):
+    if keepdims or axis is None:  # of no axes at all: it fits as it is
         return g
     axes = _axes.normalize_axes(axis, len(x.shape))
     return g.reshape(tuple(1 if i in axes else n for i, n in enumerate(x.shape)))

@@ -84,10 +84,10 @@ def power(a: Any, b: Any, /) -> Tensor:
     Tensor([ 1.,  8., 27.])
     """
     if a.__class__ is Tensor and a.dtype.kind == "f":
-        if isinstance(b, np.number) and np.result_type(a.dtype, b.dtype) == a.dtype:
-            b = b.item()
         if b.__class__ is float or b.__class__ is int:
             return _of_number(a, b)
+        if isinstance(b, np.number) and np.result_type(a.dtype, b.dtype) == a.dtype:
+            return power(a, b.item())
     return _power(a, b)
 
 

@@ -132,7 +132,7 @@ class Optimizer:
     def zero_grad(self) -> None:
         """Forget the accumulated gradients; ends the run, if no draws of it await backward."""
         for p in self.params:
-            p.zero_grad()
+            p._leaf("zero the gradient of").forget()
         gradients_cleared()
 
     # --- resuming ----------------------------------------------------------------------------

@@ -166,3 +166,22 @@ def test_noise_that_may_make_an_outcome_certain_is_refused(name):
     p = TOUCHING[name](z)
     with pytest.raises(BiasedGradientError, match="xlog1my"):
         scg.Bernoulli(p).log_prob(0.0).backward()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("given", [{"logits": 800.0}, {"logits": -800.0}, {"probs": 1e-300}])
+def test_draws_are_0_or_1_at_the_edge_too(given, dtype):
+    """That they are need not be checked again: `draws_in_support`."""
+    (name, value), *_ = given.items()
+    d = scg.Bernoulli(**{name: np.full(100, value, dtype)})
+    assert set(raw(d.sample(rng=0))) <= {0.0, 1.0}
+
+
+def test_what_was_not_drawn_is_checked_after_a_draw_too():
+    d = scg.Bernoulli(0.5)
+    b = d.sample(rng=0)
+    close(d.log_prob(b), np.log(0.5))
+    with pytest.raises(SupportError, match="log_prob"):
+        d.log_prob(b + 2.0)
+    with pytest.raises(SupportError, match="log_prob"):
+        scg.Bernoulli([0.5, 0.5]).log_prob([2.0, 1.0])

@@ -127,3 +127,16 @@ def test_a_baseline_of_what_came_before_is_fine():
         return (b - 0.45) ** 2 + 0.1 * state
 
     check_unbiased(program, A)
+
+
+def test_a_baseline_cannot_change_the_weight_that_it_looks_at():
+    class Greedy(E.Estimator):
+        route = "score"
+
+        def baseline_of(self, weighted):
+            weighted.weight[...] = 0.0
+            return 0.0
+
+    b = scg.Bernoulli(logits=scg.parameter([A, A])).sample(estimator=Greedy())
+    with pytest.raises(ValueError, match="read-only"):
+        ((b - 0.45) ** 2).sum().backward()

@@ -51,3 +51,17 @@ def test_methods_do_what_numpys_do(change):
 def test_an_axis_that_does_not_fit_is_named(call, words):
     with pytest.raises(scg.ShapeError, match=words):
         call()
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (4, 2, 3), (700, 2, 3)])
+def test_broadcasting_repeats_as_numpy_does_and_copies_only_what_is_small(shape):
+    x = np.array([[1.0], [2.0]])
+    y = scg.peek(scg.broadcast_to(scg.tensor(x, copy=False), shape))
+    np.testing.assert_array_equal(y, np.broadcast_to(x, shape))
+    assert np.shares_memory(x, y) == (y.size > 1000)
+
+
+def test_broadcasting_does_not_drop_an_axis_of_size_1():
+    """An assignment, which copies the small, would."""
+    with pytest.raises(scg.ShapeError, match=r"broadcast_to.*\(1, 3\)"):
+        scg.broadcast_to(X[:, 0], (3,))

@@ -9,7 +9,7 @@ import pytest
 
 import scg
 from scg import nn, optim
-from scg._run import current_run
+from scg._run import current_run, order
 from scg.errors import CheckpointError, GradientError, OptionError
 
 DTYPES = (np.float32, np.float64)
@@ -177,6 +177,13 @@ def test_step_ends_the_run_as_updated_and_zero_grad_as_not():
     assert (second.ended, second.updated) == (True, False)
     assert not third.ended
     assert len({id(run) for run in (first, second, third)}) == 3
+
+
+def test_zero_grad_ends_one_run_however_many_parameters_there_are():
+    params = [scg.parameter([1.0]) for _ in range(3)]
+    start = next(order)
+    optim.SGD(params, lr=0.1).zero_grad()
+    assert next(order) == start + 2
 
 
 def test_zero_grad_forgets():

@@ -263,3 +263,20 @@ def test_a_gradient_is_not_differentiated_in_a_parameter_that_would_be_refused()
     slope = scg.grad(loss, mu, create_graph=True)
     with pytest.raises(scg.GradientError, match="greater"):
         scg.grad(slope, theta)
+
+
+@pytest.mark.parametrize(
+    "derive",
+    [
+        lambda loss, a: loss.backward(),
+        scg.grad,
+        lambda loss, a: scg.grad(loss, a, create_graph=True),
+        lambda loss, a: scg.surrogate(loss),
+    ],
+)
+def test_an_infinite_coefficient_is_an_answer_and_no_warning(derive):
+    """Every warning is an error here."""
+    a = scg.parameter(0.3)
+    with np.errstate(divide="ignore"):
+        loss = (scg.Bernoulli(logits=a).sample(rng=0) + 1.0) / scg.tensor(0.0)
+    derive(loss, a)
