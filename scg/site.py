@@ -112,7 +112,8 @@ class Site:
         if _stamp(self.distribution) != self.stamp:
             raise GradientError(
                 f"draw {self.draw} is stale: a parameter of it was updated since, so its "
-                "log-probability belongs to another distribution; draw again before backward"
+                "log-probability belongs to another distribution; draw again before backward, or "
+                "pass x.detach() if it is no more than an observation by now"
             )
 
     def _held_value(self) -> Tensor:

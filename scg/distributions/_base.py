@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 import scg.ops as ops
+from scg._observed import is_past
 from scg._tensor import Tensor, as_array, as_tensor
 from scg._typing import Array, DType, Shape
 from scg.distributions._support import Support, check_parameter, check_value
@@ -36,8 +37,13 @@ def float_parameters(**values: Any) -> dict[str, Tensor]:
         raise DTypeError(f"parameters {', '.join(values)} must be real numbers, not {dtype}")
     if dtype.kind != "f":
         dtype = np.dtype(np.float64)
-    tensors = {name: as_tensor(v) for name, v in values.items()}
+    tensors = {name: _current(as_tensor(v)) for name, v in values.items()}
     return {name: t if t.dtype == dtype else t.astype(dtype) for name, t in tensors.items()}
+
+
+def _current(x: Tensor) -> Tensor:
+    """Return an observation from before an update as a constant."""
+    return x if x._node is None or not is_past(x._node) else Tensor(x._data)
 
 
 def repeated(values: Array, shape: Shape) -> Array:

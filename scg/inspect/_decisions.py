@@ -95,6 +95,13 @@ class Forgiving(Refusals):
         except ScgError as error:
             self.texts.append(str(error))
 
+    def of_past(self, node: Node) -> None:
+        """Note a value from before an update."""
+        try:
+            super().of_past(node)
+        except ScgError as error:
+            self.texts.append(str(error))
+
     def at_end(self, route: Route) -> None:
         """Note a parameter at the end of its range."""
         try:
