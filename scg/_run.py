@@ -227,11 +227,15 @@ class Run:
         _check_marks(self)
 
 
+_SPANS = 8  # kept apart, so that what was made between the last of them is not taken for theirs
+
+
 def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return one span that covers all: a loss formed so long ago is refused, not searched for."""
-    if len(spans) < 2:
+    """Join the oldest spans into one: a loss formed so long ago is refused, not searched for."""
+    old = sorted(spans)[: 1 - _SPANS]
+    if len(old) < 2:
         return spans
-    return [(min(s[0] for s in spans), max(s[1] for s in spans))]
+    return [(old[0][0], max(s[1] for s in old)), *sorted(spans)[1 - _SPANS :]]
 
 
 _updates = [0]  # of parameters, by anybody
