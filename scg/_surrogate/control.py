@@ -16,7 +16,17 @@ from scg._surrogate.origins import made_within, touched
 from scg._surrogate.refusals import check_evaluations
 from scg.tape import Node
 
-__all__ = ["decided", "reads"]
+__all__ = ["decided", "parameters_read", "reads"]
+
+
+def parameters_read(*, random: bool) -> bool:
+    """Tell whether parameters were read raw in a way that matters to a loss.
+
+    That is where something random is in it, or where noise was read that Python may have compared
+    them with.
+    """
+    root = current_run().root
+    return bool(root.parameter_reads) and (random or root.noise_read is not None)
 
 
 def decided(node: Node | None) -> bool:
@@ -37,7 +47,7 @@ def reads(parts: Costs, *, random: bool) -> list[tuple[Escape, int]]:
     for run in chain:
         found.extend((e, later(e.order) & outside) for e in run.escapes)
         check_evaluations(run)
-    if random:
+    if parameters_read(random=random):
         found.extend((e, later(e.order)) for e in chain[-1].parameter_reads.values())
     spans = [span for run in chain for span in run.forgotten]
     if others or spans:

@@ -37,6 +37,11 @@ def _of_runs(nodes: Sequence[Node]) -> Iterator[Assumption]:
         if run.peek is not None:
             yield Assumption("peek", "nothing is decided by a value that scg.peek showed",
                              str(run.peek))  # fmt: skip
+        if run.noise_read is not None:
+            yield Assumption(
+                "raw noise", f"no parameter that was read raw before {run.noise_read.kind}() here, "
+                "and no pole in a parameter, meets the number", str(run.noise_read.place),
+            )  # fmt: skip
         if run.fresh:
             yield Assumption("episode(fresh=True)", "nothing read before the episode matters in it")
 
