@@ -6,6 +6,7 @@ run within a run. What Python read inside either may have decided anything that 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -96,6 +97,9 @@ class Run:
         Orders of the nodes between which Python could act on an escape.
     drawn : bool
         Anything at all was drawn in it, from fixed distributions too.
+    fixed : deque of (Coupling, Draw)
+        The last draws in it that no parameter reaches and whose generators the user gave: a scored
+        draw must not have their noise.
     pending : bool
         Something was drawn or read since the last backward.
     ended : bool
@@ -125,6 +129,7 @@ class Run:
     begin: int | None = None
     end: int = 0
     drawn: bool = False
+    fixed: deque[tuple[Any, Draw]] = field(default_factory=lambda: deque(maxlen=1000))
     pending: bool = False
     ended: bool = False
     updates: int = 0

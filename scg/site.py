@@ -7,7 +7,7 @@ cut it for some costs and use its score. A *score* draw is a constant.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -195,6 +195,8 @@ def _note_draw(
         distribution, value, estimator, draw, _stamp(distribution), pathwise, live, coupling
     )
     run.drawn = True
+    if coupling is not None and not live:
+        run.root.fixed.append((coupling, draw))
     if live:
         node.runs = (run,)
         if grad_enabled():
@@ -237,9 +239,14 @@ class Coupling:
     within: bool = False
 
     @property
-    def token(self) -> str | None:
+    def token(self) -> Hashable:
         """Equal for two draws that were made from the same state; None if unknown."""
-        return None if self.state is None else str(self.state)
+        if self.state is None:
+            return None
+        inner = self.state.get("state")
+        if isinstance(inner, dict) and all(isinstance(n, int) for n in inner.values()):
+            return tuple(inner.values())
+        return str(self.state)
 
 
 def coupling_of(rng: Any, source: Any) -> Coupling | None:
