@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cached_property
 
-from scg._run import Escape, current_run
+from scg._run import Escape, Run, current_run
 from scg._surrogate.costs import Cost, Costs
 from scg._surrogate.origins import made_within, touched
 from scg._surrogate.refusals import check_evaluations
@@ -43,6 +43,7 @@ def reads(parts: Costs, *, random: bool) -> list[tuple[Escape, int]]:
     found: list[tuple[Escape, int]] = []
     later = _Later(parts.costs)
     others = [r for run in chain for r in run.closed if r not in chain]
+    others += [r for r in _elsewhere(parts) if r not in chain and r not in others]
     outside = ~made_within(parts, [run for run in others if run.fresh])
     for run in chain:
         found.extend((e, later(e.order) & outside) for e in run.escapes)
@@ -57,6 +58,14 @@ def reads(parts: Costs, *, random: bool) -> list[tuple[Escape, int]]:
                     check_evaluations(r)
                     found.extend((e, mask & later(e.order)) for e in r.escapes)
     return found
+
+
+def _elsewhere(parts: Costs) -> list[Run]:
+    """Return the runs that a loss comes from: that of another thread is in no list of this one."""
+    top = parts.linear[0][0][0] if parts.linear else parts.costs[0].node
+    made = () if top is None else top.runs
+    found = (outer for run in made if not run.updated for outer in run.chain)
+    return list(dict.fromkeys(r for outer in found for r in (outer, *outer.closed)))
 
 
 class _Later:
