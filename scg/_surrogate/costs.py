@@ -310,10 +310,13 @@ class _Opening:
         return parent, visit.mark
 
     def _reach(self, key: Key, visit: _Visit) -> None:
-        if key in self._visits:
-            self._visits[key] = self._reads.joined(self._visits[key], visit)
-        else:
+        known = self._visits.get(key)
+        if known is None:
             self._visit(key, visit)
+        elif known.arrived > visit.arrived:
+            self._visits[key] = self._reads.joined(known, visit)
+        else:  # two operands of one operation, `c - c`: the first was there before
+            self._visits[key] = self._reads.joined(visit, known)
 
 
 def take_apart(node: Node | None, value: Any, weight: Any) -> Costs:

@@ -4,6 +4,7 @@ Marks in marks and branches, episodes, threads, exceptions, generators, recursio
 """
 
 import contextvars
+import functools
 import threading
 
 import numpy as np
@@ -161,7 +162,7 @@ def thread_own_context_cost_marked(rng, a, b):
 
     in_thread(work)
     y = coin(rng, b)
-    return out[0][1] * (1.0 + y)
+    return out[0][1] * 2.0 + y * a
 
 
 @PROGRAMS.append
@@ -309,6 +310,83 @@ def stop_by_exception_inside_cost(rng, a, b):
     except RuntimeError as e:
         t = e.args[0] * 3.0
     return t + coin(rng, b) * a
+
+
+@PROGRAMS.append
+def mark_scaled_in_episode(rng, a, b):
+    c = scg.cost(coin(rng, a) * b)
+    with scg.episode():
+        z = coin(rng, b)
+        d = c * 3.0 if z else c
+    return d
+
+
+@PROGRAMS.append
+def two_episodes_scale_one_mark(rng, a, b):
+    c = scg.cost(coin(rng, a) * b + 0.2)
+    t = 0.0
+    for logit in (a, b):
+        with scg.episode():
+            z = coin(rng, logit)
+            t = t + (c * 2.0 if z else c * 0.5)
+    return t
+
+
+@PROGRAMS.append
+def cost_in_list_popped(rng, a, b):
+    cs = [scg.cost(coin(rng, logit) * b) for logit in (a, b)]
+    k = coin(rng, a)
+    first = cs.pop(0 if k else 1)
+    return first * 1.0 + 2.0 * cs[0]
+
+
+@PROGRAMS.append
+def mark_of_mark_scaled(rng, a, b):
+    c = scg.cost(coin(rng, a) * b)
+    k = coin(rng, b)
+    d = scg.cost(c * 2.0 if k else c)
+    m = coin(rng, a)
+    return d * 3.0 if m else d
+
+
+@PROGRAMS.append
+def same_mark_twice_in_different_branches(rng, a, b):
+    c = scg.cost(coin(rng, a) * b + 0.3)
+    k = coin(rng, b)
+    t = c if k else c + c
+    m = coin(rng, a + b)
+    return t + c if m else t - c
+
+
+@PROGRAMS.append
+def cost_slice_len_by_draw(rng, a, b):
+    c = scg.cost(coin(rng, scg.stack([a, b, a])) * scg.stack([b, a, 1.0 * b]))
+    k = scg.Categorical(logits=scg.stack([a, b])).sample(rng=rng)
+    return c[: int(k) + 1].mean()
+
+
+@PROGRAMS.append
+def try_finally(rng, a, b):
+    log = []
+
+    def f():
+        try:
+            z = coin(rng, a)
+            return z * b
+        finally:
+            log.append(coin(rng, b))
+
+    t = f()
+    return t * log[0] + (a if log[0] else b)
+
+
+@PROGRAMS.append
+def lru_cache_memo(rng, a, b):
+    @functools.lru_cache
+    def f(i):
+        return coin(rng, a)
+
+    return f(0) * b + f(1) * f(0) * a + f(1)
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda f: f.__name__)

@@ -93,9 +93,10 @@ def boolean_index_shape(rng, a, b):
 @PROGRAMS.append
 def cost_of_numpy_array_batch(rng, a, b):
     z = coin(rng, scg.stack([a, b]))
-    r = scg.cost(np.asarray(z) * 2.0 - 0.3)
-    y = coin(rng, scg.stack([b, a]) * r)
-    return (r * scg.cost(np.asarray(y) + 1.0)).sum()
+    reward = np.asarray(z) * 2.0 - 0.3
+    first = scg.cost(reward)
+    y = coin(rng, scg.stack([b, a]) * reward)
+    return first.sum() + (scg.cost(np.asarray(y) + 1.0) * scg.stack([a, b])).sum()
 
 
 @PROGRAMS.append
@@ -189,6 +190,63 @@ def pad_concat_stride(rng, a, b):
     z = coin(rng, scg.stack([a, b, a - b, a * b]))
     c = scg.concatenate([z[::2], z[1::2] * 2.0])
     return (c * scg.concatenate([z[2:], z[:2]])).sum() + c[0] * b
+
+
+class World:
+    """Pays by action and state, and remembers."""
+
+    def __init__(self):
+        self.state = 0.0
+
+    def step(self, action):
+        action = np.asarray(action, float)
+        reward = (action - 0.3) * (1.0 + 2.0 * self.state)
+        self.state = 0.5 * self.state + action
+        return self.state, reward
+
+
+@PROGRAMS.append
+def world_across_episodes_and_python(rng, a, b):
+    w = World()
+    t = 0.0
+    for _ in range(2):
+        with scg.episode():
+            z = coin(rng, a)
+            _, r = scg.external(w.step, z, world=w)
+            t = t + scg.cost(r * b)
+    return t
+
+
+@PROGRAMS.append
+def a_world_of_copies_that_remembers(rng, a, b):
+    w = World()
+    z = coin(rng, scg.stack([a, b]))
+    o, r = scg.external(w.step, z, aligned=0, world=w)
+    y = coin(rng, b * o[0])
+    _, r2 = scg.external(w.step, scg.stack([y, y]), aligned=0, world=w)
+    return scg.cost(r.sum()) + scg.cost((r2 * scg.stack([1.0 * a, b])).sum())
+
+
+@PROGRAMS.append
+def external_with_param_and_draw_stateless(rng, a, b):
+    z = coin(rng, a)
+    r = scg.external(lambda x: np.sin(x) + 1, z * 2.0, world=scg.stateless)
+    return r * b + coin(rng, b * r)
+
+
+@PROGRAMS.append
+def reshape_by_read(rng, a, b):
+    z = coin(rng, scg.stack([a, b, a, b]))
+    k = coin(rng, a)
+    m = z.reshape(2, 2) if k else z.reshape(4, 1)
+    return (m.sum(axis=0) ** 2).sum() * b
+
+
+@PROGRAMS.append
+def sampled_shape(rng, a, b):
+    k = coin(rng, a)
+    z = scg.Bernoulli(logits=b).sample((int(k) + 1,), rng=rng)
+    return z.sum() * a + z.mean()
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda f: f.__name__)
