@@ -27,6 +27,7 @@ from scg.tape import (
     HELD,
     INHERITED,
     NOISE,
+    OBSERVED,
     RANDOM,
     REQUIRES,
     ROUTED,
@@ -235,7 +236,7 @@ class ElementwiseOp(Op):
 # What a node of an ordinary, noise-free graph carries.
 _PLAIN = REQUIRES | TRAINABLE
 # What carries these takes the general road.
-_LONG = HELD | LOUD
+_LONG = HELD | LOUD | OBSERVED
 
 
 def _noisy(

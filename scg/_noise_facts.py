@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scg._observed import note_observed
 from scg._run import PAST
 from scg._signs import facts_of, note_sign
 from scg._smoothness import JUMP, NOT_LINEAR, OPAQUE, POLE, SMOOTH, Linear, Passage, Smoothness
@@ -18,6 +19,7 @@ from scg.tape import (
     KINKED,
     MIXED,
     NOISE,
+    OBSERVED,
     RANDOM,
     REQUIRES,
     ROUTED,
@@ -46,6 +48,8 @@ def note_noise(
     flags = result.flags
     if op.sign and flags & NOISE:
         note_sign(op, result, arrays, nodes)
+    if flags & OBSERVED or op.name == "detach":
+        note_observed(op.name, result, nodes)
     if op.smooth is not SMOOTH:
         _note_passages(op, result, arrays, nodes, statics)
     if flags & LOUD:
@@ -162,7 +166,9 @@ def keep_for_routing(
     Draws from before an update are constants from the past: keeping the way to them would keep
     every run of a training loop alive.
     """
-    if not result.flags & REQUIRES:
+    if op.name == "detach":  # what is cut off for good keeps its one way, to be judged by
+        result.parents = tuple(nodes)
+    elif not result.flags & REQUIRES:
         result.parents = tuple(nodes)
         for run in result.runs:
             if run.updated:
@@ -196,7 +202,7 @@ def _hold(result: NoisyNode, tracked: Sequence[Node]) -> None:
     for node in tracked:
         sources = node.parents if node.flags & HELD else (node,)
         held.update((n, None) for n in sources if n is not None and not _is_past(n))
-    result.flags |= HELD | ROUTED
+    result.flags |= HELD | ROUTED | OBSERVED
     result.parents, result.inputs, result.saved = tuple(held), None, ()
     lost = Passage.OPAQUE if result.flags & NOISE else Passage.DETACHED
     result.notes().classes = (lost,) * len(held)

@@ -18,6 +18,7 @@ import numpy as np
 from scg import _axes, _smoothness
 from scg._bad_calls import explained, refuse_tracked_options
 from scg._noise_facts import note_noise
+from scg._observed import without_past
 from scg._reads import noise_from_reads
 from scg._registry import OPS, RAW, TRACED
 from scg._smoothness import JUMP, KINK, OPAQUE, POLE, SMOOTH, Linear, Smoothness
@@ -28,6 +29,7 @@ from scg.errors import GradientError, ScgError
 from scg.tape import (
     INHERITED,
     NOISE,
+    OBSERVED,
     POSITIVE,
     RANDOM,
     REQUIRES,
@@ -234,6 +236,8 @@ class Op:
         flags &= INHERITED
         if not flags:
             return Tensor(y, None)
+        if flags & OBSERVED and (kept := without_past(nodes)) is not nodes:
+            return self.record(y, arrays, kept, statics)
         if self._bends and flags & NOISE and (watch := watcher.get()) is not None:
             watch.saw_op(self, y, arrays, statics)
         if not self._all_smooth or not _grad_enabled.get():

@@ -51,11 +51,11 @@ def note_read(node: Node, kind: str) -> None:
 def _note_parameter(node: Node, kind: str) -> None:
     """Note a read of what depends on parameters alone, between a draw and its backward.
 
-    At other times it is what a person does to look at a parameter. A whole number made from it is
-    harmless, unless noise was read that it may come from.
+    At other times it is what a person does to look at a parameter, unless noise was read that
+    Python may compare it with. A whole number made from it is harmless without such noise.
     """
     root = current_run().root
-    if kind not in _WHOLE and not root.pending:
+    if kind not in _WHOLE and not root.pending and root.noise_read is None:
         return
     if kind not in _WHOLE:
         read = Escape(kind, place_of_caller(), node, next(order), True)

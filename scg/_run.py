@@ -6,6 +6,7 @@ run within a run. What Python read inside either may have decided anything that 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -95,6 +96,9 @@ class Run:
         Orders of the nodes between which Python could act on an escape.
     drawn : bool
         Anything at all was drawn in it, from fixed distributions too.
+    fixed : deque of (Coupling, Draw)
+        The last draws in it that no parameter reaches and whose generators the user gave: a scored
+        draw must not have their noise.
     pending : bool
         Something was drawn or read since the last backward.
     ended : bool
@@ -124,6 +128,7 @@ class Run:
     begin: int | None = None
     end: int = 0
     drawn: bool = False
+    fixed: deque[tuple[Any, Draw]] = field(default_factory=lambda: deque(maxlen=1000))
     pending: bool = False
     ended: bool = False
     updates: int = 0
@@ -228,11 +233,15 @@ class Run:
         _check_marks(self)
 
 
+_SPANS = 8  # kept apart, so that what was made between the last of them is not taken for theirs
+
+
 def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return one span that covers all: a loss formed so long ago is refused, not searched for."""
-    if len(spans) < 2:
+    """Join the oldest spans into one: a loss formed so long ago is refused, not searched for."""
+    old = sorted(spans)[: 1 - _SPANS]
+    if len(old) < 2:
         return spans
-    return [(min(s[0] for s in spans), max(s[1] for s in spans))]
+    return [(old[0][0], max(s[1] for s in old)), *sorted(spans)[1 - _SPANS :]]
 
 
 _updates = [0]  # of parameters, by anybody

@@ -267,7 +267,7 @@ class Tensor(Operators):
         if array.shape != self.shape:
             raise ShapeError(f"assign: shape {array.shape} does not fit parameter {self.shape}")
         self._data[...] = array
-        leaf.version += 1
+        leaf.note_update()
         end_run(updated=True)
 
     # --- NumPy protocols ---------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from scg import _axes
+from scg._observed import is_past
 from scg._op import OPS, SMOOTH, Linear, op
 from scg._plan import Plan, answers, planner, swept, weight_of
 from scg._run import order
@@ -204,7 +205,8 @@ def _input(value: Any) -> Tensor:
         return OPS["identity"].public(t)  # type: ignore[no-any-return]
     data = t._data if t.dtype.kind == "f" else t._data.astype(np.float64)
     leaf = Leaf(data.shape, data.dtype, None)
-    return Tensor(data, leaf if t._node is None else _noisy_input(leaf, t._node))
+    noisy = t._node is not None and not is_past(t._node)
+    return Tensor(data, _noisy_input(leaf, t._node) if noisy else leaf)  # type: ignore[arg-type]
 
 
 def _noisy_input(leaf: Leaf, origin: Node) -> Node:

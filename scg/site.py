@@ -7,7 +7,7 @@ cut it for some costs and use its score. A *score* draw is a constant.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -112,7 +112,8 @@ class Site:
         if _stamp(self.distribution) != self.stamp:
             raise GradientError(
                 f"draw {self.draw} is stale: a parameter of it was updated since, so its "
-                "log-probability belongs to another distribution; draw again before backward"
+                "log-probability belongs to another distribution; draw again before backward, or "
+                "pass x.detach() if it is no more than an observation by now"
             )
 
     def _held_value(self) -> Tensor:
@@ -198,6 +199,8 @@ def _note_draw(
         distribution, value, estimator, draw, _stamp(distribution), pathwise, live, coupling
     )
     run.drawn = True
+    if coupling is not None and not live:
+        run.root.fixed.append((coupling, draw))
     if live:
         node.runs = (run,)
         if recorded:
@@ -239,9 +242,14 @@ class Coupling(NamedTuple):
     within: bool = False
 
     @property
-    def token(self) -> str | None:
+    def token(self) -> Hashable:
         """Equal for two draws that were made from the same state; None if unknown."""
-        return None if self.state is None else str(self.state)
+        if self.state is None:
+            return None
+        inner = self.state.get("state")
+        if isinstance(inner, dict) and all(isinstance(n, int) for n in inner.values()):
+            return tuple(inner.values())
+        return str(self.state)
 
 
 def coupling_of(rng: Any, source: Any) -> Coupling | None:

@@ -43,6 +43,7 @@ TAGGED = 2048  # what is known of it as a gradient travels on: bias, order
 BELOW_ONE = 8192  # every element is < 1: excludes the pole of log(1 - p) at a probability
 UNSIGNED = 16384  # its sign has not been worked out yet
 STOPPED = 32768  # the user cut off the derivative of a parameter
+OBSERVED = 65536  # all that is random in it came through the outside world, or was detached
 KINKED = 4096  # noise and a trainable parameter met in a kink: good for one derivative
 INHERITED = (
     REQUIRES
@@ -56,6 +57,7 @@ INHERITED = (
     | TAGGED
     | KINKED
     | STOPPED
+    | OBSERVED
 )
 RANDOM = NOISE | ROUTED | BOXED | SCORE | TAGGED  # what needs a NoisyNode
 
@@ -77,15 +79,18 @@ class Notes:
         What is known of it as a gradient.
     surrogate : object
         What was decided about the loss whose surrogate it is; only a picture asks.
+    past : True or None
+        It was found to be an observation from before an update.
     """
 
-    __slots__ = ("classes", "shapes", "surrogate", "tags")
+    __slots__ = ("classes", "past", "shapes", "surrogate", "tags")
 
     def __init__(self) -> None:
         self.classes: tuple[Passage, ...] | None = None
         self.shapes: tuple[Shape, ...] | None = None
         self.tags: frozenset[Any] = frozenset()
         self.surrogate: Any = None
+        self.past: bool | None = None
 
 
 NO_NOTES = Notes()
@@ -226,9 +231,17 @@ class DrawNode(NoisyNode):
 
 
 class Leaf(Node):
-    """A trainable parameter's end of the graph: its accumulated gradient, version and name."""
+    """A trainable parameter's end of the graph: its accumulated gradient, version and name.
 
-    __slots__ = ("grad", "grad_tags", "label", "version")
+    Attributes
+    ----------
+    version : int
+        How often it was updated.
+    moved : int
+        When it was last: an order, as of nodes.
+    """
+
+    __slots__ = ("grad", "grad_tags", "label", "moved", "version")
 
     def __init__(self, shape: Shape, dtype: DType, name: str | None) -> None:
         frame = sys._getframe(1)
@@ -236,7 +249,12 @@ class Leaf(Node):
         self.grad: Any = None
         self.label = name
         self.grad_tags: frozenset[Any] = frozenset()
-        self.version = 0
+        self.version = self.moved = 0
+
+    def note_update(self) -> None:
+        """Note that the parameter's value has been changed."""
+        self.version += 1
+        self.moved = next(_order)
 
     def forget(self) -> None:
         """Forget the accumulated gradient."""

@@ -140,3 +140,36 @@ def assert_unbiased(loss, values, rtol=1e-8, **options):
     ours, truth = expected_gradient(loss, values, **options), true_gradient(loss, values)
     for a, b in zip(ours, truth, strict=True):
         np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol)
+
+
+def expected_hessian(loss, values):
+    """Return the exact expectation of the second derivatives that two calls of `scg.grad` give."""
+
+    def rows(source):
+        leaves = [scg.parameter(v) for v in values]
+        slopes = scg.grad(loss(source, *leaves), leaves, create_graph=True)
+        zero = [0.0] * len(leaves)
+        return np.array([
+            [scg.peek(x) for x in scg.grad(s, leaves, retain=True)] if s.requires_grad else zero
+            for s in slopes
+        ])  # fmt: skip
+
+    return sum(weight * h for weight, h in outcomes(rows))
+
+
+def slope_of_gradient(loss, values, step=1e-3):
+    """Differentiate the exact expectation of the gradient by five-point differences."""
+    columns = []
+    for j in range(len(values)):
+        column = np.zeros(len(values))
+        for offset, weight in ((-2, 1 / 12), (-1, -2 / 3), (1, 2 / 3), (2, -1 / 12)):
+            moved = [v + offset * step * (i == j) for i, v in enumerate(values)]
+            column += weight / step * np.array(expected_gradient(loss, moved))
+        columns.append(column)
+    return np.stack(columns, axis=1)
+
+
+def assert_second_derivative(loss, values):
+    """Compare the exact expectation of our Hessian with the slope of that of our gradient."""
+    ours, truth = expected_hessian(loss, values), slope_of_gradient(loss, values)
+    np.testing.assert_allclose(ours, truth, rtol=1e-6, atol=1e-7)

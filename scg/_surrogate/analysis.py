@@ -17,7 +17,7 @@ import numpy as np
 
 from scg._axes import AxisMap, elementwise
 from scg._reads import passage_of_read
-from scg._run import Escape
+from scg._run import PAST, Escape
 from scg._smoothness import Passage
 from scg._surrogate.concern import Concern
 from scg._surrogate.costs import NEVER, Cost
@@ -192,6 +192,8 @@ class Analysis:
 
     def _through(self, node: Node, reach: Reach) -> None:
         """Hand on what a node reaches to its operands."""
+        if PAST in node.runs:
+            self.refusals.of_past(node)
         if not node.parents:
             self._at_end(node, reach)
             return

@@ -16,7 +16,17 @@ from scg._surrogate.origins import made_within, touched
 from scg._surrogate.refusals import check_evaluations
 from scg.tape import Node
 
-__all__ = ["decided", "reads"]
+__all__ = ["decided", "parameters_read", "reads"]
+
+
+def parameters_read(*, random: bool) -> bool:
+    """Tell whether parameters were read raw in a way that matters to a loss.
+
+    That is where something random is in it, or where noise was read that Python may have compared
+    them with.
+    """
+    root = current_run().root
+    return bool(root.parameter_reads) and (random or root.noise_read is not None)
 
 
 def decided(node: Node | None) -> bool:
@@ -37,13 +47,14 @@ def reads(parts: Costs, *, random: bool) -> list[tuple[Escape, int]]:
     for run in chain:
         others += [r for r in run.closed if r not in chain] if run.closed else ()
         spans += run.forgotten
+    others += [r for r in _elsewhere(parts) if r not in chain and r not in others]
     outside = ~made_within(parts, [run for run in others if run.fresh]) if others else -1
     for run in chain:
         if run.escapes:
             found.extend((e, later(e.order) & outside) for e in run.escapes)
         if run.evaluations:
             check_evaluations(run)
-    if random and chain[-1].parameter_reads:
+    if parameters_read(random=random):
         found.extend((e, later(e.order)) for e in chain[-1].parameter_reads.values())
     if others or spans:
         for run, mask in touched(parts, others, spans).items():
@@ -52,6 +63,14 @@ def reads(parts: Costs, *, random: bool) -> list[tuple[Escape, int]]:
                     check_evaluations(r)
                     found.extend((e, mask & later(e.order)) for e in r.escapes)
     return found
+
+
+def _elsewhere(parts: Costs) -> list[Run]:
+    """Return the runs that a loss comes from: that of another thread is in no list of this one."""
+    top = parts.linear[0][0][0] if parts.linear else parts.costs[0].node
+    made = () if top is None else top.runs
+    found = (outer for run in made if not run.updated for outer in run.chain)
+    return list(dict.fromkeys(r for outer in found for r in (outer, *outer.closed)))
 
 
 class _Later:

@@ -169,9 +169,14 @@ class _Reads:
             return [*earlier[:-1], (earlier[-1][0], cotangent)]
         return [*earlier, (order, cotangent)]
 
+    def again(self, visit: _Visit) -> _Visit:
+        """Let a path to a cost that another path leads to count from where it was taken."""
+        visit.earlier = self.without(visit.earlier, visit.arrived, np.zeros_like(visit.cotangent))
+        return visit
+
     def joined(self, newer: _Visit, older: _Visit) -> _Visit:
         """Return two paths as one: how often a cost is counted is a coefficient too."""
-        newer.earlier = self.without(newer.earlier, newer.arrived, np.zeros_like(newer.cotangent))
+        newer = self.again(newer)
         whens = sorted({w for w, _ in (*newer.earlier, *older.earlier)}, reverse=True)
         earlier = [(w, newer.before(w) + older.before(w)) for w in whens]
         return _Visit(
@@ -195,12 +200,16 @@ class _Opening:
         self._elementary: dict[Key, Cost] = {}
         self._visits: dict[Key, _Visit] = {}
         self._heap: list[tuple[int, int, Node]] = []
+        self._below: set[Node] = set()  # marks under other marks
         self._reads = _Reads([*current_run().chain, *node.runs])
         self._visit((node, None), _Visit(value, weight, earlier=self._weighting(weight)))
         while self._heap:
             _, mark, node = heapq.heappop(self._heap)
             key = node, mark if mark >= 0 else None
-            self._open(key, self._visits.pop(key))
+            visit = self._visits.pop(key)
+            if key[1] is None and node in self._below:
+                visit = self._reads.again(visit)
+            self._open(key, visit)
         for _, operands in self.parts.linear:
             operands[:] = [self._settled(o) for o in operands]
         for rest in self.parts.rests:
@@ -218,6 +227,8 @@ class _Opening:
 
     def _visit(self, key: Key, visit: _Visit) -> None:
         self._visits[key] = visit
+        if key[1] is not None and key[0].name == "cost":
+            self._below.add(key[0])
         mark = -1 if key[1] is None else key[1]
         heapq.heappush(self._heap, (-key[0].order, mark, key[0]))
 
@@ -311,10 +322,13 @@ class _Opening:
         return parent, visit.mark
 
     def _reach(self, key: Key, visit: _Visit) -> None:
-        if key in self._visits:
-            self._visits[key] = self._reads.joined(self._visits[key], visit)
-        else:
+        known = self._visits.get(key)
+        if known is None:
             self._visit(key, visit)
+        elif known.arrived > visit.arrived:
+            self._visits[key] = self._reads.joined(known, visit)
+        else:  # two operands of one operation, `c - c`: the first was there before
+            self._visits[key] = self._reads.joined(visit, known)
 
 
 def take_apart(node: Node | None, value: Any, weight: Any) -> Costs:

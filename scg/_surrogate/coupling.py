@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from itertools import combinations
 
+from scg._run import Draw
 from scg._surrogate.analysis import Route
 from scg.errors import BiasedGradientError
 
@@ -14,15 +15,17 @@ __all__ = ["check_coupling"]
 def check_coupling(routes: Sequence[Route]) -> None:
     """Refuse scores of draws whose noise is shared with another draw, or between their elements.
 
-    The score of a product of densities is right for independent draws only.
+    The score of a product of densities is right for independent draws only. Where none is scored,
+    the derivative is right for the expectation over the noise that they share.
     """
     coupled = [route for route in routes if route.site.coupling is not None]
     for route in coupled:
         if route.scored and route.site.coupling.within:
             _check_within(route)
+    _check_fixed([route for route in coupled if route.scored])
     if len(coupled) < 2:
         return
-    alike: dict[str | None, list[Route]] = {}  # not pair by pair, or long chains would be slow
+    alike: dict[Hashable, list[Route]] = {}  # not pair by pair, or long chains would be slow
     for route in coupled:
         alike.setdefault(route.site.coupling.token, []).append(route)
     alike.pop(None, None)
@@ -45,8 +48,25 @@ def _check_within(route: Route) -> None:
 def _check_between(first: Route, second: Route) -> None:
     common = (first.cut | first.open) & (second.cut | second.open)
     if common & (first.cut | second.cut):
-        raise BiasedGradientError(
-            f"draws {first.site.draw} and {second.site.draw} were made from generators in the same "
-            "state, so their noise is the same, and a cost that depends on both needs a score; "
-            "give one generator to both, or different seeds"
-        )
+        _refuse(first.site.draw, second.site.draw)
+
+
+def _check_fixed(scored: Sequence[Route]) -> None:
+    """Compare with draws of the same run that no parameter reaches, which have no route.
+
+    Whether a cost mixes them is not asked: Python may have read the one, and decided.
+    """
+    for run in {route.site.draw.run.root for route in scored}:
+        fixed = {coupling.token: draw for coupling, draw in run.fixed}
+        for route in scored if fixed else ():
+            token = route.site.coupling.token
+            if token is not None and route.site.draw.run.root is run and token in fixed:
+                _refuse(fixed[token], route.site.draw)
+
+
+def _refuse(first: Draw, second: Draw) -> None:
+    raise BiasedGradientError(
+        f"draws {first} and {second} were made from generators in the same state, so their noise "
+        "is the same, and a cost that depends on both needs a score; give one generator to both, "
+        "or different seeds"
+    )

@@ -27,7 +27,7 @@ def touched(
     made outside of any other episode, whose parts Python may have chosen in it; only siblings do
     not see each other.
     """
-    found = dict.fromkeys(others, 0)
+    found = {run: made_within(parts, [run]) for run in others}
     for run in others:
         if run.parent is not None:
             found[run] = _not_in_siblings(parts, run, others)
@@ -61,7 +61,8 @@ def made_within(parts: Costs, runs: Sequence[Run]) -> int:
 
 
 def _within(run: Run, order: int) -> bool:
-    return run.span[0] <= order <= run.span[1]
+    first, last = run.span
+    return first <= order and (order <= last or not last)  # that of another thread still goes on
 
 
 def _makers(node: Node, others: Iterable[Run], spans: Sequence[tuple[int, int]]) -> list[Run]:

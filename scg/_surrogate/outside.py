@@ -10,13 +10,14 @@ from weakref import WeakKeyDictionary, ref
 import numpy as np
 
 from scg._axes import Along, AxisMap
+from scg._observed import without_past
 from scg._op import OPAQUE, Op
 from scg._run import PAST, merge
 from scg._smoothness import Passage
 from scg._tensor import Tensor
 from scg._typing import Shape
 from scg.errors import OptionError, ShapeError
-from scg.tape import INHERITED, REQUIRES, ROUTED, TRAINABLE, Node, NoisyNode
+from scg.tape import INHERITED, OBSERVED, REQUIRES, ROUTED, TRAINABLE, Node, NoisyNode
 
 __all__ = ["external", "stateless"]
 
@@ -112,7 +113,8 @@ def external(
     if reset:
         _memory.pop(world, None)
     raw = [t._data if isinstance(t, Tensor) else np.asarray(t) for t in tensors]
-    nodes = [t._node for t in tensors if isinstance(t, Tensor) and t._node is not None]
+    given = without_past([t._node for t in tensors if isinstance(t, Tensor)])
+    nodes = [n for n in given if n is not None]
     if aligned is None:
         for t in tensors:
             if isinstance(t, Tensor):
@@ -160,7 +162,7 @@ def _state(sources: Sequence[Node], promises: dict[str, Any]) -> NoisyNode | Non
 def _node(
     sources: Sequence[Node], flags: int, shape: Shape, dtype: Any, promises: dict[str, Any]
 ) -> NoisyNode:
-    flags = flags & ~REQUIRES | ROUTED
+    flags = flags & ~REQUIRES | ROUTED | OBSERVED
     node = NoisyNode(_EXTERNAL, tuple(sources), (), promises, flags, 0, shape, dtype,
                      sys._getframe(1))  # fmt: skip
     node.draw = next((n.draw for n in sources if n.draw), None)

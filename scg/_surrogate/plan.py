@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from scg._plan import Plan
-from scg._run import current_run
 from scg._surrogate import control
 from scg._surrogate.analysis import Analysis, Route
 from scg._surrogate.baselines import Baselined
@@ -164,7 +163,7 @@ def _refused_elsewhere(parts: Costs, escapes: Sequence[Any]) -> frozenset[Tag]:
 
 
 def _reads_matter(node: Node | None, random: bool) -> bool:
-    return control.decided(node) or (random and bool(current_run().root.parameter_reads))
+    return control.decided(node) or control.parameters_read(random=random)
 
 
 def _warn_widened(route: Route, analysis: Analysis) -> None:

@@ -140,6 +140,14 @@ class Refusals:
                 "the draw"
             )
 
+    def of_past(self, node: Node) -> None:
+        """Refuse a value with draws upstream from before an update, to which no way was kept.
+
+        A loss that mixes them is known by itself; this is for what reaches it as a parameter of a
+        later draw.
+        """
+        check_past(node)
+
     def at_end(self, route: Route) -> None:
         """Refuse to score a draw whose parameter stands at an end of its range, and has a slope."""
         self.tags |= check_ends(route, self._targets, higher=self._higher)
@@ -190,8 +198,8 @@ def check_past(node: Node) -> None:
         which = f", such as {node.draw}," if node.draw is not None else ""
         raise BiasedGradientError(
             f"this loss uses stale draws{which} from before the last optimizer.step(): their "
-            "log-probabilities belong to parameters that are gone. Draw again; keep running "
-            "averages of scg.peek(x), not of tensors"
+            "log-probabilities belong to parameters that are gone. Draw again; carry observations "
+            "as x.detach(), and running averages of scg.peek(x)"
         )
 
 

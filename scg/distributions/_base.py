@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 import scg.ops as ops
+from scg._observed import is_past
 from scg._tensor import Tensor, as_array, as_tensor
 from scg._typing import Array, DType, Shape
 from scg.distributions._support import Support, check_parameter, check_value
@@ -40,6 +41,8 @@ def float_parameters(**values: Any) -> dict[str, Tensor]:
     if dtype.kind != "f":
         dtype = np.dtype(np.float64)
     for name, tensor in tensors.items():
+        if tensor._node is not None and is_past(tensor._node):
+            tensor = tensors[name] = Tensor(tensor._data)  # an observation from before an update
         if tensor._data.dtype != dtype:
             tensors[name] = tensor.astype(dtype)
     return tensors

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 from scg._op import OPS, Op
-from scg._run import Run, current_run
+from scg._run import Draw, Run, current_run
 from scg._smoothness import KINK, SMOOTH
 from scg._surrogate.analysis import Route
 from scg.inspect._averages import bent_means
@@ -37,6 +37,11 @@ def _of_runs(nodes: Sequence[Node]) -> Iterator[Assumption]:
         if run.peek is not None:
             yield Assumption("peek", "nothing is decided by a value that scg.peek showed",
                              str(run.peek))  # fmt: skip
+        if run.noise_read is not None:
+            yield Assumption(
+                "raw noise", f"no parameter that was read raw before {run.noise_read.kind}() here, "
+                "and no pole in a parameter, meets the number", str(run.noise_read.place),
+            )  # fmt: skip
         if run.fresh:
             yield Assumption("episode(fresh=True)", "nothing read before the episode matters in it")
 
@@ -81,6 +86,7 @@ def _axis_maps(node: Node) -> Sequence[Sequence[object]]:
 
 
 def _of_draws(nodes: Sequence[Node], routes: Sequence[Route]) -> Iterator[Assumption]:
+    yield from _of_shared_noise(nodes)
     for node in sites_of(nodes):
         if node.site.coupling is not None and node.site.coupling.within:
             yield Assumption("coupled noise", "each element of the draw has the right distribution",
@@ -92,6 +98,20 @@ def _of_draws(nodes: Sequence[Node], routes: Sequence[Route]) -> Iterator[Assump
                 "custom density", f"{distribution.describe()} draws from the density that its "
                 "log_prob states", str(route.site.draw.place),
             )  # fmt: skip
+
+
+def _of_shared_noise(nodes: Sequence[Node]) -> Iterator[Assumption]:
+    """Tell of draws with one noise: where none is scored, their joint distribution is meant."""
+    first: dict[Hashable, Draw] = {}
+    for node in sites_of(nodes):
+        coupling, draw = node.site.coupling, node.site.draw
+        if coupling is not None and coupling.token is not None:
+            known = first.setdefault(coupling.token, draw)
+            if known is not draw:
+                yield Assumption(
+                    "coupled noise", f"the expectation over the noise that {known} and {draw} "
+                    "share is meant, and not that over independent draws", str(draw.place),
+                )  # fmt: skip
 
 
 def _of_loss(loss: Node, nodes: Sequence[Node]) -> Iterator[Assumption]:

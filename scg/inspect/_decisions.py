@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from scg._run import Escape, current_run
+from scg._run import Escape
 from scg._smoothness import Linear
 from scg._surrogate import control
 from scg._surrogate.analysis import Analysis, Cause, Route
@@ -95,6 +95,13 @@ class Forgiving(Refusals):
         except ScgError as error:
             self.texts.append(str(error))
 
+    def of_past(self, node: Node) -> None:
+        """Note a value from before an update."""
+        try:
+            super().of_past(node)
+        except ScgError as error:
+            self.texts.append(str(error))
+
     def at_end(self, route: Route) -> None:
         """Note a parameter at the end of its range."""
         try:
@@ -122,7 +129,7 @@ def _is_plain(node: Node | None) -> bool:
     random = node is not None and bool(node.flags & (ROUTED | NOISE))
     if (node is not None and node.flags & ROUTED) or control.decided(node):
         return False
-    return not (random and current_run().root.parameter_reads)
+    return not control.parameters_read(random=random)
 
 
 def decide(loss: Tensor) -> Decided:

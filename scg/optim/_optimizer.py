@@ -112,7 +112,7 @@ class Optimizer:
             leaf = p._leaf("update")
             self._updates[name] += 1
             self._update(p._data, leaf.grad, rate, self._updates[name], **self._state[name])
-            leaf.version += 1
+            leaf.note_update()
         self.steps += 1
         end_run(updated=True)
 

@@ -54,6 +54,40 @@ def test_a_decision_on_a_parameter_and_noise_read_raw_is_refused(decide):
         loss.backward()
 
 
+@pytest.mark.parametrize("read", RAW)
+def test_a_raw_parameter_compared_with_raw_noise_is_refused(read):
+    """In Python alone: the loss has no draw in it, and no op has seen both numbers."""
+    p = scg.parameter(0.4)
+    u = RAW[read](uniform())
+    loss = p * 2.0 if u < float(p) else p
+    with pytest.raises(BiasedGradientError, match=r"float\(\).*parameter"):
+        loss.backward()
+
+
+def test_the_same_comparison_is_fine_for_another_parameter():
+    p, q = scg.parameter(0.4), scg.parameter(2.0)
+    loss = q * 3.0 if float(uniform()) < float(p) else q
+    (slope,) = scg.grad(loss, [q])
+    assert slope.numpy() in (1.0, 3.0)
+
+
+def test_a_look_at_a_parameter_is_free_before_noise_is_read_and_in_the_next_run():
+    p = scg.parameter(0.4)
+    float(p)
+    (p * float(uniform())).backward()
+    p.zero_grad()
+    float(p)
+    (p * p).backward()
+
+
+def test_the_audit_lists_noise_that_was_read_raw():
+    p = scg.parameter(0.4)
+    float(uniform())
+    assert "raw noise" in {a.kind for a in scg.audit(p * p).assumptions}
+    p.zero_grad()
+    assert "raw noise" not in {a.kind for a in scg.audit(p * p).assumptions}
+
+
 def test_reading_noise_is_harmless_without_a_jump_in_a_parameter():
     p = scg.parameter(0.4)
     u = float(uniform())

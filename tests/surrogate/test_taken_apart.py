@@ -5,7 +5,13 @@ Truth is the derivative of the exact expectation; the estimate's exact expectati
 
 import numpy as np
 import pytest
-from exact import assert_unbiased, expected_gradient, outcomes, true_gradient
+from exact import (
+    assert_second_derivative,
+    assert_unbiased,
+    expected_gradient,
+    outcomes,
+    true_gradient,
+)  # fmt: skip
 
 import scg
 from scg import estimators
@@ -193,27 +199,7 @@ def test_the_gradient(program):
 
 @pytest.mark.parametrize("program", [p for p in PROGRAMS if p is not drawn_under_no_grad])
 def test_the_second_derivative(program):
-    def rows(source):
-        leaves = [scg.parameter(v) for v in VALUES]
-        slopes = scg.grad(program(source, *leaves), leaves, create_graph=True)
-        return np.array([
-            [scg.peek(x) for x in scg.grad(s, leaves, retain=True)] if s.requires_grad else [0, 0]
-            for s in slopes
-        ])  # fmt: skip
-
-    hessian = sum(weight * h for weight, h in outcomes(rows))
-    np.testing.assert_allclose(hessian, _slope_of_gradient(program), rtol=1e-6, atol=1e-7)
-
-
-def _slope_of_gradient(program, step=1e-3):
-    columns = []
-    for j in range(len(VALUES)):
-        column = np.zeros(len(VALUES))
-        for offset, weight in ((-2, 1 / 12), (-1, -2 / 3), (1, 2 / 3), (2, -1 / 12)):
-            moved = [v + offset * step * (i == j) for i, v in enumerate(VALUES)]
-            column += weight / step * np.array(expected_gradient(program, moved))
-        columns.append(column)
-    return np.stack(columns, axis=1)
+    assert_second_derivative(program, VALUES)
 
 
 def test_enumerated_outcomes_count_by_their_probabilities():
