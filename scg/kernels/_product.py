@@ -35,6 +35,7 @@ from scg.kernels.simd_tile import (
     load,
     pack_rows,
     register_tile,
+    store,
     transpose_tile,
 )
 
@@ -102,12 +103,33 @@ def _pack_b(
 
 
 @device
+def _finish(
+    like: Any, sums: Any, sums_row: Any, c: Any, c_row: Any, bias: Any, rows: Any, width: Any,
+    add: Any, relu: Any,
+) -> None:  # fmt: skip
+    """Do what the register tile does with its sums, for a tile that is not whole vectors wide."""
+    size = like.itemsize
+    for i in range(rows):
+        for j in range(width):
+            goal = c + i * c_row + j * size
+            x = load(like, sums + i * sums_row + j * size)
+            if add:
+                x += load(like, goal)
+            if bias:
+                x += load(like, bias + j * size)
+            # "x < 0 gives 0" and not "x > 0 gives x": a NaN must stay a NaN.
+            store(like, goal, like.dtype.type(0) if relu and x < 0 else x)
+
+
+@device
 def _rows(
-    like: Any, a: Any, a_row: Any, a_col: Any, packed: Any, columns: Any, b: Any, b_row: Any,
+    like: Any, a: Any, a_row: Any, a_col: Any, packed: Any, vectors: Any, b: Any, b_row: Any,
     c: Any, c_row: Any, bias: Any, depth: Any, rows: Any, width: Any, add: Any, relu: Any,
+    sums: Any,
 ) -> None:  # fmt: skip
     """Multiply all rows of a block by a panel of B, tiles of equal height one after the other."""
     size = like.itemsize
+    whole = vectors * VECTOR_BYTES == width * size
     tiles = -(-rows // ROWS)
     for t in range(tiles):
         i = t * rows // tiles
@@ -116,10 +138,18 @@ def _rows(
             place, row, col = a + t * ROWS * DEPTH * size, size, ROWS * size
         else:
             place, row, col = a + i * a_row, a_row, a_col
-        register_tile(
-            like, height, columns, place, row, col, b, b_row, c + i * c_row, c_row, bias, depth,
-            width, add, relu,
-        )  # fmt: skip
+        goal = c + i * c_row
+        if whole:
+            register_tile(
+                like, height, vectors, place, row, col, b, b_row, goal, c_row, bias, depth, add,
+                relu,
+            )  # fmt: skip
+        else:
+            apart = vectors * VECTOR_BYTES
+            register_tile(
+                like, height, vectors, place, row, col, b, b_row, sums, apart, 0, depth, 0, 0
+            )
+            _finish(like, sums, apart, goal, c_row, bias, height, width, add, relu)
 
 
 @device
@@ -146,12 +176,12 @@ def _unit(like: Any, row: Any, item: Any, i: Any, rows: Any, j: Any, width: Any)
     bias = load_i64(row, BIAS)
     lanes = VECTOR_BYTES // size
     pack_b = m >= PACK_FROM or (b_col != size and width > 1)
-    columns = WIDE_COLUMNS if m <= WIDE_ROWS and not pack_b else COLUMNS
-    wide = columns * lanes
-    pack_a = a_row == size and a_col != size and width >= PACK_A_FROM * wide
+    pack_a = a_row == size and a_col != size and width >= PACK_A_FROM * COLUMNS * lanes
+    wide = WIDE_COLUMNS * lanes if m <= WIDE_ROWS and not pack_b else width + 1
     # A transposition writes whole squares: up to `lanes` rows more than the block is deep.
-    panel = np.empty((DEPTH + lanes) * wide, like.dtype)
+    panel = np.empty((DEPTH + lanes) * COLUMNS * lanes, like.dtype)
     block = np.empty((-(-rows // ROWS) * DEPTH * ROWS + lanes) if pack_a else 0, like.dtype)
+    sums = np.empty(ROWS * COLUMNS * lanes, like.dtype)
     depths = -(-k // DEPTH)
     for d in range(depths):
         p = d * k // depths
@@ -161,19 +191,22 @@ def _unit(like: Any, row: Any, item: Any, i: Any, rows: Any, j: Any, width: Any)
         if pack_a:
             _pack_a(like, place, a_row, a_col, rows, depth, address(block))
             place = address(block)
-        for q in range(0, width, wide):
-            part = min(wide, width - q)
-            vectors = -(-part // lanes) if columns == COLUMNS else columns
+        q = 0
+        while q < width:
+            part = wide if width - q >= wide else min(COLUMNS * lanes, width - q)
+            vectors = -(-part // lanes)
             source, source_row = b + p * b_row + q * b_col, b_row
-            if pack_b or (columns == COLUMNS and vectors * lanes != part):
+            if pack_b or vectors * lanes != part:
                 source_row = vectors * VECTOR_BYTES
                 _pack_b(like, source, b_row, b_col, depth, part, panel, source_row)
                 source = address(panel)
             _rows(
                 like, place, a_row, a_col, pack_a, vectors, source, source_row, c + q * size, c_row,
                 bias + (j + q) * size if bias and last else 0, depth, rows, part,
-                d > 0 or load_i64(row, ACCUMULATE), relu and last,
+                d > 0 or load_i64(row, ACCUMULATE), relu and last, address(sums),
             )  # fmt: skip
+            q += part
+    keep(sums)
 
 
 @device
