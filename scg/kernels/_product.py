@@ -34,6 +34,7 @@ from scg.kernels.simd_tile import (
     copy_row,
     load,
     pack_rows,
+    prefetch,
     register_tile,
     store,
     transpose_tile,
@@ -59,23 +60,28 @@ FIELDS = (
 # stays in the first cache with a tile of A beside it. The sums of the blocks are added up, which
 # also keeps rounding small.
 DEPTH = 256
-# A block of A: a quarter of the second cache of most processors.
+# A block of A, and panels of B that several blocks share: both stay in the second cache.
 BLOCK_BYTES = 1 << 18
+PANELS = max((1 << 17) // (DEPTH * COLUMNS * VECTOR_BYTES), 1)
 # Rows of A from which packing a panel of B pays, and panels from which packing A does.
 PACK_FROM, PACK_A_FROM = 4 * ROWS, 3
+# Tiles of a block of rows that pay for the packing of its panels.
+ENOUGH = 16
 REAL_F64, REAL_F32 = np.float64, np.float32
 
 
-def partition(m: int, n: int, size: int, pieces: int) -> tuple[int, int]:
+def partition(m: int, n: int, size: int, pieces: int, rows_first: bool) -> tuple[int, int]:
     """Return in how many blocks C is cut down and across, for at least so many where it can be.
 
-    Blocks of one size: the last thread to finish keeps the others waiting.
+    Every block packs for itself: cut across, what is packed of A is packed again, and cut down,
+    what is packed of B.
     """
-    panels = -(-n * size // (COLUMNS * VECTOR_BYTES))
-    tiles = -(-m // ROWS)
-    down = -(-m * DEPTH * size // BLOCK_BYTES)
-    across = min(-(-pieces // down), panels)
-    if down * across < pieces:
+    panels, tiles = -(-n * size // (COLUMNS * VECTOR_BYTES)), -(-m // ROWS)
+    if rows_first:
+        down = min(pieces, -(-tiles // ENOUGH))
+        across = min(-(-pieces // down), panels)
+    else:
+        across = min(pieces, panels)
         down = min(-(-pieces // across), tiles)
     return max(down, 1), max(across, 1)
 
@@ -91,15 +97,16 @@ def _pack_b(
         for p in range(0, depth, lanes):
             for j in range(0, width, lanes):
                 corner = source + p * size + j * column
-                goal = address(panel) + p * wide + j * size
+                goal = panel + p * wide + j * size
                 transpose_tile(like, corner, column, width - j, depth - p, goal, wide)
     elif column == size:
         for p in range(depth):
-            copy_row(like, source + p * row, width, address(panel) + p * wide)
+            copy_row(like, source + p * row, width, panel + p * wide)
     else:
         for p in range(depth):
             for j in range(width):
-                panel[p * (wide // size) + j] = load(like, source + p * row + j * column)
+                x = load(like, source + p * row + j * column)
+                store(like, panel + p * wide + j * size, x)
 
 
 @device
@@ -123,7 +130,7 @@ def _finish(
 
 @device
 def _rows(
-    like: Any, a: Any, a_row: Any, a_col: Any, packed: Any, vectors: Any, b: Any, b_row: Any,
+    like: Any, a: Any, a_row: Any, a_col: Any, a_tile: Any, vectors: Any, b: Any, b_row: Any,
     c: Any, c_row: Any, bias: Any, depth: Any, rows: Any, width: Any, add: Any, relu: Any,
     sums: Any,
 ) -> None:  # fmt: skip
@@ -134,33 +141,35 @@ def _rows(
     for t in range(tiles):
         i = t * rows // tiles
         height = (t + 1) * rows // tiles - i
-        if packed:
-            place, row, col = a + t * ROWS * DEPTH * size, size, ROWS * size
-        else:
-            place, row, col = a + i * a_row, a_row, a_col
+        place = a + (t * a_tile if a_tile else i * a_row)
         goal = c + i * c_row
+        if a_tile == 0 and t + 1 < tiles:
+            for r in range(ROWS):
+                prefetch(place + (height + r) * a_row)
         if whole:
             register_tile(
-                like, height, vectors, place, row, col, b, b_row, goal, c_row, bias, depth, add,
-                relu,
+                like, height, vectors, place, a_row, a_col, b, b_row, goal, c_row, bias, depth,
+                add, relu,
             )  # fmt: skip
         else:
             apart = vectors * VECTOR_BYTES
             register_tile(
-                like, height, vectors, place, row, col, b, b_row, sums, apart, 0, depth, 0, 0
+                like, height, vectors, place, a_row, a_col, b, b_row, sums, apart, 0, depth, 0, 0
             )
             _finish(like, sums, apart, goal, c_row, bias, height, width, add, relu)
 
 
 @device
-def _pack_a(like: Any, a: Any, a_row: Any, a_col: Any, rows: Any, depth: Any, target: Any) -> None:
-    """Copy columns of A, contiguous from row to row, so that those of a tile lie together."""
+def _pack_a(
+    like: Any, a: Any, a_col: Any, rows: Any, depth: Any, target: Any
+) -> None:
+    """Copy A[rows, depth], contiguous from row to row, so that what a tile reads lies together."""
     size = like.itemsize
     tiles = -(-rows // ROWS)
     for t in range(tiles):
         i = t * rows // tiles
         height = (t + 1) * rows // tiles - i
-        pack_rows(like, a + i * a_row, a_col, height, depth, target + t * ROWS * DEPTH * size)
+        pack_rows(like, a + i * size, a_col, height, depth, target + t * ROWS * DEPTH * size)
 
 
 @device
@@ -175,38 +184,50 @@ def _unit(like: Any, row: Any, item: Any, i: Any, rows: Any, j: Any, width: Any)
     c = load_i64(row, C) + item * load_i64(row, C_STEP) + i * c_row + j * size
     bias = load_i64(row, BIAS)
     lanes = VECTOR_BYTES // size
+    narrow = COLUMNS * lanes
     pack_b = m >= PACK_FROM or (b_col != size and width > 1)
-    pack_a = a_row == size and a_col != size and width >= PACK_A_FROM * COLUMNS * lanes
+    pack_a = a_row == size and a_col != size and width >= PACK_A_FROM * narrow
     wide = WIDE_COLUMNS * lanes if m <= WIDE_ROWS and not pack_b else width + 1
+    # Several blocks of rows share the panels that the first one has packed.
+    blocks = -(-rows * DEPTH * size // BLOCK_BYTES)
+    group = width if blocks == 1 else PANELS * narrow
+    height = -(-rows // blocks)
     # A transposition writes whole squares: up to `lanes` rows more than the block is deep.
-    panel = np.empty((DEPTH + lanes) * COLUMNS * lanes, like.dtype)
-    block = np.empty((-(-rows // ROWS) * DEPTH * ROWS + lanes) if pack_a else 0, like.dtype)
-    sums = np.empty(ROWS * COLUMNS * lanes, like.dtype)
+    apart = (DEPTH + lanes) * COLUMNS * VECTOR_BYTES
+    panels = np.empty((PANELS if blocks > 1 else 1) * apart // size, like.dtype)
+    block = np.empty((-(-height // ROWS) * DEPTH * ROWS + lanes) if pack_a else 0, like.dtype)
+    sums = np.empty(ROWS * narrow, like.dtype)
     depths = -(-k // DEPTH)
-    for d in range(depths):
-        p = d * k // depths
-        depth = (d + 1) * k // depths - p
+    for step in range(-(-width // group) * depths * blocks):
+        g, d, y = step // (depths * blocks), step // blocks % depths, step % blocks
+        p, x = d * k // depths, y * rows // blocks
+        depth, high = (d + 1) * k // depths - p, (y + 1) * rows // blocks - x
         last = d == depths - 1
-        place = a + p * a_col
+        place, place_row, place_col, tile = a + x * a_row + p * a_col, a_row, a_col, 0
         if pack_a:
-            _pack_a(like, place, a_row, a_col, rows, depth, address(block))
-            place = address(block)
-        q = 0
-        while q < width:
-            part = wide if width - q >= wide else min(COLUMNS * lanes, width - q)
+            _pack_a(like, place, a_col, high, depth, address(block))
+            place, place_row, place_col = address(block), size, ROWS * size
+            tile = ROWS * DEPTH * size
+        q, panel, end = g * group, address(panels), min((g + 1) * group, width)
+        while q < end:
+            part = wide if end - q >= wide else min(narrow, end - q)
             vectors = -(-part // lanes)
             source, source_row = b + p * b_row + q * b_col, b_row
             if pack_b or vectors * lanes != part:
-                source_row = vectors * VECTOR_BYTES
-                _pack_b(like, source, b_row, b_col, depth, part, panel, source_row)
-                source = address(panel)
+                if y == 0:
+                    _pack_b(like, source, b_row, b_col, depth, part, panel, vectors * VECTOR_BYTES)
+                source, source_row = panel, vectors * VECTOR_BYTES
+                panel += apart if blocks > 1 else 0
             _rows(
-                like, place, a_row, a_col, pack_a, vectors, source, source_row, c + q * size, c_row,
-                bias + (j + q) * size if bias and last else 0, depth, rows, part,
-                d > 0 or load_i64(row, ACCUMULATE), relu and last, address(sums),
+                like, place, place_row, place_col, tile, vectors, source, source_row,
+                c + x * c_row + q * size, c_row, bias + (j + q) * size if bias and last else 0,
+                depth, high, part, d > 0 or load_i64(row, ACCUMULATE), relu and last,
+                address(sums),
             )  # fmt: skip
             q += part
     keep(sums)
+    keep(panels)
+    keep(block)
 
 
 @device
@@ -253,7 +274,7 @@ def _run(
     m, k = a.shape
     n, size = b.shape[1], c.itemsize
     pieces = -(-PIECES * team // batch) if region else 1
-    down, across = _partition(m, n, size, pieces)
+    down, across = _partition(m, n, size, pieces, a.strides[0] == size)
     row = np.empty(len(FIELDS) + 5, np.int64)
     row[A], row[A_STEP], (row[A_ROW], row[A_COL]) = address(a), a_step, a.strides
     row[B], row[B_STEP], (row[B_ROW], row[B_COL]) = address(b), b_step, b.strides

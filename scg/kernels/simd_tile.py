@@ -13,7 +13,7 @@ from scg.kernels._jit import cgutils, cpu_features, intrinsic, ir, types
 
 __all__ = [
     "COLUMNS", "HAS_TILE", "ROWS", "VECTOR_BYTES", "WIDE_COLUMNS", "WIDE_ROWS",
-    "address", "copy_row", "load", "pack_rows", "register_tile", "store",
+    "address", "copy_row", "load", "pack_rows", "prefetch", "register_tile", "store",
     "transpose_tile",
 ]  # fmt: skip
 
@@ -109,6 +109,17 @@ def pack_rows(
         return context.get_dummy_value()
 
     return types.void(like, *[types.intp] * 5), codegen
+
+
+@intrinsic
+def prefetch(typingctx: Any, place: Any) -> Any:
+    """Fetch a line into the first cache."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _prefetch(builder, args[0], 3)
+        return context.get_dummy_value()
+
+    return types.void(types.intp), codegen
 
 
 @intrinsic
@@ -223,7 +234,7 @@ def _write_tile(builder: Any, args: Any, real: Any, lanes: int, rows: int, colum
         return builder.add(c, builder.mul(c_row, I64(i)))
 
     for i in range(rows):
-        _prefetch(builder, row_of_c(i))
+        _prefetch(builder, row_of_c(i), 3)
     fma = _fma(builder.module, real, lanes)
     with cgutils.for_range(builder, depth) as loop:
         b_vectors = vectors(builder.add(b, builder.mul(loop.index, b_row)))
@@ -270,12 +281,12 @@ def _store(builder: Any, vector: Any, place: Any) -> None:
     builder.store(vector, builder.inttoptr(place, vector.type.as_pointer())).align = 1
 
 
-def _prefetch(builder: Any, place: Any) -> None:
-    """Fetch a line that is read or written when the sums are done."""
+def _prefetch(builder: Any, place: Any, locality: int) -> None:
+    """Fetch a line that will be read or written, into all caches (3) or all but the first (2)."""
     pointer = ir.IntType(8).as_pointer()
     kind = ir.FunctionType(ir.VoidType(), [pointer, I32, I32, I32])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-    builder.call(function, [builder.inttoptr(place, pointer), I32(0), I32(3), I32(1)])
+    builder.call(function, [builder.inttoptr(place, pointer), I32(0), I32(locality), I32(1)])
 
 
 def _broadcast(builder: Any, value: Any, lanes: int) -> Any:
