@@ -31,9 +31,9 @@ from scg.kernels.simd_tile import (
     WIDE_COLUMNS,
     WIDE_ROWS,
     address,
+    copy_column,
     copy_row,
     load,
-    pack_rows,
     prefetch,
     register_tile,
     store,
@@ -65,6 +65,9 @@ BLOCK_BYTES = 1 << 18
 PANELS = max((1 << 17) // (DEPTH * COLUMNS * VECTOR_BYTES), 1)
 # Rows of A from which packing a panel of B pays, and panels from which packing A does.
 PACK_FROM, PACK_A_FROM = 4 * ROWS, 3
+# Columns of A so many bytes apart lie on as many pages, and may push each other out of the first
+# cache: they are packed.
+FAR = 2048
 # Tiles of a block of rows that pay for the packing of its panels.
 ENOUGH = 16
 REAL_F64, REAL_F32 = np.float64, np.float32
@@ -87,7 +90,7 @@ def partition(m: int, n: int, size: int, pieces: int, rows_first: bool) -> tuple
 
 
 @device
-def _pack_b(
+def _pack_panel(
     like: Any, source: Any, row: Any, column: Any, depth: Any, width: Any, panel: Any, wide: Any
 ) -> None:
     """Copy B[depth, width] to a panel whose rows are contiguous, `wide` bytes apart."""
@@ -99,14 +102,37 @@ def _pack_b(
                 corner = source + p * size + j * column
                 goal = panel + p * wide + j * size
                 transpose_tile(like, corner, column, width - j, depth - p, goal, wide)
-    elif column == size:
-        for p in range(depth):
-            copy_row(like, source + p * row, width, panel + p * wide)
     else:
         for p in range(depth):
             for j in range(width):
                 x = load(like, source + p * row + j * column)
                 store(like, panel + p * wide + j * size, x)
+
+
+@device
+def _pack_b(
+    like: Any, source: Any, row: Any, column: Any, depth: Any, width: Any, panels: Any, apart: Any
+) -> None:
+    """Copy B[depth, width] to panels that begin `apart` bytes from each other.
+
+    Row after row of the whole block where rows are contiguous: panel after panel would come back
+    to the page of each row for 64 bytes.
+    """
+    size, lanes = like.itemsize, VECTOR_BYTES // like.itemsize
+    narrow = COLUMNS * lanes
+    whole = width // narrow if column == size else 0
+    for p in range(depth if whole else 0):
+        for q in range(whole):
+            here = source + p * row + q * narrow * size
+            copy_row(like, here, narrow, panels + q * apart + p * narrow * size)
+    for q in range(whole, -(-width // narrow)):
+        part, panel = min(narrow, width - q * narrow), panels + q * apart
+        wide, here = -(-part // lanes) * VECTOR_BYTES, source + q * narrow * column
+        if column == size:
+            for p in range(depth):
+                copy_row(like, here + p * row, part, panel + p * wide)
+        else:
+            _pack_panel(like, here, row, column, depth, part, panel, wide)
 
 
 @device
@@ -138,14 +164,13 @@ def _rows(
     size = like.itemsize
     whole = vectors * VECTOR_BYTES == width * size
     tiles = -(-rows // ROWS)
+    low, high = rows // tiles, rows % tiles
     for t in range(tiles):
-        i = t * rows // tiles
-        height = (t + 1) * rows // tiles - i
+        i, height = t * low + min(t, high), low + (t < high)
         place = a + (t * a_tile if a_tile else i * a_row)
         goal = c + i * c_row
-        if a_tile == 0 and t + 1 < tiles:
-            for r in range(ROWS):
-                prefetch(place + (height + r) * a_row)
+        for r in range(ROWS):
+            prefetch(place + (a_tile + 64 * r if a_tile else (height + r) * a_row))
         if whole:
             register_tile(
                 like, height, vectors, place, a_row, a_col, b, b_row, goal, c_row, bias, depth,
@@ -160,16 +185,16 @@ def _rows(
 
 
 @device
-def _pack_a(
-    like: Any, a: Any, a_col: Any, rows: Any, depth: Any, target: Any
-) -> None:
-    """Copy A[rows, depth], contiguous from row to row, so that what a tile reads lies together."""
+def _pack_a(like: Any, a: Any, a_col: Any, rows: Any, depth: Any, target: Any, apart: Any) -> None:
+    """Copy A[rows, depth], contiguous from row to row, to tiles `apart` bytes from each other."""
     size = like.itemsize
     tiles = -(-rows // ROWS)
-    for t in range(tiles):
-        i = t * rows // tiles
-        height = (t + 1) * rows // tiles - i
-        pack_rows(like, a + i * size, a_col, height, depth, target + t * ROWS * DEPTH * size)
+    low, high = rows // tiles, rows % tiles
+    for p in range(depth):
+        for t in range(tiles):
+            i = t * low + min(t, high)
+            goal = target + t * apart + p * ROWS * size
+            copy_column(like, a + i * size + p * a_col, rows - i, goal)
 
 
 @device
@@ -186,38 +211,45 @@ def _unit(like: Any, row: Any, item: Any, i: Any, rows: Any, j: Any, width: Any)
     lanes = VECTOR_BYTES // size
     narrow = COLUMNS * lanes
     pack_b = m >= PACK_FROM or (b_col != size and width > 1)
-    pack_a = a_row == size and a_col != size and width >= PACK_A_FROM * narrow
+    pack_a = a_row == size and a_col >= FAR and width >= PACK_A_FROM * narrow
     wide = WIDE_COLUMNS * lanes if m <= WIDE_ROWS and not pack_b else width + 1
-    # Several blocks of rows share the panels that the first one has packed.
-    blocks = -(-rows * DEPTH * size // BLOCK_BYTES)
-    group = width if blocks == 1 else PANELS * narrow
-    height = -(-rows // blocks)
-    # A transposition writes whole squares: up to `lanes` rows more than the block is deep.
-    apart = (DEPTH + lanes) * COLUMNS * VECTOR_BYTES
-    panels = np.empty((PANELS if blocks > 1 else 1) * apart // size, like.dtype)
-    block = np.empty((-(-height // ROWS) * DEPTH * ROWS + lanes) if pack_a else 0, like.dtype)
+    blocks, depths = -(-rows * DEPTH * size // BLOCK_BYTES), -(-k // DEPTH)
+    groups = -(-width // (PANELS * narrow)) if pack_b else 1
+    group = PANELS * narrow if pack_b else width
+    # A transposition writes whole squares, up to `lanes` rows more than the block is deep, and a
+    # column of A whole vectors.
+    b_apart = (DEPTH + lanes) * COLUMNS * VECTOR_BYTES
+    a_apart = ROWS * min(DEPTH, k) * size + VECTOR_BYTES
+    panels = np.empty((PANELS if pack_b else 1) * b_apart // size, like.dtype)
+    tiles = (-(-rows // blocks) + ROWS - 1) // ROWS
+    block = np.empty(tiles * a_apart // size if pack_a else 0, like.dtype)
     sums = np.empty(ROWS * narrow, like.dtype)
-    depths = -(-k // DEPTH)
-    for step in range(-(-width // group) * depths * blocks):
+    for step in range(groups * depths * blocks):
+        # Several blocks of rows share packed panels; one block is packed for all of them.
         g, d, y = step // (depths * blocks), step // blocks % depths, step % blocks
+        if blocks == 1:
+            g, d = step % groups, step // groups
         p, x = d * k // depths, y * rows // blocks
         depth, high = (d + 1) * k // depths - p, (y + 1) * rows // blocks - x
         last = d == depths - 1
         place, place_row, place_col, tile = a + x * a_row + p * a_col, a_row, a_col, 0
         if pack_a:
-            _pack_a(like, place, a_col, high, depth, address(block))
-            place, place_row, place_col = address(block), size, ROWS * size
-            tile = ROWS * DEPTH * size
-        q, panel, end = g * group, address(panels), min((g + 1) * group, width)
+            if blocks > 1 or g == 0:
+                _pack_a(like, place, a_col, high, depth, address(block), a_apart)
+            place, place_row, place_col, tile = address(block), size, ROWS * size, a_apart
+        q, end = g * group, min((g + 1) * group, width)
+        source = b + p * b_row + q * b_col
+        if pack_b and y == 0:
+            _pack_b(like, source, b_row, b_col, depth, end - q, address(panels), b_apart)
+        panel = address(panels)
         while q < end:
             part = wide if end - q >= wide else min(narrow, end - q)
             vectors = -(-part // lanes)
             source, source_row = b + p * b_row + q * b_col, b_row
             if pack_b or vectors * lanes != part:
-                if y == 0:
-                    _pack_b(like, source, b_row, b_col, depth, part, panel, vectors * VECTOR_BYTES)
+                if not pack_b:
+                    _pack_b(like, source, b_row, b_col, depth, part, panel, b_apart)
                 source, source_row = panel, vectors * VECTOR_BYTES
-                panel += apart if blocks > 1 else 0
             _rows(
                 like, place, place_row, place_col, tile, vectors, source, source_row,
                 c + x * c_row + q * size, c_row, bias + (j + q) * size if bias and last else 0,
@@ -225,6 +257,7 @@ def _unit(like: Any, row: Any, item: Any, i: Any, rows: Any, j: Any, width: Any)
                 address(sums),
             )  # fmt: skip
             q += part
+            panel += b_apart if pack_b else 0
     keep(sums)
     keep(panels)
     keep(block)

@@ -13,7 +13,7 @@ from scg.kernels._jit import cgutils, cpu_features, intrinsic, ir, types
 
 __all__ = [
     "COLUMNS", "HAS_TILE", "ROWS", "VECTOR_BYTES", "WIDE_COLUMNS", "WIDE_ROWS",
-    "address", "copy_row", "load", "pack_rows", "prefetch", "register_tile", "store",
+    "address", "copy_column", "copy_row", "load", "prefetch", "register_tile", "store",
     "transpose_tile",
 ]  # fmt: skip
 
@@ -24,6 +24,7 @@ COLUMNS = 2
 VECTOR_BYTES, ROWS, WIDE_COLUMNS, WIDE_ROWS = (
     (64, 14, 8, 3) if "avx512f" in cpu_features() else (32, 6, 4, 3)
 )
+AHEAD = 16
 HAS_TILE = "avx512f" in cpu_features() or {"avx2", "fma"} <= cpu_features()
 
 I1, I32, I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
@@ -67,48 +68,38 @@ def store(typingctx: Any, like: Any, place: Any, value: Any) -> Any:
     return types.void(like, types.intp, like.dtype), codegen
 
 
-@intrinsic
-def copy_row(typingctx: Any, like: Any, source: Any, width: Any, target: Any) -> Any:
-    """Copy a row of at most an ordinary tile's width and fill its other lanes with zeros."""
+def _copier(vectors: Any) -> Any:
+    @intrinsic
+    def copy(typingctx: Any, like: Any, source: Any, width: Any, target: Any) -> Any:
+        """Write some whole vectors, whose numbers from `width` on are zeros and are not read."""
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        real, size = REALS[signature.args[0].dtype]
-        lanes = VECTOR_BYTES // size
-        for j in range(COLUMNS):
-            mask = _mask(builder, lanes, args[2], j * lanes)
-            here, there = (builder.add(x, I64(j * VECTOR_BYTES)) for x in (args[1], args[3]))
-            _store(builder, _masked_load(builder, real, lanes, here, mask), there)
-        return context.get_dummy_value()
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            real, size = REALS[signature.args[0].dtype]
+            lanes = VECTOR_BYTES // size
+            steps = [j * VECTOR_BYTES for j in range(vectors(lanes))]
+            _, source, width, target = args
+            full = builder.icmp_signed(">=", width, I64(len(steps) * lanes))
+            with builder.if_else(full) as (whole, part):
+                with whole:
+                    for step in steps:
+                        here, there = (builder.add(x, I64(step)) for x in (source, target))
+                        vector = _load(builder, ir.VectorType(real, lanes), here)
+                        _store(builder, vector, there)
+                with part:
+                    for j, step in enumerate(steps):
+                        here, there = (builder.add(x, I64(step)) for x in (source, target))
+                        mask = _mask(builder, lanes, width, j * lanes)
+                        _store(builder, _masked_load(builder, real, lanes, here, mask), there)
+            return context.get_dummy_value()
 
-    return types.void(like, *[types.intp] * 3), codegen
+        return types.void(like, *[types.intp] * 3), codegen
+
+    return copy
 
 
-@intrinsic
-def pack_rows(
-    typingctx: Any, like: Any, source: Any, step: Any, height: Any, depth: Any, target: Any
-) -> Any:
-    """Copy `depth` runs of `height` numbers, `step` bytes apart, to runs of ROWS numbers.
-
-    Whole vectors are written: what a run leaves behind it the next one covers, and the last leaves
-    less than a vector.
-    """
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _, source, step, height, depth, target = args
-        real, size = REALS[signature.args[0].dtype]
-        lanes = VECTOR_BYTES // size
-        starts = range(0, ROWS, lanes)
-        masks = [_mask(builder, lanes, height, start) for start in starts]
-        with cgutils.for_range(builder, depth) as loop:
-            here = builder.add(source, builder.mul(loop.index, step))
-            there = builder.add(target, builder.mul(loop.index, I64(ROWS * size)))
-            for start, mask in zip(starts, masks, strict=True):
-                place = builder.add(here, I64(start * size))
-                vector = _masked_load(builder, real, lanes, place, mask)
-                _store(builder, vector, builder.add(there, I64(start * size)))
-        return context.get_dummy_value()
-
-    return types.void(like, *[types.intp] * 5), codegen
+# A row of a panel, and what a tile reads of a column of A.
+copy_row = _copier(lambda lanes: COLUMNS)
+copy_column = _copier(lambda lanes: -(-ROWS // lanes))
 
 
 @intrinsic
@@ -239,6 +230,7 @@ def _write_tile(builder: Any, args: Any, real: Any, lanes: int, rows: int, colum
     with cgutils.for_range(builder, depth) as loop:
         b_vectors = vectors(builder.add(b, builder.mul(loop.index, b_row)))
         column = builder.add(a, builder.mul(loop.index, a_col))
+        _prefetch(builder, builder.add(column, builder.mul(a_col, I64(AHEAD))), 3)
 
         def multiply(i: int, sums: list[Any]) -> list[Any]:
             place = builder.add(column, builder.mul(a_row, I64(i)))
