@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scg._typing import DType
-from scg.kernels import simd
+from scg.kernels import simd, simd_memory
 from scg.kernels._jit import kernel
 
 __all__ = ["FLOAT32", "FLOAT64", "Build", "float32_twin", "kernels"]
@@ -30,11 +30,15 @@ def float32_twin(body: Callable[..., Any]) -> Callable[..., Any]:
     for name in body.__code__.co_names:
         if name.endswith(("_f64", "_F64")):
             single = name.removesuffix("64") + "32"
-            names[name] = names[single] if single in names else getattr(simd, single)
+            names[name] = names[single] if single in names else _device(single)
     twin = FunctionType(body.__code__, names, body.__name__.removesuffix("_f64") + "_f32")
     twin.__qualname__ = twin.__name__
     twin.__module__ = body.__module__
     return twin
+
+
+def _device(name: str) -> Any:
+    return getattr(simd, name, None) or getattr(simd_memory, name)
 
 
 def kernels(body: Callable[..., Any], *, parallel: bool = False) -> Build:

@@ -31,10 +31,12 @@ from scg.kernels.simd_tile import (
     WIDE_COLUMNS,
     WIDE_ROWS,
     address,
+    copy_column,
     copy_row,
     load,
-    pack_rows,
+    prefetch,
     register_tile,
+    store,
     transpose_tile,
 )
 
@@ -58,29 +60,37 @@ FIELDS = (
 # stays in the first cache with a tile of A beside it. The sums of the blocks are added up, which
 # also keeps rounding small.
 DEPTH = 256
-# A block of A: a quarter of the second cache of most processors.
+# A block of A, and panels of B that several blocks share: both stay in the second cache.
 BLOCK_BYTES = 1 << 18
+PANELS = max((1 << 17) // (DEPTH * COLUMNS * VECTOR_BYTES), 1)
 # Rows of A from which packing a panel of B pays, and panels from which packing A does.
 PACK_FROM, PACK_A_FROM = 4 * ROWS, 3
+# Columns of A so many bytes apart lie on as many pages, and may push each other out of the first
+# cache: they are packed.
+FAR = 2048
+# Tiles of a block of rows that pay for the packing of its panels.
+ENOUGH = 16
 REAL_F64, REAL_F32 = np.float64, np.float32
 
 
-def partition(m: int, n: int, size: int, pieces: int) -> tuple[int, int]:
+def partition(m: int, n: int, size: int, pieces: int, rows_first: bool) -> tuple[int, int]:
     """Return in how many blocks C is cut down and across, for at least so many where it can be.
 
-    Blocks of one size: the last thread to finish keeps the others waiting.
+    Every block packs for itself: cut across, what is packed of A is packed again, and cut down,
+    what is packed of B.
     """
-    panels = -(-n * size // (COLUMNS * VECTOR_BYTES))
-    tiles = -(-m // ROWS)
-    down = -(-m * DEPTH * size // BLOCK_BYTES)
-    across = min(-(-pieces // down), panels)
-    if down * across < pieces:
+    panels, tiles = -(-n * size // (COLUMNS * VECTOR_BYTES)), -(-m // ROWS)
+    if rows_first:
+        down = min(pieces, -(-tiles // ENOUGH))
+        across = min(-(-pieces // down), panels)
+    else:
+        across = min(pieces, panels)
         down = min(-(-pieces // across), tiles)
     return max(down, 1), max(across, 1)
 
 
 @device
-def _pack_b(
+def _pack_panel(
     like: Any, source: Any, row: Any, column: Any, depth: Any, width: Any, panel: Any, wide: Any
 ) -> None:
     """Copy B[depth, width] to a panel whose rows are contiguous, `wide` bytes apart."""
@@ -90,47 +100,101 @@ def _pack_b(
         for p in range(0, depth, lanes):
             for j in range(0, width, lanes):
                 corner = source + p * size + j * column
-                goal = address(panel) + p * wide + j * size
+                goal = panel + p * wide + j * size
                 transpose_tile(like, corner, column, width - j, depth - p, goal, wide)
-    elif column == size:
-        for p in range(depth):
-            copy_row(like, source + p * row, width, address(panel) + p * wide)
     else:
         for p in range(depth):
             for j in range(width):
-                panel[p * (wide // size) + j] = load(like, source + p * row + j * column)
+                x = load(like, source + p * row + j * column)
+                store(like, panel + p * wide + j * size, x)
+
+
+@device
+def _pack_b(
+    like: Any, source: Any, row: Any, column: Any, depth: Any, width: Any, panels: Any, apart: Any
+) -> None:
+    """Copy B[depth, width] to panels that begin `apart` bytes from each other.
+
+    Row after row of the whole block where rows are contiguous: panel after panel would come back
+    to the page of each row for 64 bytes.
+    """
+    size, lanes = like.itemsize, VECTOR_BYTES // like.itemsize
+    narrow = COLUMNS * lanes
+    whole = width // narrow if column == size else 0
+    for p in range(depth if whole else 0):
+        for q in range(whole):
+            here = source + p * row + q * narrow * size
+            copy_row(like, here, narrow, panels + q * apart + p * narrow * size)
+    for q in range(whole, -(-width // narrow)):
+        part, panel = min(narrow, width - q * narrow), panels + q * apart
+        wide, here = -(-part // lanes) * VECTOR_BYTES, source + q * narrow * column
+        if column == size:
+            for p in range(depth):
+                copy_row(like, here + p * row, part, panel + p * wide)
+        else:
+            _pack_panel(like, here, row, column, depth, part, panel, wide)
+
+
+@device
+def _finish(
+    like: Any, sums: Any, sums_row: Any, c: Any, c_row: Any, bias: Any, rows: Any, width: Any,
+    add: Any, relu: Any,
+) -> None:  # fmt: skip
+    """Do what the register tile does with its sums, for a tile that is not whole vectors wide."""
+    size = like.itemsize
+    for i in range(rows):
+        for j in range(width):
+            goal = c + i * c_row + j * size
+            x = load(like, sums + i * sums_row + j * size)
+            if add:
+                x += load(like, goal)
+            if bias:
+                x += load(like, bias + j * size)
+            # "x < 0 gives 0" and not "x > 0 gives x": a NaN must stay a NaN.
+            store(like, goal, like.dtype.type(0) if relu and x < 0 else x)
 
 
 @device
 def _rows(
-    like: Any, a: Any, a_row: Any, a_col: Any, packed: Any, columns: Any, b: Any, b_row: Any,
+    like: Any, a: Any, a_row: Any, a_col: Any, a_tile: Any, vectors: Any, b: Any, b_row: Any,
     c: Any, c_row: Any, bias: Any, depth: Any, rows: Any, width: Any, add: Any, relu: Any,
+    sums: Any,
 ) -> None:  # fmt: skip
     """Multiply all rows of a block by a panel of B, tiles of equal height one after the other."""
     size = like.itemsize
+    whole = vectors * VECTOR_BYTES == width * size
     tiles = -(-rows // ROWS)
+    low, high = rows // tiles, rows % tiles
     for t in range(tiles):
-        i = t * rows // tiles
-        height = (t + 1) * rows // tiles - i
-        if packed:
-            place, row, col = a + t * ROWS * DEPTH * size, size, ROWS * size
+        i, height = t * low + min(t, high), low + (t < high)
+        place = a + (t * a_tile if a_tile else i * a_row)
+        goal = c + i * c_row
+        for r in range(ROWS):
+            prefetch(place + (a_tile + 64 * r if a_tile else (height + r) * a_row))
+        if whole:
+            register_tile(
+                like, height, vectors, place, a_row, a_col, b, b_row, goal, c_row, bias, depth,
+                add, relu,
+            )  # fmt: skip
         else:
-            place, row, col = a + i * a_row, a_row, a_col
-        register_tile(
-            like, height, columns, place, row, col, b, b_row, c + i * c_row, c_row, bias, depth,
-            width, add, relu,
-        )  # fmt: skip
+            apart = vectors * VECTOR_BYTES
+            register_tile(
+                like, height, vectors, place, a_row, a_col, b, b_row, sums, apart, 0, depth, 0, 0
+            )
+            _finish(like, sums, apart, goal, c_row, bias, height, width, add, relu)
 
 
 @device
-def _pack_a(like: Any, a: Any, a_row: Any, a_col: Any, rows: Any, depth: Any, target: Any) -> None:
-    """Copy columns of A, contiguous from row to row, so that those of a tile lie together."""
+def _pack_a(like: Any, a: Any, a_col: Any, rows: Any, depth: Any, target: Any, apart: Any) -> None:
+    """Copy A[rows, depth], contiguous from row to row, to tiles `apart` bytes from each other."""
     size = like.itemsize
     tiles = -(-rows // ROWS)
-    for t in range(tiles):
-        i = t * rows // tiles
-        height = (t + 1) * rows // tiles - i
-        pack_rows(like, a + i * a_row, a_col, height, depth, target + t * ROWS * DEPTH * size)
+    low, high = rows // tiles, rows % tiles
+    for p in range(depth):
+        for t in range(tiles):
+            i = t * low + min(t, high)
+            goal = target + t * apart + p * ROWS * size
+            copy_column(like, a + i * size + p * a_col, rows - i, goal)
 
 
 @device
@@ -145,35 +209,58 @@ def _unit(like: Any, row: Any, item: Any, i: Any, rows: Any, j: Any, width: Any)
     c = load_i64(row, C) + item * load_i64(row, C_STEP) + i * c_row + j * size
     bias = load_i64(row, BIAS)
     lanes = VECTOR_BYTES // size
+    narrow = COLUMNS * lanes
     pack_b = m >= PACK_FROM or (b_col != size and width > 1)
-    columns = WIDE_COLUMNS if m <= WIDE_ROWS and not pack_b else COLUMNS
-    wide = columns * lanes
-    pack_a = a_row == size and a_col != size and width >= PACK_A_FROM * wide
-    # A transposition writes whole squares: up to `lanes` rows more than the block is deep.
-    panel = np.empty((DEPTH + lanes) * wide, like.dtype)
-    block = np.empty((-(-rows // ROWS) * DEPTH * ROWS + lanes) if pack_a else 0, like.dtype)
-    depths = -(-k // DEPTH)
-    for d in range(depths):
-        p = d * k // depths
-        depth = (d + 1) * k // depths - p
+    pack_a = a_row == size and a_col >= FAR and width >= PACK_A_FROM * narrow
+    wide = WIDE_COLUMNS * lanes if m <= WIDE_ROWS and not pack_b else width + 1
+    blocks, depths = -(-rows * DEPTH * size // BLOCK_BYTES), -(-k // DEPTH)
+    groups = -(-width // (PANELS * narrow)) if pack_b else 1
+    group = PANELS * narrow if pack_b else width
+    # A transposition writes whole squares, up to `lanes` rows more than the block is deep, and a
+    # column of A whole vectors.
+    b_apart = (DEPTH + lanes) * COLUMNS * VECTOR_BYTES
+    a_apart = ROWS * min(DEPTH, k) * size + VECTOR_BYTES
+    panels = np.empty((PANELS if pack_b else 1) * b_apart // size, like.dtype)
+    tiles = (-(-rows // blocks) + ROWS - 1) // ROWS
+    block = np.empty(tiles * a_apart // size if pack_a else 0, like.dtype)
+    sums = np.empty(ROWS * narrow, like.dtype)
+    for step in range(groups * depths * blocks):
+        # Several blocks of rows share packed panels; one block is packed for all of them.
+        g, d, y = step // (depths * blocks), step // blocks % depths, step % blocks
+        if blocks == 1:
+            g, d = step % groups, step // groups
+        p, x = d * k // depths, y * rows // blocks
+        depth, high = (d + 1) * k // depths - p, (y + 1) * rows // blocks - x
         last = d == depths - 1
-        place = a + p * a_col
+        place, place_row, place_col, tile = a + x * a_row + p * a_col, a_row, a_col, 0
         if pack_a:
-            _pack_a(like, place, a_row, a_col, rows, depth, address(block))
-            place = address(block)
-        for q in range(0, width, wide):
-            part = min(wide, width - q)
-            vectors = -(-part // lanes) if columns == COLUMNS else columns
+            if blocks > 1 or g == 0:
+                _pack_a(like, place, a_col, high, depth, address(block), a_apart)
+            place, place_row, place_col, tile = address(block), size, ROWS * size, a_apart
+        q, end = g * group, min((g + 1) * group, width)
+        source = b + p * b_row + q * b_col
+        if pack_b and y == 0:
+            _pack_b(like, source, b_row, b_col, depth, end - q, address(panels), b_apart)
+        panel = address(panels)
+        while q < end:
+            part = wide if end - q >= wide else min(narrow, end - q)
+            vectors = -(-part // lanes)
             source, source_row = b + p * b_row + q * b_col, b_row
-            if pack_b or (columns == COLUMNS and vectors * lanes != part):
-                source_row = vectors * VECTOR_BYTES
-                _pack_b(like, source, b_row, b_col, depth, part, panel, source_row)
-                source = address(panel)
+            if pack_b or vectors * lanes != part:
+                if not pack_b:
+                    _pack_b(like, source, b_row, b_col, depth, part, panel, b_apart)
+                source, source_row = panel, vectors * VECTOR_BYTES
             _rows(
-                like, place, a_row, a_col, pack_a, vectors, source, source_row, c + q * size, c_row,
-                bias + (j + q) * size if bias and last else 0, depth, rows, part,
-                d > 0 or load_i64(row, ACCUMULATE), relu and last,
+                like, place, place_row, place_col, tile, vectors, source, source_row,
+                c + x * c_row + q * size, c_row, bias + (j + q) * size if bias and last else 0,
+                depth, high, part, d > 0 or load_i64(row, ACCUMULATE), relu and last,
+                address(sums),
             )  # fmt: skip
+            q += part
+            panel += b_apart if pack_b else 0
+    keep(sums)
+    keep(panels)
+    keep(block)
 
 
 @device
@@ -220,7 +307,7 @@ def _run(
     m, k = a.shape
     n, size = b.shape[1], c.itemsize
     pieces = -(-PIECES * team // batch) if region else 1
-    down, across = _partition(m, n, size, pieces)
+    down, across = _partition(m, n, size, pieces, a.strides[0] == size)
     row = np.empty(len(FIELDS) + 5, np.int64)
     row[A], row[A_STEP], (row[A_ROW], row[A_COL]) = address(a), a_step, a.strides
     row[B], row[B_STEP], (row[B_ROW], row[B_COL]) = address(b), b_step, b.strides

@@ -1,270 +1,350 @@
-"""Optimiser updates, each one pass over memory: parameters and state change in place.
+"""Optimiser updates, one pass over memory for all parameters: they and the state change in place.
 
-The scalars of an update (bias corrections, one minus a decay) are worked out in double and only
-then rounded to the dtype of the arrays, so that float32 loops stay float32 and the corrections of
-the first steps lose nothing.
+A rule is a scalar function. From it come two tasks, for float32 and float64, each of which updates
+any number of parameters in units of equal size. The scalars of an update (bias corrections, one
+minus a decay) are worked out in double and only then rounded to the dtype of the arrays, so that
+float32 loops stay float32 and the corrections of the first steps lose nothing.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
-from scg._typing import Array
+import numpy as np
+
+from scg._typing import Array, DType
 from scg.errors import DTypeError, OptionError, ShapeError
-from scg.kernels._dtypes import FLOAT32, FLOAT64
-from scg.kernels._jit import kernel, parallel_call, prange
+from scg.kernels._dtypes import FLOAT32, FLOAT64, float32_twin
+from scg.kernels._jit import CAN_COMPILE, Task, device, task, threads
+from scg.kernels.execute import Line, Schedule, place
+from scg.kernels.simd_memory import (
+    load_f64,
+    load_i64,
+    read_f64,
+    store_f64,
+)
 
-__all__ = ["adagrad", "adam", "momentum", "rmsprop", "sgd"]
+__all__ = ["ADAGRAD", "ADAM", "MOMENTUM", "RMSPROP", "SGD", "Rule", "Scalars", "Updates"]
 
+# Elements of a unit.
+UNIT = 1024
 # From about here (measured: Adam and SGD, both dtypes, two threads) threads pay for their start.
 PARALLEL = 1 << 17
+# Chunks for each thread: one that is held up leaves its rest to the others.
+PIECES = 4
+# Scalars of an update, at most.
+SCALARS = 9
+
+Scalars = tuple[float, ...]
 
 
-def _sgd(p: Any, g: Any, rate: Any, decay: Any) -> None:
-    for i in prange(p.size):
-        # No `g + 0 * p`: without decay an infinite parameter must not turn into NaN.
-        d = g[i] + decay * p[i] if decay != 0 else g[i]
-        p[i] -= rate * d
+# --- the rules, for one number of a parameter: s are the scalars -----------------------------
 
 
-def _momentum(
-    p: Any, g: Any, v: Any, rate: Any, beta: Any, look: Any, own: Any, decay: Any
-) -> None:
-    for i in prange(p.size):
-        d = g[i] + decay * p[i] if decay != 0 else g[i]
-        velocity = beta * v[i] + d
-        v[i] = velocity
-        p[i] -= rate * (look * velocity + own * d)
+@device
+def _slope(x: Any, g: Any, decay: Any) -> Any:
+    """Return the gradient with the penalty's added."""
+    # No `g + 0 * x`: without decay an infinite parameter must not turn into NaN.
+    return g + decay * x if decay != 0 else g
 
 
-def _rmsprop(p: Any, g: Any, v: Any, rate: Any, keep: Any, take: Any, eps: Any, decay: Any) -> None:
-    for i in prange(p.size):
-        d = g[i] + decay * p[i] if decay != 0 else g[i]
-        square = keep * v[i] + take * d * d
-        v[i] = square
-        p[i] -= rate * d / (math.sqrt(square) + eps)
+@device
+def _sgd(x: Any, g: Any, s: Any) -> Any:
+    return x - s[0] * _slope(x, g, s[1])
 
 
-def _adagrad(p: Any, g: Any, s: Any, rate: Any, eps: Any, decay: Any) -> None:
-    for i in prange(p.size):
-        d = g[i] + decay * p[i] if decay != 0 else g[i]
-        total = s[i] + d * d
-        s[i] = total
-        p[i] -= rate * d / (math.sqrt(total) + eps)
+@device
+def _momentum(x: Any, g: Any, v: Any, s: Any) -> Any:
+    rate, beta, look, own, decay = s[:5]
+    d = _slope(x, g, decay)
+    velocity = beta * v + d
+    return x - rate * (look * velocity + own * d), velocity
 
 
-def _adam(
-    p: Any, g: Any, m: Any, v: Any, rate: Any, keep1: Any, take1: Any, keep2: Any, take2: Any,
-    unbias: Any, eps: Any, decay: Any, shrink: Any,
-) -> None:  # fmt: skip
-    for i in prange(p.size):
-        d = g[i] + decay * p[i] if decay != 0 else g[i]
-        mean = keep1 * m[i] + take1 * d
-        square = keep2 * v[i] + take2 * d * d
-        m[i] = mean
-        v[i] = square
-        p[i] = shrink * p[i] - rate * mean / (math.sqrt(square) * unbias + eps)
+@device
+def _rmsprop(x: Any, g: Any, v: Any, s: Any) -> Any:
+    rate, keep, take, eps, decay = s[:5]
+    d = _slope(x, g, decay)
+    square = keep * v + take * d * d
+    return x - rate * d / (np.sqrt(square) + eps), square
 
 
-_SERIAL = {f: kernel(f) for f in (_sgd, _momentum, _rmsprop, _adagrad, _adam)}
-_THREADED = {f: kernel(f, parallel=True) for f in _SERIAL}
+@device
+def _adagrad(x: Any, g: Any, v: Any, s: Any) -> Any:
+    rate, eps, decay = s[:3]
+    d = _slope(x, g, decay)
+    total = v + d * d
+    return x - rate * d / (np.sqrt(total) + eps), total
 
 
-def sgd(p: Array, g: Array, lr: float, weight_decay: float = 0.0) -> None:
-    """Take a step of stochastic gradient descent, `p -= lr * (g + weight_decay * p)`.
-
-    Parameters
-    ----------
-    p : ndarray, float32 or float64
-        Parameters, C-contiguous; changed in place.
-    g : ndarray
-        Gradient, of the shape and dtype of `p`.
-    lr : float
-        Step size.
-    weight_decay : float
-        Coefficient of the quadratic penalty `weight_decay / 2 * sum(p**2)`.
-
-    Raises
-    ------
-    ShapeError, DTypeError
-        If the arrays differ in shape or dtype, or cannot be changed in place.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> p = np.array([1.0, 2.0])
-    >>> sgd(p, np.array([4.0, -4.0]), lr=0.25)
-    >>> p
-    array([0., 3.])
-    """
-    _update("sgd", _sgd, p, g, (), (lr, weight_decay))
+@device
+def _adam(x: Any, g: Any, m: Any, v: Any, s: Any) -> Any:
+    rate, keep1, take1, keep2, take2, unbias, eps, decay, shrink = s
+    d = _slope(x, g, decay)
+    mean = keep1 * m + take1 * d
+    square = keep2 * v + take2 * d * d
+    return shrink * x - rate * mean / (np.sqrt(square) * unbias + eps), mean, square
 
 
-def momentum(
-    p: Array, g: Array, v: Array, lr: float, beta: float = 0.9, *,
-    nesterov: bool = False, weight_decay: float = 0.0,
-) -> None:  # fmt: skip
-    """Take a step along a decaying sum of gradients: `v = beta * v + g`, then `p -= lr * v`.
+def _sgd_scalars(lr: float, weight_decay: float = 0.0) -> Scalars:
+    return lr, weight_decay
 
-    Parameters
-    ----------
-    p, g, lr, weight_decay
-        As in `sgd`.
-    v : ndarray
-        Velocity, of the shape and dtype of `p`, zero before the first step; changed in place.
-    beta : float
-        Decay of the velocity, in [0, 1).
-    nesterov : bool
-        Step along `g + beta * v`, the gradient seen from where the velocity leads
-        (Sutskever et al. 2013, as in PyTorch).
 
-    Raises
-    ------
-    ShapeError, DTypeError
-        As in `sgd`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> p, v = np.array([1.0]), np.array([2.0])
-    >>> momentum(p, np.array([1.0]), v, lr=0.25, beta=0.5)
-    >>> p, v
-    (array([0.5]), array([2.]))
-    """
+def _momentum_scalars(
+    lr: float, beta: float = 0.9, *, nesterov: bool = False, weight_decay: float = 0.0
+) -> Scalars:
     look, own = (beta, 1.0) if nesterov else (1.0, 0.0)
-    _update("momentum", _momentum, p, g, (v,), (lr, beta, look, own, weight_decay))
+    return lr, beta, look, own, weight_decay
 
 
-def rmsprop(
-    p: Array, g: Array, v: Array, lr: float, alpha: float = 0.99, eps: float = 1e-8, *,
-    weight_decay: float = 0.0,
-) -> None:  # fmt: skip
-    """Divide the gradient by a running root mean square (Tieleman and Hinton 2012).
-
-    Parameters
-    ----------
-    p, g, lr, weight_decay
-        As in `sgd`.
-    v : ndarray
-        Running mean of squares, of the shape and dtype of `p`, zero at first; changed in place.
-    alpha : float
-        Decay of the running mean, in [0, 1).
-    eps : float
-        Added to the root, outside it.
-
-    Raises
-    ------
-    ShapeError, DTypeError
-        As in `sgd`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> p, v = np.array([1.0]), np.array([0.0])
-    >>> rmsprop(p, np.array([2.0]), v, lr=0.5, alpha=0.75, eps=0.0)
-    >>> p, v
-    (array([0.]), array([1.]))
-    """
-    _update("rmsprop", _rmsprop, p, g, (v,), (lr, alpha, 1.0 - alpha, eps, weight_decay))
+def _rmsprop_scalars(
+    lr: float, alpha: float = 0.99, eps: float = 1e-8, *, weight_decay: float = 0.0
+) -> Scalars:
+    return lr, alpha, 1.0 - alpha, eps, weight_decay
 
 
-def adagrad(
-    p: Array, g: Array, s: Array, lr: float, eps: float = 1e-10, *, weight_decay: float = 0.0
-) -> None:
-    """Divide the gradient by the root of its sum of squares so far (Duchi et al. 2011).
-
-    Parameters
-    ----------
-    p, g, lr, weight_decay
-        As in `sgd`.
-    s : ndarray
-        Sum of squares, of the shape and dtype of `p`; changed in place.
-    eps : float
-        Added to the root, outside it.
-
-    Raises
-    ------
-    ShapeError, DTypeError
-        As in `sgd`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> p, s = np.array([1.0]), np.array([9.0])
-    >>> adagrad(p, np.array([4.0]), s, lr=0.5, eps=0.0)
-    >>> p, s
-    (array([0.6]), array([25.]))
-    """
-    _update("adagrad", _adagrad, p, g, (s,), (lr, eps, weight_decay))
+def _adagrad_scalars(lr: float, eps: float = 1e-10, *, weight_decay: float = 0.0) -> Scalars:
+    return lr, eps, weight_decay
 
 
-def adam(
-    p: Array, g: Array, m: Array, v: Array, lr: float, beta1: float = 0.9, beta2: float = 0.999,
-    eps: float = 1e-8, *, step: int, weight_decay: float = 0.0, decoupled: bool = False,
-) -> None:  # fmt: skip
-    """Take a step of Adam (Kingma and Ba 2015, arXiv 1412.6980).
-
-    Parameters
-    ----------
-    p, g, lr
-        As in `sgd`.
-    m, v : ndarray
-        Running means of the gradient and of its square, zero before the first step; changed in
-        place.
-    beta1, beta2 : float
-        Their decays, in [0, 1).
-    eps : float
-        Added to the root of the corrected second moment, outside it.
-    step : int
-        Number of this step, from 1; the bias corrections depend on it.
-    weight_decay : float
-        Weight of the penalty: part of the gradient, or, if `decoupled`, a shrinkage of `p` by
-        `lr * weight_decay` beside the step (AdamW; Loshchilov and Hutter 2019, arXiv 1711.05101).
-    decoupled : bool
-        Which of the two.
-
-    Raises
-    ------
-    ShapeError, DTypeError
-        As in `sgd`.
-    OptionError
-        If `step` is less than 1.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> p, m, v = np.array([1.0, 1.0]), np.zeros(2), np.zeros(2)
-    >>> adam(p, np.array([3.0, -0.2]), m, v, lr=0.1, step=1)
-    >>> p.round(6)
-    array([0.9, 1.1])
-    """
+def _adam_scalars(
+    lr: float, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, *, step: int,
+    weight_decay: float = 0.0, decoupled: bool = False,
+) -> Scalars:  # fmt: skip
+    """Count steps from 1, for the bias corrections; `decoupled` decay is AdamW's."""
     if step < 1:
         raise OptionError(f"adam: step is {step}; count steps from 1, for the bias corrections")
     rate = lr / (1.0 - beta1**step)
     unbias = 1.0 / math.sqrt(1.0 - beta2**step)
     decay, shrink = (0.0, 1.0 - lr * weight_decay) if decoupled else (weight_decay, 1.0)
-    moments = (beta1, 1.0 - beta1, beta2, 1.0 - beta2)
-    _update("adam", _adam, p, g, (m, v), (rate, *moments, unbias, eps, decay, shrink))
+    return rate, beta1, 1.0 - beta1, beta2, 1.0 - beta2, unbias, eps, decay, shrink
 
 
-def _update(
-    name: str, body: Any, p: Array, g: Array, state: tuple[Array, ...], scalars: tuple[float, ...]
-) -> None:
-    _check(name, p, (g, *state))
-    _check_in_place(name, (p, *state))
-    arrays = [a.reshape(-1) for a in (p, g, *state)]
-    typed = map(p.dtype.type, scalars)
-    if p.size < PARALLEL:
-        _SERIAL[body](*arrays, *typed)
-    else:
-        parallel_call(_SERIAL[body], _THREADED[body], *arrays, *typed)
+# --- the tasks -------------------------------------------------------------------------------
+
+# A row is the number of parameters, then for each: its first unit, its size, and the addresses of
+# its scalars, of itself, of its gradient and of its state.
+START, SIZE, NUMBERS, VALUE, GRADIENT, STATE, MORE = range(7)
+ENTRY = 7
 
 
-def _check(name: str, p: Array, others: tuple[Array, ...]) -> None:
+@device
+def _part(begin: Any, end: Any, row: Any, i: Any) -> Any:
+    """Return parameter i's entry, and which of its elements lie in the units."""
+    entry = row + 8 * (1 + ENTRY * i)
+    start, size = load_i64(entry, START), load_i64(entry, SIZE)
+    return entry, max(begin - start, 0) * UNIT, min((end - start) * UNIT, size)
+
+
+def _scalars_f64(entry: Any) -> Any:
+    s = load_i64(entry, NUMBERS)
+    return (
+        load_f64(s, 0), load_f64(s, 1), load_f64(s, 2), load_f64(s, 3), load_f64(s, 4),
+        load_f64(s, 5), load_f64(s, 6), load_f64(s, 7), load_f64(s, 8),
+    )  # fmt: skip
+
+
+_scalars_f32, _scalars_f64 = device(float32_twin(_scalars_f64)), device(_scalars_f64)
+
+
+def _none_f64(begin: Any, end: Any, row: Any, rule: Any) -> None:
+    """Apply a rule without state."""
+    for part in range(load_i64(row, 0)):
+        entry, first, last = _part(begin, end, row, part)
+        x, g, s = load_i64(entry, VALUE), load_i64(entry, GRADIENT), _scalars_f64(entry)
+        for i in range(first, last):
+            store_f64(x, i, rule(load_f64(x, i), read_f64(g, i), s))
+
+
+def _one_f64(begin: Any, end: Any, row: Any, rule: Any) -> None:
+    """Apply a rule with one state array."""
+    for part in range(load_i64(row, 0)):
+        entry, first, last = _part(begin, end, row, part)
+        x, g, s = load_i64(entry, VALUE), load_i64(entry, GRADIENT), _scalars_f64(entry)
+        v = load_i64(entry, STATE)
+        for i in range(first, last):
+            new, state = rule(load_f64(x, i), read_f64(g, i), load_f64(v, i), s)
+            store_f64(x, i, new)
+            store_f64(v, i, state)
+
+
+def _two_f64(begin: Any, end: Any, row: Any, rule: Any) -> None:
+    """Apply a rule with two state arrays."""
+    for part in range(load_i64(row, 0)):
+        entry, first, last = _part(begin, end, row, part)
+        x, g, s = load_i64(entry, VALUE), load_i64(entry, GRADIENT), _scalars_f64(entry)
+        m, v = load_i64(entry, STATE), load_i64(entry, MORE)
+        for i in range(first, last):
+            old = load_f64(x, i)
+            new, first_state, second_state = rule(
+                old, read_f64(g, i), load_f64(m, i), load_f64(v, i), s
+            )
+            store_f64(x, i, new)
+            store_f64(m, i, first_state)
+            store_f64(v, i, second_state)
+
+
+_none_f32, _none_f64 = device(float32_twin(_none_f64)), device(_none_f64)
+_one_f32, _one_f64 = device(float32_twin(_one_f64)), device(_one_f64)
+_two_f32, _two_f64 = device(float32_twin(_two_f64)), device(_two_f64)
+
+
+def _sgd_task_f64(begin: int, end: int, row: int) -> None:
+    _none_f64(begin, end, row, _sgd)
+
+
+def _momentum_task_f64(begin: int, end: int, row: int) -> None:
+    _one_f64(begin, end, row, _momentum)
+
+
+def _rmsprop_task_f64(begin: int, end: int, row: int) -> None:
+    _one_f64(begin, end, row, _rmsprop)
+
+
+def _adagrad_task_f64(begin: int, end: int, row: int) -> None:
+    _one_f64(begin, end, row, _adagrad)
+
+
+def _adam_task_f64(begin: int, end: int, row: int) -> None:
+    _two_f64(begin, end, row, _adam)
+
+
+class Rule(NamedTuple):
+    """An update rule.
+
+    Parameters
+    ----------
+    name : str
+        For errors.
+    function : callable
+        New values from the old ones, the gradient and the scalars; also works on whole arrays.
+    scalars : callable
+        The scalars of an update, from its options.
+    tasks : dict of dtype to Task
+        Its two builds.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    scalars: Callable[..., Scalars]
+    tasks: dict[DType, Task]
+
+
+def _rule(function: Any, scalars: Callable[..., Scalars], body: Callable[..., None]) -> Rule:
+    tasks: dict[DType, Task] = {FLOAT32: task(float32_twin(body)), FLOAT64: task(body)}
+    return Rule(function.__name__.strip("_"), function, scalars, tasks)
+
+
+SGD = _rule(_sgd, _sgd_scalars, _sgd_task_f64)
+MOMENTUM = _rule(_momentum, _momentum_scalars, _momentum_task_f64)
+RMSPROP = _rule(_rmsprop, _rmsprop_scalars, _rmsprop_task_f64)
+ADAGRAD = _rule(_adagrad, _adagrad_scalars, _adagrad_task_f64)
+ADAM = _rule(_adam, _adam_scalars, _adam_task_f64)
+
+
+# --- updates of arrays -----------------------------------------------------------------------
+
+
+class Updates:
+    """One pass over many parameters, made ready to be run again and again.
+
+    Parameters
+    ----------
+    rule : Rule
+        What is done.
+    parameters : sequence of sequence of ndarray
+        For each: itself, its gradient and the state arrays of the rule, of one shape and dtype.
+
+    Attributes
+    ----------
+    lines : list of Line
+        A line for each dtype among them, for a schedule of one's own; `run` has its own.
+
+    Raises
+    ------
+    ShapeError, DTypeError
+        If arrays differ in shape or dtype, or cannot be changed in place.
+
+    Examples
+    --------
+    >>> p, g = np.array([1.0, 2.0]), np.array([4.0, -4.0])
+    >>> updates = Updates(SGD, [(p, g)])
+    >>> updates.set([SGD.scalars(lr=0.25)])
+    >>> updates.run()
+    >>> p
+    array([0., 3.])
+    """
+
+    def __init__(self, rule: Rule, parameters: Sequence[Sequence[Array]]) -> None:
+        for arrays in parameters:
+            _check(rule.name, arrays)
+        self._rule, self._arrays = rule, [_contiguous(arrays) for arrays in parameters]
+        groups = {
+            dtype: [i for i, arrays in enumerate(parameters) if arrays[0].dtype == dtype]
+            for dtype in (FLOAT32, FLOAT64)
+        }
+        self._groups = {dtype: members for dtype, members in groups.items() if members}
+        self._scalars = {
+            dtype: np.zeros((len(members), SCALARS), dtype)
+            for dtype, members in self._groups.items()
+        }
+        self.lines = [self._line(dtype) for dtype in self._groups] if CAN_COMPILE else []
+        self._schedule = Schedule(self.lines)
+
+    def _line(self, dtype: DType) -> Line:
+        members, scalars, unit = self._groups[dtype], self._scalars[dtype], 0
+        row = [len(members)]
+        for i, numbers in zip(members, scalars, strict=True):
+            places = [place(array) for array in self._arrays[i]]
+            size = self._arrays[i][0].size
+            row += [unit, size, place(numbers), *places, *[0] * (ENTRY - 3 - len(places))]
+            unit += -(-size // UNIT)
+        small = unit * UNIT < PARALLEL
+        grain = unit if small else -(-unit // (PIECES * threads()))
+        return Line(self._rule.tasks[dtype], row, unit, max(grain, 1))
+
+    def set(self, scalars: Sequence[Scalars]) -> None:
+        """Set the scalars of the next run, one tuple for each parameter."""
+        width = len(scalars[0]) if scalars else 0
+        same = scalars.count(scalars[0]) == len(scalars) if scalars else True
+        for dtype, members in self._groups.items():
+            numbers = scalars[0] if same else [scalars[i] for i in members]
+            self._scalars[dtype][:, :width] = numbers
+
+    def run(self, gradients: Sequence[Array] | None = None) -> None:
+        """Update all parameters, by other gradients than the first ones if they are given."""
+        if gradients is not None:
+            self._point(gradients)
+        if CAN_COMPILE:
+            self._schedule.run()
+        else:
+            self._by_numpy()
+
+    def _point(self, gradients: Sequence[Array]) -> None:
+        for arrays, g in zip(self._arrays, gradients, strict=True):
+            if g.shape != arrays[0].shape or g.dtype != arrays[0].dtype:
+                _check(self._rule.name, (arrays[0], g))
+            arrays[1] = np.ascontiguousarray(g)
+        for start, members in zip(self._schedule.starts, self._groups.values(), strict=False):
+            for k, i in enumerate(members):
+                self._schedule.rows[start + 1 + ENTRY * k + GRADIENT] = place(self._arrays[i][1])
+
+    def _by_numpy(self) -> None:
+        for dtype, members in self._groups.items():
+            for i, numbers in zip(members, self._scalars[dtype], strict=True):
+                p, g, *state = self._arrays[i]
+                new = self._rule.function(p, g, *state, tuple(numbers))
+                for array, value in zip((p, *state), new if state else (new,), strict=True):
+                    array[...] = value
+
+
+def _check(name: str, arrays: Sequence[Array]) -> None:
+    p = arrays[0]
     if p.dtype not in (FLOAT32, FLOAT64):
         raise DTypeError(f"{name}: the parameters are {p.dtype}; make them float32 or float64")
-    for array in others:
+    for array in arrays[1:]:
         if array.shape != p.shape:
             raise ShapeError(
                 f"{name}: the parameters have shape {p.shape}, their gradient or state"
@@ -275,13 +355,14 @@ def _check(name: str, p: Array, others: tuple[Array, ...]) -> None:
                 f"{name}: the parameters are {p.dtype}, their gradient or state {array.dtype};"
                 f" convert it to {p.dtype}"
             )
-
-
-def _check_in_place(name: str, arrays: tuple[Array, ...]) -> None:
-    """Refuse what `reshape(-1)` would copy: the update would be lost without a word."""
-    for array in arrays:
+    for array in (p, *arrays[2:]):
         if not (array.flags.c_contiguous and array.flags.writeable):
             raise ShapeError(
                 f"{name}: an array of shape {array.shape} is strided or read-only and cannot be"
                 " updated in place; pass a contiguous, writeable one"
             )
+
+
+def _contiguous(arrays: Sequence[Array]) -> list[Array]:
+    p, g, *state = arrays
+    return [p, np.ascontiguousarray(g), *state]

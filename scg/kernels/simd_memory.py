@@ -15,8 +15,9 @@ from typing import Any
 from scg.kernels._jit import intrinsic, ir, types
 
 __all__ = [
-    "call_region", "call_task", "keep", "load_b8", "load_f32", "load_f64", "load_i32", "load_i64", "read_b8", "read_f32", "read_f64",
-    "read_i32", "read_i64", "store_b8", "store_f32", "store_f64", "store_i32", "store_i64",
+    "call_region", "call_task", "keep", "load_b8", "load_f32", "load_f64", "load_i32", "load_i64",
+    "read_b8", "read_f32", "read_f64", "read_i32", "read_i64", "store_b8", "store_f32",
+    "store_f64", "store_i32", "store_i64",
 ]  # fmt: skip
 
 

@@ -13,14 +13,18 @@ from scg.kernels._jit import cgutils, cpu_features, intrinsic, ir, types
 
 __all__ = [
     "COLUMNS", "HAS_TILE", "ROWS", "VECTOR_BYTES", "WIDE_COLUMNS", "WIDE_ROWS",
-    "address", "copy_row", "load", "pack_rows", "register_tile", "transpose_tile",
+    "address", "copy_column", "copy_row", "load", "prefetch", "register_tile", "store",
+    "transpose_tile",
 ]  # fmt: skip
 
 # Rows x vectors of a tile: accumulators, the row of B and one broadcast of A fill the register
 # file (32 registers of 64 bytes, or 16 of 32); one row more spills. Up to WIDE_ROWS rows a tile is
 # wider, because too few accumulators would wait for each other.
-COLUMNS, WIDE_COLUMNS = 2, 8
-VECTOR_BYTES, ROWS, WIDE_ROWS = (64, 14, 3) if "avx512f" in cpu_features() else (32, 6, 0)
+COLUMNS = 2
+VECTOR_BYTES, ROWS, WIDE_COLUMNS, WIDE_ROWS = (
+    (64, 14, 8, 3) if "avx512f" in cpu_features() else (32, 6, 4, 3)
+)
+AHEAD = 16
 HAS_TILE = "avx512f" in cpu_features() or {"avx2", "fma"} <= cpu_features()
 
 I1, I32, I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
@@ -54,59 +58,71 @@ def load(typingctx: Any, like: Any, place: Any) -> Any:
 
 
 @intrinsic
-def copy_row(typingctx: Any, like: Any, source: Any, width: Any, target: Any) -> Any:
-    """Copy a row of at most an ordinary tile's width and fill its other lanes with zeros."""
+def store(typingctx: Any, like: Any, place: Any, value: Any) -> Any:
+    """Write a number of the dtype of the array `like` to an address."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        real, size = REALS[signature.args[0].dtype]
-        lanes = VECTOR_BYTES // size
-        for j in range(COLUMNS):
-            mask = _mask(builder, lanes, args[2], j * lanes)
-            here, there = (builder.add(x, I64(j * VECTOR_BYTES)) for x in (args[1], args[3]))
-            _store(builder, _masked_load(builder, real, lanes, here, mask), there)
+        _store(builder, args[2], args[1])
         return context.get_dummy_value()
 
-    return types.void(like, *[types.intp] * 3), codegen
+    return types.void(like, types.intp, like.dtype), codegen
+
+
+def _copier(vectors: Any) -> Any:
+    @intrinsic
+    def copy(typingctx: Any, like: Any, source: Any, width: Any, target: Any) -> Any:
+        """Write some whole vectors, whose numbers from `width` on are zeros and are not read."""
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            real, size = REALS[signature.args[0].dtype]
+            lanes = VECTOR_BYTES // size
+            steps = [j * VECTOR_BYTES for j in range(vectors(lanes))]
+            _, source, width, target = args
+            full = builder.icmp_signed(">=", width, I64(len(steps) * lanes))
+            with builder.if_else(full) as (whole, part):
+                with whole:
+                    for step in steps:
+                        here, there = (builder.add(x, I64(step)) for x in (source, target))
+                        vector = _load(builder, ir.VectorType(real, lanes), here)
+                        _store(builder, vector, there)
+                with part:
+                    for j, step in enumerate(steps):
+                        here, there = (builder.add(x, I64(step)) for x in (source, target))
+                        mask = _mask(builder, lanes, width, j * lanes)
+                        _store(builder, _masked_load(builder, real, lanes, here, mask), there)
+            return context.get_dummy_value()
+
+        return types.void(like, *[types.intp] * 3), codegen
+
+    return copy
+
+
+# A row of a panel, and what a tile reads of a column of A.
+copy_row = _copier(lambda lanes: COLUMNS)
+copy_column = _copier(lambda lanes: -(-ROWS // lanes))
 
 
 @intrinsic
-def pack_rows(
-    typingctx: Any, like: Any, source: Any, step: Any, height: Any, depth: Any, target: Any
-) -> Any:
-    """Copy `depth` runs of `height` numbers, `step` bytes apart, to runs of ROWS numbers.
-
-    Whole vectors are written: what a run leaves behind it the next one covers, and the last leaves
-    less than a vector.
-    """
+def prefetch(typingctx: Any, place: Any) -> Any:
+    """Fetch a line into the first cache."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _, source, step, height, depth, target = args
-        real, size = REALS[signature.args[0].dtype]
-        lanes = VECTOR_BYTES // size
-        starts = range(0, ROWS, lanes)
-        masks = [_mask(builder, lanes, height, start) for start in starts]
-        with cgutils.for_range(builder, depth) as loop:
-            here = builder.add(source, builder.mul(loop.index, step))
-            there = builder.add(target, builder.mul(loop.index, I64(ROWS * size)))
-            for start, mask in zip(starts, masks, strict=True):
-                place = builder.add(here, I64(start * size))
-                vector = _masked_load(builder, real, lanes, place, mask)
-                _store(builder, vector, builder.add(there, I64(start * size)))
+        _prefetch(builder, args[0], 3)
         return context.get_dummy_value()
 
-    return types.void(like, *[types.intp] * 5), codegen
+    return types.void(types.intp), codegen
 
 
 @intrinsic
 def register_tile(
     typingctx: Any, like: Any, rows: Any, columns: Any, a: Any, a_row: Any, a_col: Any, b: Any,
-    b_row: Any, c: Any, c_row: Any, bias: Any, depth: Any, width: Any, add: Any, relu: Any,
+    b_row: Any, c: Any, c_row: Any, bias: Any, depth: Any, add: Any, relu: Any,
 ) -> Any:  # fmt: skip
-    """C[rows, width] = A[rows, depth] @ B[depth, width] (+ C if `add`) (+ bias if not 0), relu.
+    """C[rows, columns] = A[rows, depth] @ B[depth, columns] (+ C if `add`) (+ bias if not 0), relu.
 
-    `columns` vectors hold the width. Ordinary tiles read all lanes of a row of B, so that width
-    must fill them or B be packed: a masked load in the inner loop costs a twentieth of the speed
-    (a seventh without mask registers). Wide tiles read `width` elements and no more.
+    Columns are counted in whole vectors, of B, C and bias: a masked load in the inner loop costs a
+    twentieth of the speed (a seventh without mask registers), and a masked store without mask
+    registers as much as 24 multiplications.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -123,7 +139,7 @@ def register_tile(
         builder.position_at_end(done)
         return context.get_dummy_value()
 
-    return types.void(like, *[types.intp] * 14), codegen
+    return types.void(like, *[types.intp] * 13), codegen
 
 
 @intrinsic
@@ -180,7 +196,7 @@ def _tile(module: Any, real: Any, size: int, rows: int, columns: int) -> Any:
     name = f"scg_tile_{real}_{rows}_{columns}"
     if name in module.globals:
         return module.globals[name]
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * 12), name)
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * 11), name)
     function.linkage = "internal"
     function.attributes.add("noinline")
     builder = ir.IRBuilder(function.append_basic_block())
@@ -189,28 +205,32 @@ def _tile(module: Any, real: Any, size: int, rows: int, columns: int) -> Any:
 
 
 def _write_tile(builder: Any, args: Any, real: Any, lanes: int, rows: int, columns: int) -> None:
-    a, a_row, a_col, b, b_row, c, c_row, bias, depth, width, add, relu = args
-    masks = [_mask(builder, lanes, width, j * lanes) for j in range(columns)]
-    zero = ir.Constant(ir.VectorType(real, lanes), [0.0] * lanes)
-    cells = [[cgutils.alloca_once_value(builder, zero) for _ in masks] for _ in range(rows)]
+    a, a_row, a_col, b, b_row, c, c_row, bias, depth, add, relu = args
+    vector = ir.VectorType(real, lanes)
+    zero = ir.Constant(vector, [0.0] * lanes)
+    cells = [
+        [cgutils.alloca_once_value(builder, zero) for _ in range(columns)] for _ in range(rows)
+    ]
 
-    def vectors(base: Any, masked: bool = True) -> list[Any]:
+    def vectors(base: Any) -> list[Any]:
         places = [builder.add(base, I64(j * VECTOR_BYTES)) for j in range(columns)]
-        if not masked:
-            return [_load(builder, ir.VectorType(real, lanes), p) for p in places]
-        return [
-            _masked_load(builder, real, lanes, p, m) for p, m in zip(places, masks, strict=True)
-        ]
+        return [_load(builder, vector, place) for place in places]
 
     def each_row(change: Any) -> None:
         for i, row in enumerate(cells):
             for cell, value in zip(row, change(i, [builder.load(x) for x in row]), strict=True):
                 builder.store(value, cell)
 
+    def row_of_c(i: int) -> Any:
+        return builder.add(c, builder.mul(c_row, I64(i)))
+
+    for i in range(rows):
+        _prefetch(builder, row_of_c(i), 3)
     fma = _fma(builder.module, real, lanes)
     with cgutils.for_range(builder, depth) as loop:
-        b_vectors = vectors(builder.add(b, builder.mul(loop.index, b_row)), columns > COLUMNS)
+        b_vectors = vectors(builder.add(b, builder.mul(loop.index, b_row)))
         column = builder.add(a, builder.mul(loop.index, a_col))
+        _prefetch(builder, builder.add(column, builder.mul(a_col, I64(AHEAD))), 3)
 
         def multiply(i: int, sums: list[Any]) -> list[Any]:
             place = builder.add(column, builder.mul(a_row, I64(i)))
@@ -218,9 +238,6 @@ def _write_tile(builder: Any, args: Any, real: Any, lanes: int, rows: int, colum
             return [builder.call(fma, [x, y, s]) for y, s in zip(b_vectors, sums, strict=True)]
 
         each_row(multiply)
-
-    def row_of_c(i: int) -> Any:
-        return builder.add(c, builder.mul(c_row, I64(i)))
 
     def plus(terms: list[Any], sums: list[Any]) -> list[Any]:
         return [builder.fadd(s, t) for s, t in zip(sums, terms, strict=True)]
@@ -239,8 +256,7 @@ def _write_tile(builder: Any, args: Any, real: Any, lanes: int, rows: int, colum
         )
     for i, row in enumerate(cells):
         for j, cell in enumerate(row):
-            place = builder.add(row_of_c(i), I64(j * VECTOR_BYTES))
-            _masked_store(builder, real, lanes, builder.load(cell), place, masks[j])
+            _store(builder, builder.load(cell), builder.add(row_of_c(i), I64(j * VECTOR_BYTES)))
     builder.ret_void()
 
 
@@ -255,6 +271,14 @@ def _load(builder: Any, kind: Any, place: Any) -> Any:
 
 def _store(builder: Any, vector: Any, place: Any) -> None:
     builder.store(vector, builder.inttoptr(place, vector.type.as_pointer())).align = 1
+
+
+def _prefetch(builder: Any, place: Any, locality: int) -> None:
+    """Fetch a line that will be read or written, into all caches (3) or all but the first (2)."""
+    pointer = ir.IntType(8).as_pointer()
+    kind = ir.FunctionType(ir.VoidType(), [pointer, I32, I32, I32])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    builder.call(function, [builder.inttoptr(place, pointer), I32(0), I32(locality), I32(1)])
 
 
 def _broadcast(builder: Any, value: Any, lanes: int) -> Any:
@@ -289,11 +313,3 @@ def _masked_load(builder: Any, real: Any, lanes: int, place: Any, mask: Any) -> 
     function = cgutils.get_or_insert_function(builder.module, kind, name)
     zero = ir.Constant(vector, [0.0] * lanes)
     return builder.call(function, [builder.inttoptr(place, pointer), I32(1), mask, zero])
-
-
-def _masked_store(builder: Any, real: Any, lanes: int, value: Any, place: Any, mask: Any) -> None:
-    pointer = value.type.as_pointer()
-    kind = ir.FunctionType(ir.VoidType(), [value.type, pointer, I32, mask.type])
-    name = f"llvm.masked.store.{_name(real, lanes)}.p0"
-    function = cgutils.get_or_insert_function(builder.module, kind, name)
-    builder.call(function, [value, builder.inttoptr(place, pointer), I32(1), mask])

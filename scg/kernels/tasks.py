@@ -79,7 +79,7 @@ def multiply(
            [14., 50.]])
     """
     pieces = PIECES * threads() if batch * m * k * n >= DIVIDED_SIZE else 1
-    down, across = partition(m, n, dtype.itemsize, -(-pieces // batch))
+    down, across = partition(m, n, dtype.itemsize, -(-pieces // batch), a.row == dtype.itemsize)
     row = (
         a.place, a.row, a.col, a.step, b.place, b.row, b.col, b.step, c.place, c.row, c.step,
         bias, int(relu), int(accumulate), m, k, n, down, across,

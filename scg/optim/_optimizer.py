@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ from scg._tensor import Tensor
 from scg._typing import Array
 from scg.checkpoint import require_match
 from scg.errors import CheckpointError, NonFiniteError, OptionError
+from scg.kernels.optim import Rule, Scalars, Updates
 from scg.optim._options import Parameters, Schedule, named, nonnegative
 
 __all__ = ["Optimizer"]
@@ -35,9 +37,11 @@ class Optimizer:
 
     Notes
     -----
-    A subclass names its state arrays in `_slots` and updates one parameter in `_update`.
+    A subclass names its rule in `_rule` and its state arrays in `_slots`, and gives the scalars of
+    an update in `_scalars`.
     """
 
+    _rule: ClassVar[Rule]
     _slots: ClassVar[tuple[str, ...]] = ()  # one array of the parameter's shape for each
 
     def __init__(
@@ -56,6 +60,7 @@ class Optimizer:
         }
         # Not `steps`: a parameter that was skipped has not seen the bias of its zero start.
         self._updates = dict.fromkeys(self._named, 0)
+        self._last: tuple[list[Array], Updates] | None = None
 
     def _require_room(self) -> None:
         """Refuse what the first step could not hold: a gradient and the slots of each parameter."""
@@ -108,17 +113,44 @@ class Optimizer:
         if self.check_finite:
             for name, p in live:
                 self._require_finite(name, p)
-        for name, p in live:
-            leaf = p._leaf("update")
-            self._updates[name] += 1
-            self._update(p._data, leaf.grad, rate, self._updates[name], **self._state[name])
-            leaf.note_update()
+        if live:
+            self._apply(live, rate)
         self.steps += 1
         end_run(updated=True)
 
-    def _update(self, p: Array, g: Array, rate: float, count: int, **state: Array) -> None:
-        """Update one parameter and its state in place; `count` is the number of this update."""
-        raise NotImplementedError(f"{type(self).__name__} defines no _update")
+    def _apply(self, live: list[tuple[str, Tensor]], rate: float) -> None:
+        """Update some parameters and their state in place, in one pass."""
+        updates, leaves = self._pass(live), [p._leaf("update") for _, p in live]
+        for name, _ in live:
+            self._updates[name] += 1
+        counts = [self._updates[name] for name, _ in live]
+        scalars = {count: self._scalars(rate, count) for count in set(counts)}
+        updates.set([scalars[count] for count in counts])
+        updates.run([leaf.grad for leaf in leaves])
+        for leaf in leaves:
+            leaf.note_update()
+
+    def _pass(self, live: list[tuple[str, Tensor]]) -> Updates:
+        """Return the pass over these parameters: that of the last step, if they are the same."""
+        places = [p._data for _, p in live]
+        if self._last is not None:
+            known, updates = self._last
+            if len(known) == len(places) and all(map(operator.is_, known, places)):
+                return updates
+        updates = Updates(
+            self._rule,
+            [(p._data, p._leaf("update").grad, *self._state[name].values()) for name, p in live],
+        )
+        self._last = places, updates
+        return updates
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the pass: its addresses are those of the arrays that were copied."""
+        return {**self.__dict__, "_last": None}
+
+    def _scalars(self, rate: float, count: int) -> Scalars:
+        """Return the scalars of a parameter's update; `count` is its number, from 1."""
+        raise NotImplementedError(f"{type(self).__name__} defines no _scalars")
 
     def _require_finite(self, name: str, p: Tensor) -> None:
         bad = p.size - np.count_nonzero(np.isfinite(p._leaf("check").grad))

@@ -1,10 +1,9 @@
-"""The update rules, each one fused pass over memory."""
+"""The update rules; `scg.kernels.optim` applies each in one pass over memory."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from scg._typing import Array
 from scg.kernels import optim as kernels
 from scg.optim._optimizer import Optimizer
 from scg.optim._options import Parameters, Schedule, fraction, nonnegative, positive
@@ -47,6 +46,8 @@ class SGD(Optimizer):
     '1.0000'
     """
 
+    _rule = kernels.SGD
+
     def __init__(
         self, params: Parameters, lr: float | Schedule, *, weight_decay: float = 0.0,
         check_finite: bool = False,
@@ -54,8 +55,8 @@ class SGD(Optimizer):
         (self._decay,) = nonnegative(type(self).__name__, weight_decay=weight_decay)
         super().__init__(params, lr, check_finite=check_finite, weight_decay=self._decay)
 
-    def _update(self, p: Array, g: Array, rate: float, count: int, **state: Array) -> None:
-        kernels.sgd(p, g, rate, self._decay)
+    def _scalars(self, rate: float, count: int) -> kernels.Scalars:
+        return kernels.SGD.scalars(rate, self._decay)
 
 
 class Momentum(Optimizer):
@@ -87,7 +88,7 @@ class Momentum(Optimizer):
     '0.75'
     """
 
-    _slots = ("velocity",)
+    _rule, _slots = kernels.MOMENTUM, ("velocity",)
 
     def __init__(
         self, params: Parameters, lr: float | Schedule, *, beta: float = 0.9,
@@ -100,9 +101,10 @@ class Momentum(Optimizer):
         super().__init__(params, lr, check_finite=check_finite, beta=self._beta,
                          nesterov=self._nesterov, weight_decay=self._decay)  # fmt: skip
 
-    def _update(self, p: Array, g: Array, rate: float, count: int, **state: Array) -> None:
-        kernels.momentum(p, g, state["velocity"], rate, self._beta, nesterov=self._nesterov,
-                         weight_decay=self._decay)  # fmt: skip
+    def _scalars(self, rate: float, count: int) -> kernels.Scalars:
+        return kernels.MOMENTUM.scalars(
+            rate, self._beta, nesterov=self._nesterov, weight_decay=self._decay
+        )
 
 
 class RMSProp(Optimizer):
@@ -133,7 +135,7 @@ class RMSProp(Optimizer):
     True
     """
 
-    _slots = ("square",)
+    _rule, _slots = kernels.RMSPROP, ("square",)
 
     def __init__(
         self, params: Parameters, lr: float | Schedule = 0.01, *, alpha: float = 0.99,
@@ -145,9 +147,8 @@ class RMSProp(Optimizer):
         super().__init__(params, lr, check_finite=check_finite, alpha=self._alpha, eps=self._eps,
                          weight_decay=self._decay)  # fmt: skip
 
-    def _update(self, p: Array, g: Array, rate: float, count: int, **state: Array) -> None:
-        kernels.rmsprop(p, g, state["square"], rate, self._alpha, self._eps,
-                        weight_decay=self._decay)  # fmt: skip
+    def _scalars(self, rate: float, count: int) -> kernels.Scalars:
+        return kernels.RMSPROP.scalars(rate, self._alpha, self._eps, weight_decay=self._decay)
 
 
 class AdaGrad(Optimizer):
@@ -176,7 +177,7 @@ class AdaGrad(Optimizer):
     '0.5000'
     """
 
-    _slots = ("total",)
+    _rule, _slots = kernels.ADAGRAD, ("total",)
 
     def __init__(
         self, params: Parameters, lr: float | Schedule = 0.01, *, eps: float = 1e-10,
@@ -188,8 +189,8 @@ class AdaGrad(Optimizer):
         super().__init__(params, lr, check_finite=check_finite, eps=self._eps,
                          weight_decay=self._decay)  # fmt: skip
 
-    def _update(self, p: Array, g: Array, rate: float, count: int, **state: Array) -> None:
-        kernels.adagrad(p, g, state["total"], rate, self._eps, weight_decay=self._decay)
+    def _scalars(self, rate: float, count: int) -> kernels.Scalars:
+        return kernels.ADAGRAD.scalars(rate, self._eps, weight_decay=self._decay)
 
 
 class Adam(Optimizer):
@@ -224,7 +225,7 @@ class Adam(Optimizer):
     '0.7500'
     """
 
-    _slots = ("mean", "square")
+    _rule, _slots = kernels.ADAM, ("mean", "square")
     _decoupled = False
 
     def __init__(
@@ -239,10 +240,11 @@ class Adam(Optimizer):
         super().__init__(params, lr, check_finite=check_finite, beta1=self._beta1,
                          beta2=self._beta2, eps=self._eps, weight_decay=self._decay)  # fmt: skip
 
-    def _update(self, p: Array, g: Array, rate: float, count: int, **state: Array) -> None:
-        kernels.adam(p, g, state["mean"], state["square"], rate, self._beta1, self._beta2,
-                     self._eps, step=count, weight_decay=self._decay,
-                     decoupled=self._decoupled)  # fmt: skip
+    def _scalars(self, rate: float, count: int) -> kernels.Scalars:
+        return kernels.ADAM.scalars(
+            rate, self._beta1, self._beta2, self._eps, step=count, weight_decay=self._decay,
+            decoupled=self._decoupled,
+        )  # fmt: skip
 
 
 class AdamW(Adam):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from scg.kernels import _dtypes, log_prob, optim, reduce, simd, softmax, softmax_rows
-from scg.kernels._jit import device
+from scg.kernels._jit import device, types
 from scg.kernels.simd import exp_f64
 
 TWO_F64, TWO_F32 = np.float64(2), np.float32(2)
@@ -51,11 +51,6 @@ def float32_kernels():
     log_prob.normal(x, x, x)
     log_prob.bernoulli_logits(x, x)
     log_prob.categorical_logits(np.zeros(3, int), x)
-    optim.adam(x.copy(), x, x.copy(), x.copy(), 0.1, step=1)
-    optim.sgd(x.copy(), x, 0.1)
-    optim.momentum(x.copy(), x, x.copy(), 0.1)
-    optim.rmsprop(x.copy(), x, x.copy(), 0.1)
-    optim.adagrad(x.copy(), x, x.copy(), 0.1)
     big = np.ones((70, 1100), np.float32)
     reduce.sum(big, 1)
     reduce.sum(big, 0)
@@ -67,7 +62,6 @@ def float32_kernels():
     yield from (
         t[0][single] for t in (log_prob._NORMAL, log_prob._BERNOULLI, log_prob._CATEGORICAL)
     )
-    yield from optim._SERIAL.values()
     yield from (reduce._short_rows_serial, reduce._segments_serial, reduce._columns_serial)
 
 
@@ -79,11 +73,23 @@ def test_float32_loops_never_compute_in_double():
             if "float64" in str(signature):
                 continue
             found += 1
-            fresh = device(compiled.py_func)  # code from the cache cannot be inspected
-            fresh.compile(signature)
-            text = fresh.inspect_llvm(signature)
-            assert not re.search(r"fpext .*float.* to .*double", text), compiled.py_func
+            assert not computes_in_double(compiled.py_func, signature), compiled.py_func
         assert found, compiled.py_func
+
+
+RULES = [optim.SGD, optim.MOMENTUM, optim.RMSPROP, optim.ADAGRAD, optim.ADAM]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=[rule.name for rule in RULES])
+def test_float32_updates_never_compute_in_double(rule):
+    body = rule.tasks[_dtypes.FLOAT32]._function
+    assert not computes_in_double(body, (types.int64,) * 3)
+
+
+def computes_in_double(body, signature):
+    fresh = device(body)  # code from the cache cannot be inspected
+    fresh.compile(signature)
+    return re.search(r"fpext .*float.* to .*double", fresh.inspect_llvm(signature))
 
 
 PROGRAM = """

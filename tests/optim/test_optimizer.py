@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 
 import numpy as np
@@ -331,3 +332,17 @@ def test_an_optimiser_shows_its_numbers():
         "AdamW(2 parameters, lr=schedule, beta1=0.9, beta2=0.999, eps=1e-08, "
         "weight_decay=0.01, steps=1)"
     )
+
+
+def test_a_copy_of_an_optimizer_updates_its_own_parameters():
+    """The pass that a step leaves ready holds addresses: a copy must not use the original's."""
+    p = scg.parameter([1.0, 2.0])
+    adam = scg.optim.Adam([p], lr=0.5)
+    p.grad = [1.0, 1.0]
+    adam.step()
+    before = p.numpy().copy()
+    other = copy.deepcopy(adam)
+    other.params[0].grad = [1.0, -1.0]
+    other.step()
+    np.testing.assert_array_equal(p.numpy(), before)
+    assert not np.array_equal(other.params[0].numpy(), before)
