@@ -91,16 +91,24 @@ class _Writer:
         length = layout.size(layout.loop)
         segment = COLUMN_SEGMENT if layout.columns else ROW_SEGMENT
         segmented = length > segment
-        lanes = 1 if math.prod(layout.sizes) == 1 else lanes_for(self.dtypes)
+        width = layout.size(layout.vector)
+        lanes = self._lanes(width)
+        tail = "mask" if width < lanes else "again" if width % lanes else "none"
         spec = Spec(
-            layout.columns, len(layout.outer), segmented, lanes, tuple(self.kinds),
+            layout.columns, len(layout.outer), segmented, lanes, tail, tuple(self.kinds),
             tuple(self.nodes), tuple(self.stores),
         )  # fmt: skip
         units = math.prod(layout.sizes[a] for a in layout.outer)
         units *= -(-length // segment) if segmented else 1
-        units *= -(-layout.size(layout.vector) // lanes) if layout.columns else 1
+        units *= -(-width // lanes) if layout.columns else 1
         numbers, addresses = self._row(spec)
         return Task(spec, units, numbers, addresses, math.prod(layout.sizes))
+
+    def _lanes(self, width: int) -> int:
+        """Return how many numbers a vector holds: several registers for columns of little work."""
+        lanes = 1 if math.prod(self.layout.sizes) == 1 else lanes_for(self.dtypes)
+        light = not any(node[0] == "op" and node[2] for node in self.nodes)
+        return 4 * lanes if self.layout.columns and light and width >= 4 * lanes else lanes
 
     # --- nodes ------------------------------------------------------------------------------
 

@@ -66,6 +66,9 @@ class Spec(NamedTuple):
     segmented : bool
         Whether the loop is cut into segments, each a unit.
     lanes : int
+    tail : {"none", "again", "mask"}
+        What is done with numbers too few for a vector: there are none, they are computed together
+        with some that were computed already, or with lanes masked, which is slow on many machines.
     accesses : tuple of Access
     nodes : tuple
         ("load", access), ("number", value, dtype), ("cast", node, dtype), ("reduce", kind, node),
@@ -78,6 +81,7 @@ class Spec(NamedTuple):
     rank: int
     segmented: bool
     lanes: int
+    tail: str
     accesses: tuple[Access, ...]
     nodes: tuple[tuple[Any, ...], ...]
     stores: tuple[tuple[int, int], ...]
@@ -174,7 +178,11 @@ class _Task:
         if spec.columns:
             u, block = self._split(u, self.pieces(row["width", 0], spec.lanes))
             self.column = self.times(block, I64(spec.lanes))
-            self.column_mask = self.mask(self.builder.sub(row["width", 0], self.column))
+            if spec.tail == "again":
+                last = self.builder.sub(row["width", 0], I64(spec.lanes))
+                self.column = self.least(self.column, last)
+            elif spec.tail == "mask":
+                self.column_mask = self.mask(row["width", 0])
         self.start, self.stop, segment = I64(0), row["loop", 0], I64(0)
         if spec.segmented:
             u, segment = self._split(u, self.pieces(row["loop", 0], size))
@@ -334,8 +342,9 @@ class _Task:
         }  # fmt: skip
         totals = {i: self._cell(self._start_of(i)) for i in reduces}
 
-        def body(index: Any, mask: Any, sums: dict[int, Any]) -> None:
-            self._body(needed, phase, index, mask, sums, stores)
+        def body(index: Any, memory: Any, new: Any, sums: dict[int, Any]) -> None:
+            memory = self.column_mask if self.spec.columns else memory
+            self._body(needed, phase, index, (memory, new), sums, stores)
 
         self._turns(body, totals)
         for i, cell in totals.items():
@@ -346,7 +355,8 @@ class _Task:
         """Write the loop, in blocks whose sums are added to those of the blocks before."""
         step = 1 if self.spec.columns else self.spec.lanes
         length = self.builder.sub(self.stop, self.start)
-        rest = self.builder.srem(length, I64(step)) if step > 1 else I64(0)
+        tail = step > 1 and self.spec.tail != "none"
+        rest = self.builder.srem(length, I64(step)) if tail else I64(0)
         whole = self.builder.sub(self.stop, rest)
         if totals:
             with self.loop(self.start, whole, step * BLOCK) as block:
@@ -354,27 +364,32 @@ class _Task:
                 self._block(body, totals, block, end, step)
         else:
             with self.loop(self.start, whole, step) as index:
-                body(index, None, {})
-        if step > 1:
+                body(index, None, None, {})
+        if tail:
             with self.builder.if_then(self.builder.icmp_signed(">", rest, I64(0))):
-                body(whole, self.mask(rest), totals)
+                if self.spec.tail == "mask":
+                    mask = self.mask(rest)
+                    body(whole, mask, mask, totals)
+                else:
+                    done = self.builder.not_(self.mask(self.builder.sub(I64(step), rest)))
+                    body(self.builder.sub(self.stop, I64(step)), None, done, totals)
 
     def _block(
         self, body: Callable[..., None], totals: dict[int, Any], start: Any, stop: Any, step: int
     ) -> None:
         sums = {i: self._cell(self._start_of(i)) for i in totals}
         with self.loop(start, stop, step) as index:
-            body(index, None, sums)
+            body(index, None, None, sums)
         for i, cell in sums.items():
             self._accumulate(totals[i], i, Vector(self.code, self.builder.load(cell), self.dtypes[i]))
 
     def _body(
-        self, needed: list[int], phase: int, index: Any, mask: Any, sums: dict[int, Any],
-        stores: list[tuple[int, int]],
+        self, needed: list[int], phase: int, index: Any, masks: tuple[Any, Any],
+        sums: dict[int, Any], stores: list[tuple[int, int]],
     ) -> None:  # fmt: skip
-        """Write one turn of the loop."""
+        """Write one turn of the loop; masks tell the lanes that are there, and that are new."""
         nodes, known = self.spec.nodes, dict(self.outer)
-        memory = self.column_mask if self.spec.columns else mask
+        memory, new = masks
         for i in needed:
             if nodes[i][0] == "scan":
                 self._accumulate(self.scans[i], i, known[nodes[i][1]], "sum")
@@ -387,8 +402,8 @@ class _Task:
             self._write(known[node], access, index, memory)
         for i, cell in sums.items():
             value = known[nodes[i][2]]
-            if mask is not None:
-                chosen = self.builder.select(mask, value.value, self._start_of(i).value)
+            if new is not None:
+                chosen = self.builder.select(new, value.value, self._start_of(i).value)
                 value = Vector(self.code, chosen, value.dtype)
             self._accumulate(cell, i, value)
 
