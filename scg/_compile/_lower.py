@@ -425,7 +425,7 @@ def _logsumexp(low: Lowering, instruction: Apply) -> bool:
 def _cumsum(low: Lowering, instruction: Apply) -> bool:
     (value,), x = instruction.outputs, low.view(instruction.inputs[0])
     axis = instruction.statics["axis"]
-    short = axis is not None and x.shape[axis] <= SHORT
+    short = axis is not None and x.shape and x.shape[axis] <= SHORT
     if not short or value.dtype not in (*FLOATS, INT64):
         return False
     x = _as(low, x, value.dtype)

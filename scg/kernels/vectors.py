@@ -325,7 +325,9 @@ def evaluate(
         What its names mean: vectors, or numbers that are the same for all.
     """
 
-    def choose(condition: Any, a: Any, b: Any) -> Vector:
+    def choose(condition: Any, a: Any, b: Any) -> Any:
+        if not isinstance(condition, Vector):  # of numbers alone
+            return a if condition else b
         return where(condition, a if isinstance(a, Vector) else code.constant(a, dtype), b)
 
     named = {f: choose if f == "where" else function_named(f, dtype) for f in functions}
