@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from scg._compile._fuse import Region, folded
 from scg._compile._buffers import Buffer, View
+from scg._compile._fuse import Region, folded
 from scg._compile._work import Map, Reduce
 from scg._typing import Shape
-from scg.kernels.vector_loops import COLUMN_SEGMENT, ROW_SEGMENT, Access, Spec, lanes_for
+from scg.kernels.vector_spec import COLUMN_SEGMENT, ROW_SEGMENT, Access, Spec, lanes_for
 
 __all__ = ["Task", "emit"]
 
@@ -143,8 +143,9 @@ class _Writer:
         self.dtypes.add(work.arithmetic)
         if work.text == "x":
             return converted[0]
+        (out,) = work.outputs
         return self._node("op", work.text, work.functions, work.names, work.statics,
-                          work.arithmetic, tuple(converted), str(work.outputs[0].dtype))  # fmt: skip
+                          work.arithmetic, tuple(converted), str(out.dtype))  # fmt: skip
 
     def _cast(self, node: int, view: View, dtype: str) -> int:
         return node if str(view.dtype) == dtype else self._node("cast", node, dtype)
@@ -214,5 +215,3 @@ def _layout(region: Region, touched: list[Strides]) -> _Layout:
     vector = (rest[-1] if rest else None) if columns else loop
     outer = [a for a in rest if a != vector]
     return _Layout(sizes, groups, outer, loop, vector, columns)
-
-

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from scg._compile._arena import allocate
+from scg._compile._buffers import Buffer, View, whole
 from scg._compile._emit import Task, emit
 from scg._compile._fuse import Region, place
 from scg._compile._lower import Lowering
 from scg._compile._program import Program
-from scg._compile._buffers import Buffer, View, whole
-from scg._compile._work import Call, Draw, Map, Product, Step, Work
+from scg._compile._work import Call, Draw, Product, Step, Work
 from scg._typing import Array
 from scg.kernels import machine, vector_loops
 from scg.kernels.matmul import matmul
