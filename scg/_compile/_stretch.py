@@ -1,0 +1,153 @@
+"""Tasks that run one after the other without Python in between: one call of the executor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from scg._compile._buffers import Buffer, View
+from scg._compile._emit import Task
+from scg._compile._work import Product, Step
+from scg._typing import Array
+from scg.kernels import machine, tasks, vector_loops
+from scg.kernels._jit import threads
+from scg.kernels._product import FIELDS, PIECES
+from scg.kernels.execute import Line, Schedule, place
+from scg.kernels.optim import Updates
+
+__all__ = ["Stretch"]
+
+# Nanoseconds, roughly: of a vector going through memory and a simple operation, and of a function.
+# A line is divided among threads from so much work on, and a thread takes so much at a time.
+MOVE, SIMPLE, FUNCTION = 0.1, 0.05, 0.6
+DIVIDED, CHUNK = 5000.0, 1500.0
+
+
+class Stretch:
+    """Some steps of a plan, ready to run any number of times.
+
+    Attributes
+    ----------
+    external : dict of Buffer to list of (place, offset)
+        Where in the rows the address of an array stands that comes with each call.
+    """
+
+    def __init__(self) -> None:
+        self.external: dict[Buffer, list[tuple[int, int]]] = {}
+        self._lines: list[Line] = []
+        self._size = 0
+        self._before: list[Callable[[], None]] = []
+        self._after: list[Callable[[], None]] = []
+
+    # --- building ---------------------------------------------------------------------------
+
+    def add_loop(self, task: Task) -> None:
+        """Add the loop of a region."""
+        row = list(task.numbers)
+        for at, buffer, offset in task.addresses:
+            row[at] = self._address(buffer, offset, at)
+        spec = task.spec
+        address = machine.address_of(
+            vector_loops.NAME, repr(spec), lambda: vector_loops.write(spec)
+        )
+        self._add(Line(_Compiled(address), row, task.units, _grain(task)))
+
+    def add_product(self, product: Product) -> None:
+        """Add a matrix product."""
+        a, b, *bias = product.inputs
+        (out,) = product.outputs
+        (m, k), n = a.shape, b.shape[1]
+        places = dict(zip(("a", "b", "c", "bias"), (a, b, out, *bias), strict=False))
+        found = {
+            name: self._address(view.buffer, view.offset * view.dtype.itemsize, FIELDS.index(name))
+            for name, view in places.items()
+        }
+        self._add(tasks.multiply(
+            out.dtype, m, k, n, _matrix(a, found["a"]), _matrix(b, found["b"]),
+            tasks.Matrix(found["c"], n * out.dtype.itemsize, out.dtype.itemsize),
+            bias=found.get("bias", 0), relu=product.relu,
+        ))  # fmt: skip
+
+    def add_update(self, step: Step) -> None:
+        """Add a step of an optimiser."""
+        optimizer = step.optimizer
+        names = {id(p): name for name, p in optimizer._named.items()}
+        live = [names[id(t)] for t in step.tensors]
+        gradients = [v.array() for v in step.inputs[: len(live)]]
+        arrays = [
+            (tensor._data, gradient, *optimizer._state[name].values())
+            for tensor, gradient, name in zip(step.tensors, gradients, live, strict=True)
+        ]
+        updates = Updates(optimizer._rule, arrays)
+        for line in updates.lines:
+            self._add(line)
+        self._before.append(lambda: optimizer._prepare(live, updates))
+        self._after.append(lambda: optimizer._finish(live))
+
+    def _add(self, line: Line) -> None:
+        self._lines.append(line)
+        self._size += len(line.row)
+
+    def _address(self, buffer: Buffer, offset: int, at: int) -> int:
+        if buffer.array is None:
+            self.external.setdefault(buffer, []).append((self._size + at, offset))
+            return 0
+        return place(buffer.array) + offset
+
+    # --- running ----------------------------------------------------------------------------
+
+    def close(self) -> Callable[[], None]:
+        """Return a function that runs all that was added."""
+        self._schedule = Schedule(self._lines)
+        run, before, after = self._schedule.run, self._before, self._after
+        if not before:
+            return run
+
+        def with_updates() -> None:
+            for prepare in before:
+                prepare()
+            run()
+            for finish in after:
+                finish()
+
+        return with_updates
+
+    def pointers(self) -> list[tuple[Buffer, Callable[[Array], None]]]:
+        """Return what tells the tasks where the arrays of a call are."""
+        return [(b, _setter(self._schedule.rows, ps)) for b, ps in self.external.items()]
+
+
+class _Compiled:
+    """Something with an address, which is all that the executor asks of a task."""
+
+    __slots__ = ("address",)
+
+    def __init__(self, address: int) -> None:
+        self.address = address
+
+
+def _setter(rows: Any, places: Sequence[tuple[int, int]]) -> Callable[[Array], None]:
+    def point(array: Array) -> None:
+        start = place(array)
+        for at, offset in places:
+            rows[at] = start + offset
+
+    return point
+
+
+def _matrix(view: View, address: int) -> tasks.Matrix:
+    size = view.dtype.itemsize
+    return tasks.Matrix(address, view.strides[0] * size, view.strides[1] * size)
+
+
+def _grain(task: Task) -> int:
+    """Return how many units a thread takes at a time; all of them if more than one is no use."""
+    nodes = task.spec.nodes
+    simple = sum(node[0] in ("op", "reduce") for node in nodes)
+    functions = sum(len(node[2]) for node in nodes if node[0] == "op")
+    size = sum(a.lane != "none" for a in task.spec.accesses)
+    work = task.elements * (MOVE * size + SIMPLE * simple + FUNCTION * functions)
+    if work < DIVIDED or threads() == 1:
+        return task.units
+    pieces = min(PIECES * threads(), max(1, int(work / CHUNK)))
+    return -(-task.units // pieces)
