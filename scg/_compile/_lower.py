@@ -44,6 +44,10 @@ class Lowering:
     views : dict of Value to View
     arguments : dict of int to Buffer
         Where the arguments of a call go.
+    parameters : list of (Tensor, Buffer)
+        Whose memory is used; a parameter comes again after each of its updates.
+    gradients : dict of Tensor to Buffer
+        Where the gradients that it had before are copied to.
     """
 
     def __init__(self, program: Program, *, loops: bool = True) -> None:
@@ -52,6 +56,7 @@ class Lowering:
         self.arguments: dict[int, Buffer] = {}
         self.gradients: dict[Any, Buffer] = {}
         self.loops = loops
+        self.parameters: list[tuple[Any, Buffer]] = []
         self._parameters: dict[int, Buffer] = {}
         self._last_use = _last_uses(program)
         for place, instruction in enumerate(program.instructions):
@@ -105,9 +110,16 @@ class Lowering:
     def _parameter(self, tensor: Any) -> Buffer:
         key = id(tensor)
         if key not in self._parameters:
-            array = tensor._data
-            self._parameters[key] = Buffer(array.shape, array.dtype, array, pinned=True)
+            self._know(tensor)
         return self._parameters[key]
+
+    def _know(self, tensor: Any) -> Buffer:
+        """Return the memory of a parameter as it is from here on."""
+        array = tensor._data
+        buffer = Buffer(array.shape, array.dtype, array, pinned=True)
+        self._parameters[id(tensor)] = buffer
+        self.parameters.append((tensor, buffer))
+        return buffer
 
     def _update(self, place: int, instruction: Update) -> None:
         """Lower a step of an optimiser; what is still to be read of the old values is copied."""
@@ -115,11 +127,7 @@ class Lowering:
         for value, view in list(self.views.items()):
             if view.buffer in changed and self._last_use.get(value, -1) > place:
                 self.views[value] = self.copied(view)
-        after = []
-        for tensor, old in zip(instruction.tensors, changed, strict=True):
-            new = Buffer(old.shape, old.dtype, old.array, pinned=True)
-            self._parameters[id(tensor)] = new
-            after.append(whole(new))
+        after = [whole(self._know(tensor)) for tensor in instruction.tensors]
         inputs = [self.contiguous(self.view(v)) for v in instruction.inputs]
         inputs += map(whole, changed)
         self.work.append(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scg._compile._buffers import Buffer, View, reviewed
+from scg._compile._buffers import Buffer, View, contiguous, reviewed
 from scg._compile._work import Product, Reduce
 from scg._elementwise import ElementwiseOp
 from scg._op import OPS
@@ -236,13 +236,40 @@ def _cumsum(low: Lowering, instruction: Apply) -> bool:
 
 
 def _product(low: Lowering, instruction: Apply) -> bool:
-    (value,), inputs = instruction.outputs, [low.view(v) for v in instruction.inputs]
-    plain = all(v.dtype == value.dtype for v in inputs) and value.dtype in FLOATS
-    if not plain or not all(len(v.shape) == 2 for v in inputs[:2]):
+    (value,), (a, b, *bias) = instruction.outputs, [low.view(v) for v in instruction.inputs]
+    plain = all(v.dtype == value.dtype for v in (a, b, *bias)) and value.dtype in FLOATS
+    if not plain or len(a.shape) > 2 or len(b.shape) > 2:
         return False
-    bias = [low.contiguous(b) for b in inputs[2:]]
-    low.work.append(Product([*inputs[:2], *bias], [low.new(value)]))
+    out = low.new(value)
+    if len(a.shape) == 1 or len(b.shape) == 1 or 1 in (a.shape[0], b.shape[1]):
+        _product_by_sum(low, a, b, bias, out)
+    else:
+        low.work.append(Product([a, b, *map(low.contiguous, bias)], [out]))
     return True
+
+
+def _product_by_sum(low: Lowering, a: View, b: View, bias: list[View], out: View) -> None:
+    """Multiply by a vector, or by one row or column: as a loop it joins those around it."""
+    k = a.shape[-1]
+    rows = a.shape if len(a.shape) == 2 else (1, k)
+    columns = b.shape if len(b.shape) == 2 else (k, 1)
+    shape = (rows[0], columns[1], k)
+    left = View(a.buffer, (rows[0], 1, k), (*_row_strides(a), a.strides[-1]), a.offset)
+    inner, outer = b.strides if len(b.shape) == 2 else (b.strides[0], 0)
+    right = View(b.buffer, (1, columns[1], k), (0, outer, inner), b.offset)
+    terms = low.map("a * b", low.fresh(shape, out.dtype), a=left, b=right)
+    total = low.reduce("sum", terms, (2,))
+    kept = View(out.buffer, total.shape, contiguous(total.shape))
+    if bias:
+        (c,) = bias
+        wide = View(c.buffer, (1, columns[1], 1), (0, c.strides[0], 0), c.offset)
+        low.map("s + c", kept, s=total, c=wide)
+    else:
+        low.map("x", kept, x=total)
+
+
+def _row_strides(a: View) -> tuple[int, int]:
+    return (a.strides[0] if len(a.shape) == 2 else 0), 0
 
 
 # --- indices ---------------------------------------------------------------------------------

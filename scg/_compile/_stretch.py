@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
-from scg._compile._buffers import Buffer, View
+from scg._compile._buffers import Buffer, View, place
 from scg._compile._emit import Task
-from scg._compile._work import Product, Step
+from scg._compile._work import Product
 from scg._typing import Array
 from scg.kernels import machine, tasks, vector_loops
 from scg.kernels._jit import threads
 from scg.kernels._product import FIELDS, PIECES
-from scg.kernels.execute import Line, Schedule, place
-from scg.kernels.optim import Updates
+from scg.kernels.execute import Line, Schedule
 
 __all__ = ["Stretch"]
 
@@ -36,8 +35,6 @@ class Stretch:
         self.external: dict[Buffer, list[tuple[int, int]]] = {}
         self._lines: list[Line] = []
         self._size = 0
-        self._before: list[Callable[[], None]] = []
-        self._after: list[Callable[[], None]] = []
 
     # --- building ---------------------------------------------------------------------------
 
@@ -50,7 +47,7 @@ class Stretch:
         address = machine.address_of(
             vector_loops.NAME, repr(spec), lambda: vector_loops.write(spec)
         )
-        self._add(Line(_Compiled(address), row, task.units, _grain(task)))
+        self._add(Line(cast(Any, _Compiled(address)), row, task.units, _grain(task)))
 
     def add_product(self, product: Product) -> None:
         """Add a matrix product."""
@@ -68,22 +65,6 @@ class Stretch:
             bias=found.get("bias", 0), relu=product.relu,
         ))  # fmt: skip
 
-    def add_update(self, step: Step) -> None:
-        """Add a step of an optimiser."""
-        optimizer = step.optimizer
-        names = {id(p): name for name, p in optimizer._named.items()}
-        live = [names[id(t)] for t in step.tensors]
-        gradients = [v.array() for v in step.inputs[: len(live)]]
-        arrays = [
-            (tensor._data, gradient, *optimizer._state[name].values())
-            for tensor, gradient, name in zip(step.tensors, gradients, live, strict=True)
-        ]
-        updates = Updates(optimizer._rule, arrays)
-        for line in updates.lines:
-            self._add(line)
-        self._before.append(lambda: optimizer._prepare(live, updates))
-        self._after.append(lambda: optimizer._finish(live))
-
     def _add(self, line: Line) -> None:
         self._lines.append(line)
         self._size += len(line.row)
@@ -99,18 +80,7 @@ class Stretch:
     def close(self) -> Callable[[], None]:
         """Return a function that runs all that was added."""
         self._schedule = Schedule(self._lines)
-        run, before, after = self._schedule.run, self._before, self._after
-        if not before:
-            return run
-
-        def with_updates() -> None:
-            for prepare in before:
-                prepare()
-            run()
-            for finish in after:
-                finish()
-
-        return with_updates
+        return self._schedule.run
 
     def pointers(self) -> list[tuple[Buffer, Callable[[Array], None]]]:
         """Return what tells the tasks where the arrays of a call are."""
