@@ -133,7 +133,7 @@ class _Task:
             self._loops(phase)
         for node, access in spec.stores:
             if not self._is_inner(access):
-                self._store_outer(self.outer[node], access)
+                self._write(self.outer[node], access, None, self.column_mask)
 
     def _bases(self, u: Any, segment: Any) -> list[Any]:
         """Return where each access begins in this unit."""
@@ -235,9 +235,6 @@ class _Task:
         else:
             pointer = self.builder.inttoptr(place, kind.as_pointer())
             self._masked("store", kind, pointer, mask, value)
-
-    def _store_outer(self, vector: Vector, i: int) -> None:
-        self._write(vector, i, None, self.column_mask)
 
     # --- nodes ------------------------------------------------------------------------------
 
