@@ -105,10 +105,17 @@ class _Writer:
         return Task(spec, units, numbers, addresses, math.prod(layout.sizes))
 
     def _lanes(self, width: int) -> int:
-        """Return how many numbers a vector holds: several registers for columns of little work."""
-        lanes = 1 if math.prod(self.layout.sizes) == 1 else lanes_for(self.dtypes)
+        """Return how many numbers a vector holds.
+
+        More than a register's worth lets one computation go on while another waits, and in columns
+        more of each line of memory is used while it is at hand; too many spill.
+        """
+        if math.prod(self.layout.sizes) == 1:
+            return 1
+        lanes = lanes_for(self.dtypes)
         light = not any(node[0] == "op" and node[2] for node in self.nodes)
-        return 4 * lanes if self.layout.columns and light and width >= 4 * lanes else lanes
+        wide = lanes * (4 if self.layout.columns and light else 2)
+        return wide if width >= wide else lanes
 
     # --- nodes ------------------------------------------------------------------------------
 
