@@ -29,6 +29,7 @@ from scg._compile._rules import KNOWN, RULES, VIEWS, elementwise
 from scg._compile._work import Call, Draw, Map, Reduce, Step, Work
 from scg._elementwise import ElementwiseOp
 from scg._typing import Array, DType, Shape
+from scg.errors import ScgError
 from scg.kernels.generate import Expression
 
 __all__ = ["Lowering"]
@@ -75,7 +76,7 @@ class Lowering:
             if rule is None or not _is_known(instruction) or not rule(self, instruction):
                 self._call(instruction, forward_of(instruction), instruction.op.name)
         elif isinstance(instruction, Host):
-            self._call(instruction, instruction.call, instruction.name, pure=False)
+            self._call(instruction, instruction.call, instruction.name, "any")
         elif isinstance(instruction, Noise):
             out = self.new(instruction.outputs[0])
             self.work.append(
@@ -178,14 +179,26 @@ class Lowering:
         """Return the view, or a copy if it is not contiguous."""
         return view if view.is_contiguous else self.copied(view)
 
+    def check(self, instruction: Apply, wrong: View) -> None:
+        """Run the op itself, which will raise, if a number is not zero."""
+        forward = forward_of(instruction)
+
+        def raise_if_wrong(flag: Array, *arrays: Array) -> None:
+            if flag.item():
+                forward(*arrays)
+
+        inputs = [wrong, *map(self.view, instruction.inputs)]
+        name = f"check of {instruction.op.name}"
+        self.work.append(Call(inputs, [], function=raise_if_wrong, name=name, effect="raises"))
+
     def _call(
-        self, instruction: Instruction, function: Callable[..., Any], name: str, pure: bool = True
+        self, instruction: Instruction, function: Callable[..., Any], name: str, effect: str = ""
     ) -> None:
         inputs = [self.view(v) for v in instruction.inputs if v is not None]
         present = [v is not None for v in instruction.inputs]
         outputs = [self.new(v) for v in instruction.outputs]
         call = _storing(function, present, len(inputs))
-        self.work.append(Call(inputs, outputs, function=call, name=name, pure=pure))
+        self.work.append(Call(inputs, outputs, function=call, name=name, effect=effect))
 
 
 def _last_uses(program: Program) -> dict[Value, int]:
@@ -212,7 +225,24 @@ def _is_known(instruction: Apply) -> bool:
 def forward_of(instruction: Apply) -> Callable[..., tuple[Any, ...]]:
     """Return the op's forward pass with its statics, as a function that returns a tuple."""
     op, statics = instruction.op, dict(instruction.statics)
-    return lambda *arrays: (op.forward(*arrays, **statics),)
+
+    def forward(*arrays: Any) -> tuple[Any, ...]:
+        try:
+            with np.errstate(all="ignore"):
+                return (op.forward(*arrays, **statics),)
+        except ScgError as error:
+            raise _placed(error, instruction) from error.__cause__
+        except (ValueError, IndexError, TypeError, np.linalg.LinAlgError) as error:
+            raise _placed(op._explain(error, list(arrays), statics), instruction) from error
+
+    return forward
+
+
+def _placed(error: Exception, instruction: Apply) -> Exception:
+    """Say at which line of the user's the op stands, which no traceback shows here."""
+    if instruction.place is not None:
+        error.add_note(f"in the compiled step, at {instruction.place}")
+    return error
 
 
 def _storing(function: Callable[..., Any], present: list[bool], count: int) -> Callable[..., None]:

@@ -171,7 +171,7 @@ def _alive(work: list[Work], kept: Sequence[View]) -> list[Work]:
     needed = {view.buffer for view in kept}
     alive = []
     for item in reversed(work):
-        effect = isinstance(item, Draw | Step) or (isinstance(item, Call) and not item.pure)
+        effect = isinstance(item, Draw | Step) or (isinstance(item, Call) and item.effect != "")
         if effect or any(view.buffer in needed for view in item.outputs):
             needed.update(view.buffer for view in item.inputs)
             alive.append(item)
@@ -182,7 +182,7 @@ def _draws(steps: Sequence[Any]) -> list[Draw]:
     """Return the draws that can be made before all else: Python may ask the same generator."""
     draws: list[Draw] = []
     for step in steps:
-        if isinstance(step, Call) and not step.pure:
+        if isinstance(step, Call) and step.effect == "any":
             break
         if isinstance(step, Draw):
             draws.append(step)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scg._compile._buffers import Buffer, View, contiguous, reviewed
+from scg._compile._buffers import View, contiguous, reviewed
+from scg._compile._indices import BY_COMPARISON, SHORT
 from scg._compile._work import Product, Reduce
 from scg._elementwise import ElementwiseOp
 from scg._op import OPS
-from scg._typing import Array, DType, Shape
+from scg._typing import Array, DType
 from scg.kernels.generate import vectorizable
 
 if TYPE_CHECKING:
@@ -272,17 +273,7 @@ def _row_strides(a: View) -> tuple[int, int]:
     return (a.strides[0] if len(a.shape) == 2 else 0), 0
 
 
-# --- indices ---------------------------------------------------------------------------------
-
-SHORT = 16  # so many classes are compared one by one faster than they are looked up
-
-
-def _numbers(low: Lowering, n: int, axis: int, ndim: int) -> View:
-    """Return 0 to n - 1 along an axis."""
-    array = np.arange(n)
-    strides = tuple(int(i == axis and n > 1) for i in range(ndim))
-    shape = tuple(n if i == axis else 1 for i in range(ndim))
-    return View(Buffer(array.shape, array.dtype, array, pinned=True), shape, strides)
+# --- joining ---------------------------------------------------------------------------------
 
 
 def _concatenate(low: Lowering, instruction: Apply) -> bool:
@@ -291,15 +282,21 @@ def _concatenate(low: Lowering, instruction: Apply) -> bool:
     out, start = low.new(value), 0
     for part in instruction.inputs:
         x = low.view(part)
-        offset = start * out.strides[axis]
-        low.map("x", View(out.buffer, x.shape, _inside(out, x.shape), offset), x=x)
+        strides = tuple(0 if n == 1 else s for n, s in zip(x.shape, out.strides, strict=True))
+        low.map("x", View(out.buffer, x.shape, strides, start * out.strides[axis]), x=x)
         start += x.shape[axis]
     return True
 
 
-def _inside(out: View, shape: Shape) -> tuple[int, ...]:
-    full = out.strides
-    return tuple(0 if n == 1 else s for n, s in zip(shape, full, strict=True))
+def _stack(low: Lowering, instruction: Apply) -> bool:
+    (value,) = instruction.outputs
+    axis = instruction.statics["axis"] % len(value.shape)
+    out = low.new(value)
+    strides = out.strides[:axis] + out.strides[axis + 1 :]
+    for place, part in enumerate(instruction.inputs):
+        x = low.view(part)
+        low.map("x", View(out.buffer, x.shape, strides, place * out.strides[axis]), x=x)
+    return True
 
 
 RULES: dict[str, Callable[[Lowering, Apply], bool]] = {
@@ -308,5 +305,5 @@ RULES: dict[str, Callable[[Lowering, Apply], bool]] = {
     "max": _reduction("max"), "min": _reduction("min"), "any": _reduction("max"),
     "all": _reduction("min"), "mean": _mean, "softmax": _softmax, "log_softmax": _log_softmax,
     "logsumexp": _logsumexp, "cumsum": _cumsum, "matmul": _product, "linear": _product,
-    "concatenate": _concatenate,
+    "concatenate": _concatenate, "stack": _stack, **BY_COMPARISON,
 }  # fmt: skip

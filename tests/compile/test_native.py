@@ -313,3 +313,45 @@ def test_a_plan_without_generated_loops_computes_the_same():
     w.program.results = [w.softmax(w.transpose(w.exp(x)), axis=0), w.sum(x, axis=1)]
     array = numbers(4, 5, dtype=np.float64)
     assert_means(w.program, [array], Plan(w.program, loops=False)([array]))
+
+
+# --- indices ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("classes", [1, 3, 40])
+def test_one_index_per_row_is_looked_up_and_written(classes):
+    w = Writer()
+    x, i = w.argument(0, (30, classes)), w.argument(1, (30, 1), np.int64)
+    w._examples[i][:] = 0
+    taken = w.take_along_axis(w.log_softmax(x), i, axis=1)
+    w.program.results = [taken, w.scatter_along_axis(taken, i, shape=(30, classes), axis=1)]
+    index = np.random.default_rng(1).integers(-classes, classes, (30, 1))
+    plan = compare(w.program, [numbers(30, classes), index])
+    assert any(isinstance(s, Call) and s.name == "take_along_axis" for s in plan.steps) == (
+        classes > 16
+    )
+
+
+def test_an_index_that_is_not_there_raises_what_the_op_raises():
+    w = Writer()
+    x, i = w.argument(0, (4, 3)), w.argument(1, (4, 1), np.int64)
+    w._examples[i][:] = 0
+    w.program.results = [
+        w.take_along_axis(x, i, axis=1),
+        w.one_hot(w.reshape(i, shape=4), num_classes=3),
+    ]
+    plan, index = native(w.program), np.array([[0], [2], [1], [0]])
+    plan([numbers(4, 3), index])
+    with pytest.raises(scg.errors.ShapeError, match="take_along_axis"):
+        plan([numbers(4, 3), index + 1])
+    with pytest.raises(scg.errors.ShapeError, match="one_hot"):
+        plan([numbers(4, 3), index - 1])
+
+
+def test_classes_are_hot_and_parts_are_stacked():
+    w = Writer()
+    i = w.argument(0, (5,), np.int64)
+    w._examples[i][:] = 0
+    hot = w.one_hot(i, num_classes=4, dtype=np.float32)
+    w.program.results = [w.stack(hot, w.negative(hot), axis=1), w.stack(i, i, axis=-1)]
+    compare(w.program, [np.array([0, 3, 1, 1, 2])])
