@@ -90,16 +90,16 @@ class _Writer:
         layout = self.layout
         length = layout.size(layout.loop)
         segment = COLUMN_SEGMENT if layout.columns else ROW_SEGMENT
-        segmented = length > segment
+        segment = segment if length > segment else 0
         width = layout.size(layout.vector)
         lanes = self._lanes(width)
         tail = "mask" if width < lanes else "again" if width % lanes else "none"
         spec = Spec(
-            layout.columns, len(layout.outer), segmented, lanes, tail, tuple(self.kinds),
+            layout.columns, len(layout.outer), segment, lanes, tail, tuple(self.kinds),
             tuple(self.nodes), tuple(self.stores),
         )  # fmt: skip
         units = math.prod(layout.sizes[a] for a in layout.outer)
-        units *= -(-length // segment) if segmented else 1
+        units *= -(-length // segment) if segment else 1
         units *= -(-width // lanes) if layout.columns else 1
         numbers, addresses = self._row(spec)
         return Task(spec, units, numbers, addresses, math.prod(layout.sizes))

@@ -6,6 +6,8 @@ arrays. A rule may decline, for a dtype or a case that it does not know.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -25,7 +27,7 @@ from scg._compile._program import (
     Update,
     Value,
 )
-from scg._compile._rules import KNOWN, RULES, VIEWS, elementwise
+from scg._compile._rules import BOOL, KNOWN, RULES, VIEWS, elementwise
 from scg._compile._work import Call, Draw, Map, Reduce, Step, Work
 from scg._elementwise import ElementwiseOp
 from scg._typing import Array, DType, Shape
@@ -47,6 +49,8 @@ class Lowering:
         Where the arguments of a call go.
     parameters : list of (Tensor, Buffer)
         Whose memory is used; a parameter comes again after each of its updates.
+    uses : Counter of Value
+        How often each is read.
     gradients : dict of Tensor to Buffer
         Where the gradients that it had before are copied to.
     """
@@ -60,6 +64,9 @@ class Lowering:
         self.parameters: list[tuple[Any, Buffer]] = []
         self._parameters: dict[int, Buffer] = {}
         self._last_use = _last_uses(program)
+        self.uses = Counter(v for step in program.instructions for v in step.inputs)
+        self.uses.update([*program.results, *program.gradients.values()])
+        self._comparisons: dict[Buffer, Map] = {}
         for place, instruction in enumerate(program.instructions):
             self._lower(place, instruction)
 
@@ -152,11 +159,27 @@ class Lowering:
     ) -> View:  # fmt: skip
         """Compute an expression in named inputs."""
         expression = _expression(text)
-        self.work.append(Map(
+        work = Map(
             list(inputs.values()), [out], out.shape, text, tuple(sorted(expression.functions)),
             tuple(inputs), tuple((statics or {}).items()), str(arithmetic or out.dtype), truths,
-        ))  # fmt: skip
+        )  # fmt: skip
+        self.work.append(self._with_comparisons(work))
+        changing = any(v.buffer is b for v in work.inputs for _, b in self.parameters)
+        if out.dtype == BOOL and not (changing or work.functions or work.statics):
+            self._comparisons[out.buffer] = work
         return out
+
+    def _with_comparisons(self, work: Map) -> Map:
+        """Compare anew where the truth of a comparison is chosen by: its operands are at hand.
+
+        The truths of a derivative were found in the forward pass; to keep them would take memory
+        and a pass of its own.
+        """
+        for name, view in zip(work.names, work.inputs, strict=True):
+            known = self._comparisons.get(view.buffer) if name in work.truths else None
+            if known and view == whole(view.buffer) and known.arithmetic == work.arithmetic:
+                return _inlined(work, name, known)
+        return work
 
     def reduce(self, kind: str, x: View, axes: Sequence[int], out: View | None = None) -> View:
         """Reduce over axes, which stay with size 1."""
@@ -199,6 +222,19 @@ class Lowering:
         outputs = [self.new(v) for v in instruction.outputs]
         call = _storing(function, present, len(inputs))
         self.work.append(Call(inputs, outputs, function=call, name=name, effect=effect))
+
+
+def _inlined(work: Map, name: str, known: Map) -> Map:
+    """Put a comparison into an expression in the place of its truth."""
+    own = {n: f"{name}_{n}" for n in known.names}
+    condition = renamed(known.text, own)
+    kept = [(n, v) for n, v in zip(work.names, work.inputs, strict=True) if n != name]
+    text = renamed(work.text, {name: f"({condition})"})
+    inputs = [v for _, v in kept] + known.inputs
+    names = (*(n for n, _ in kept), *own.values())
+    truths = tuple(t for t in work.truths if t != name)
+    return Map(inputs, work.outputs, work.shape, text, work.functions, names, work.statics,
+               work.arithmetic, truths)  # fmt: skip
 
 
 def _last_uses(program: Program) -> dict[Value, int]:
@@ -255,6 +291,11 @@ def _storing(function: Callable[..., Any], present: list[bool], count: int) -> C
             np.copyto(target, result)
 
     return run
+
+
+def renamed(text: str, names: Mapping[str, str]) -> str:
+    """Put other names, or expressions, in the places of names."""
+    return re.sub(r"\b[A-Za-z_]\w*\b", lambda m: names.get(m[0], m[0]), text)
 
 
 _expressions: dict[str, Expression] = {}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from scg._compile._lower import Lowering
     from scg._compile._program import Apply, Value
 
-__all__ = ["KNOWN", "RULES", "VIEWS", "elementwise"]
+__all__ = ["BOOL", "KNOWN", "RULES", "VIEWS", "elementwise"]
 
 BOOL, INT64 = np.dtype(np.bool_), np.dtype(np.int64)
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -249,6 +249,18 @@ def _product(low: Lowering, instruction: Apply) -> bool:
     return True
 
 
+def _relu(low: Lowering, instruction: Apply) -> bool:
+    """Let the product whose result this is, and that nobody else reads, do it as it stores it."""
+    (value,), (x,) = instruction.outputs, instruction.inputs
+    source = low.view(x)
+    product = next((w for w in reversed(low.work) if source in w.outputs), None)
+    if not isinstance(product, Product) or product.relu or low.uses[x] > 1:
+        return elementwise(low, instruction)
+    product.relu = True
+    low.views[value] = source
+    return True
+
+
 def _product_by_sum(low: Lowering, a: View, b: View, bias: list[View], out: View) -> None:
     """Multiply by a vector, or by one row or column: as a loop it joins those around it."""
     k = a.shape[-1]
@@ -305,5 +317,5 @@ RULES: dict[str, Callable[[Lowering, Apply], bool]] = {
     "max": _reduction("max"), "min": _reduction("min"), "any": _reduction("max"),
     "all": _reduction("min"), "mean": _mean, "softmax": _softmax, "log_softmax": _log_softmax,
     "logsumexp": _logsumexp, "cumsum": _cumsum, "matmul": _product, "linear": _product,
-    "concatenate": _concatenate, "stack": _stack, **BY_COMPARISON,
+    "relu": _relu, "concatenate": _concatenate, "stack": _stack, **BY_COMPARISON,
 }  # fmt: skip

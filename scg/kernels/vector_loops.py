@@ -23,8 +23,6 @@ import numpy as np
 from scg._typing import DType
 from scg.kernels._jit import cgutils, ir
 from scg.kernels.vector_spec import (
-    COLUMN_SEGMENT,
-    ROW_SEGMENT,
     Spec,
     arguments,
     dtypes,
@@ -109,7 +107,6 @@ class _Task:
 
     def _unit(self, u: Any) -> None:
         spec, row = self.spec, self.row
-        size = COLUMN_SEGMENT if spec.columns else ROW_SEGMENT
         self.column = I64(0)
         self.column_mask = None
         if spec.columns:
@@ -121,10 +118,10 @@ class _Task:
             elif spec.tail == "mask":
                 self.column_mask = self.mask(row["width", 0])
         self.start, self.stop, segment = I64(0), row["loop", 0], I64(0)
-        if spec.segmented:
-            u, segment = self._split(u, self.pieces(row["loop", 0], size))
-            self.start = self.times(segment, I64(size))
-            self.stop = self.least(self.stop, self.add(self.start, I64(size)))
+        if spec.segment:
+            u, segment = self._split(u, self.pieces(row["loop", 0], spec.segment))
+            self.start = self.times(segment, I64(spec.segment))
+            self.stop = self.least(self.stop, self.add(self.start, I64(spec.segment)))
         self.bases = self._bases(u, segment)
         self.outer = {}
         last = max(self.phases, default=0)

@@ -14,7 +14,8 @@ __all__ = [
     "moves", "phases",
 ]  # fmt: skip
 
-# How much of a loop one unit does: more would leave threads idle and add up too many roundings.
+# How much of a loop one unit does at most: more would leave threads idle and add up too many
+# roundings.
 ROW_SEGMENT, COLUMN_SEGMENT = 4096, 1024
 
 
@@ -47,8 +48,8 @@ class Spec(NamedTuple):
         Which of the two forms.
     rank : int
         How many axes the units have besides.
-    segmented : bool
-        Whether the loop is cut into segments, each a unit.
+    segment : int
+        How many turns of the loop a unit does; 0 means all.
     lanes : int
     tail : {"none", "again", "mask"}
         What is done with numbers too few for a vector: there are none, they are computed together
@@ -63,7 +64,7 @@ class Spec(NamedTuple):
 
     columns: bool
     rank: int
-    segmented: bool
+    segment: int
     lanes: int
     tail: str
     accesses: tuple[Access, ...]

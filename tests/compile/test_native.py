@@ -197,6 +197,25 @@ def test_a_product_with_a_vector_is_a_loop(shapes):
     assert {type(step) for step in plan.steps} == {Region}
 
 
+def test_a_layer_is_a_product_and_its_derivative_one_region():
+    w = Writer()
+    x, v, b = w.argument(0, (30, 20)), w.argument(1, (20, 40)), w.argument(2, (40,))
+    y = w.relu(w.linear(x, v, b))
+    zero = w.constant(np.float32(0))
+    g = w.where(w.greater(y, zero), w.multiply(y, y), zero)
+    w.program.results = [g, w.sum(g, axis=0)]
+    plan = compare(w.program, [numbers(30, 20), numbers(20, 40), numbers(40)])
+    assert [type(step) for step in plan.steps] == [Product, Region]
+
+
+def test_a_relu_whose_argument_is_read_too_is_not_taken_into_the_product():
+    w = Writer()
+    x = w.argument(0, (30, 20))
+    y = w.matmul(x, w.transpose(x))
+    w.program.results = [w.relu(y), y]
+    compare(w.program, [numbers(30, 20)])
+
+
 # --- calls -----------------------------------------------------------------------------------
 
 

@@ -20,7 +20,7 @@ def rows(x, kind, lanes=8):
     out = np.empty((m, count), x.dtype)
     kept = Access(str(x.dtype), False, "none", segment=True)
     tail = "mask" if n < lanes else "again"
-    spec = Spec(False, 1, True, lanes, tail, (Access(str(x.dtype), False, "one"), kept),
+    spec = Spec(False, 1, ROW_SEGMENT, lanes, tail, (Access(str(x.dtype), False, "one"), kept),
                 (("load", 0), ("reduce", kind, 0)), ((1, 1),))  # fmt: skip
     size = x.itemsize
     row = np.array([n, m, x.ctypes.data, n * size, out.ctypes.data, count * size, size])
@@ -32,7 +32,7 @@ def columns(x, kind, lanes=8):
     count = -(-n // COLUMN_SEGMENT)
     out = np.empty((count, width), x.dtype)
     tail = "mask" if width < lanes else "again"
-    spec = Spec(True, 0, True, lanes, tail, (Access(str(x.dtype), True, "one"),
+    spec = Spec(True, 0, COLUMN_SEGMENT, lanes, tail, (Access(str(x.dtype), True, "one"),
                 Access(str(x.dtype), False, "one", segment=True)),
                 (("load", 0), ("reduce", kind, 0)), ((1, 1),))  # fmt: skip
     size = x.itemsize
@@ -84,7 +84,7 @@ def test_nothing_is_written_beyond_a_row(n):
     x, out = np.ones(n, F32), np.zeros(n + 32, F32)
     access = Access(F32, False, "one")
     tail = "mask" if n < 8 else "again"
-    spec = Spec(False, 0, False, 8, tail, (access, access), (("load", 0),), ((0, 1),))
+    spec = Spec(False, 0, 0, 8, tail, (access, access), (("load", 0),), ((0, 1),))
     row = np.array([n, x.ctypes.data, out[16:].ctypes.data])
     call(spec)(0, 1, row.ctypes.data)
     np.testing.assert_array_equal(out, np.r_[np.zeros(16), x, np.zeros(16)])
@@ -93,7 +93,7 @@ def test_nothing_is_written_beyond_a_row(n):
 def test_strided_numbers_are_gathered_and_scattered():
     x, out = np.arange(60, dtype=F32).reshape(20, 3), np.zeros((20, 2), F32)
     access = Access(F32, False, "any")
-    spec = Spec(False, 0, False, 8, "again", (access, access), (("load", 0),), ((0, 1),))
+    spec = Spec(False, 0, 0, 8, "again", (access, access), (("load", 0),), ((0, 1),))
     row = np.array([20, x.ctypes.data, x.strides[0], out.ctypes.data, out.strides[0]])
     call(spec)(0, 1, row.ctypes.data)
     np.testing.assert_array_equal(out, np.c_[x[:, 0], np.zeros(20)])
@@ -102,7 +102,7 @@ def test_strided_numbers_are_gathered_and_scattered():
 def test_a_running_sum():
     x, out = np.arange(44, dtype=F32).reshape(4, 11), np.zeros((4, 11), F32)
     access = Access(F32, True, "one")
-    spec = Spec(True, 0, False, 8, "again", (access, access), (("load", 0), ("scan", 0)), ((1, 1),))
+    spec = Spec(True, 0, 0, 8, "again", (access, access), (("load", 0), ("scan", 0)), ((1, 1),))
     row = np.array([4, 11, x.ctypes.data, 44, out.ctypes.data, 44])
     call(spec)(0, 2, row.ctypes.data)
     np.testing.assert_array_equal(out, np.cumsum(x, axis=0))

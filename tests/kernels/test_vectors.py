@@ -21,7 +21,7 @@ def run(nodes, arrays, dtype, lanes=8):
     out = np.empty(n, dtype)
     places = (*accesses, Access(dtype, False, "one"))
     tail, last = "again" if n > lanes else "mask", (len(nodes) - 1, len(arrays))
-    spec = Spec(False, 0, False, lanes, tail, places, nodes, (last,))
+    spec = Spec(False, 0, 0, lanes, tail, places, nodes, (last,))
     row = np.array([n, *(a.ctypes.data for a in (*arrays, out))])
     call(spec)(0, 1, row.ctypes.data)
     return out
