@@ -21,6 +21,8 @@ __all__ = ["Stretch"]
 MOVE, SIMPLE, FUNCTION = 0.1, 0.05, 0.6
 DIVIDED, CHUNK = 5000.0, 1500.0
 
+Ranges = list[tuple[int, int]]
+
 
 class Stretch:
     """Some steps of a plan, ready to run any number of times.
@@ -34,6 +36,7 @@ class Stretch:
     def __init__(self) -> None:
         self.external: dict[Buffer, list[tuple[int, int]]] = {}
         self._lines: list[Line] = []
+        self._touched: list[tuple[Ranges, Ranges]] = []
         self._size = 0
 
     # --- building ---------------------------------------------------------------------------
@@ -47,7 +50,11 @@ class Stretch:
         address = machine.address_of(
             vector_loops.NAME, repr(spec), lambda: vector_loops.write(spec)
         )
-        self._add(Line(cast(Any, _Compiled(address)), row, task.units, _grain(task)))
+        written = {access for _, access in spec.stores}
+        buffers = [buffer for _, buffer, _ in task.addresses]
+        reads = [b for i, b in enumerate(buffers) if i not in written]
+        line = Line(cast(Any, _Compiled(address)), row, task.units, _grain(task))
+        self._add(line, reads, [buffers[i] for i in written])
 
     def add_product(self, product: Product) -> None:
         """Add a matrix product."""
@@ -63,10 +70,17 @@ class Stretch:
             out.dtype, m, k, n, _matrix(a, found["a"]), _matrix(b, found["b"]),
             tasks.Matrix(found["c"], n * out.dtype.itemsize, out.dtype.itemsize),
             bias=found.get("bias", 0), relu=product.relu,
-        ))  # fmt: skip
+        ), [view.buffer for view in product.inputs], [out.buffer])  # fmt: skip
 
-    def _add(self, line: Line) -> None:
-        self._lines.append(line)
+    def _add(self, line: Line, reads: list[Buffer], writes: list[Buffer]) -> None:
+        """Add a line, which waits for those before it that touch the same memory."""
+        read, written = _ranges(reads), _ranges(writes)
+        after = 0
+        for i, (others_read, others_written) in enumerate(self._touched):
+            if _meet(read + written, others_written) or _meet(written, others_read):
+                after = i + 1
+        self._lines.append(line._replace(after=after))
+        self._touched.append((read, written))
         self._size += len(line.row)
 
     def _address(self, buffer: Buffer, offset: int, at: int) -> int:
@@ -94,6 +108,16 @@ class _Compiled:
 
     def __init__(self, address: int) -> None:
         self.address = address
+
+
+def _ranges(buffers: list[Buffer]) -> Ranges:
+    """Return where the memory of buffers begins and ends; what comes with a call is only read."""
+    arrays = [b.array for b in buffers if b.array is not None]
+    return [(place(a), place(a) + a.nbytes) for a in arrays]
+
+
+def _meet(some: Ranges, others: Ranges) -> bool:
+    return any(a < d and c < b for a, b in some for c, d in others)
 
 
 def _setter(rows: Any, places: Sequence[tuple[int, int]]) -> Callable[[Array], None]:
