@@ -102,6 +102,9 @@ class Lowering:
             array = np.asarray(instruction.array, order="C")
             buffer = Buffer(array.shape, array.dtype, array, pinned=True)
         elif isinstance(instruction, Parameter):
+            if not instruction.tensor._data.flags.c_contiguous:
+                self._call(instruction, lambda: (instruction.tensor._data,), "strided parameter")
+                return
             buffer = self._parameter(instruction.tensor)
         elif isinstance(instruction, Argument):
             buffer = self._slot(self.arguments, instruction.index, value)

@@ -181,6 +181,33 @@ def _mean(low: Lowering, instruction: Apply) -> bool:
     return True
 
 
+def _var(low: Lowering, instruction: Apply) -> bool:
+    return _spread(low, instruction, "s / n")
+
+
+def _std(low: Lowering, instruction: Apply) -> bool:
+    return _spread(low, instruction, "sqrt(s / n)")
+
+
+def _spread(low: Lowering, instruction: Apply, text: str) -> bool:
+    """Lower what is made of the sum of squared distances from the mean."""
+    (value,), x = instruction.outputs, low.view(instruction.inputs[0])
+    axes = _axes(instruction.statics["axis"], len(x.shape))
+    count = math.prod(x.shape[a] for a in axes)
+    n = count - instruction.statics["ddof"]
+    if n <= 0:
+        return False
+    x = _as(low, x, value.dtype)
+    total = low.reduce("sum", x, axes)
+    statics = {"n": float(count)}
+    far = low.map("x - t / n", low.fresh(x.shape, x.dtype), statics=statics, x=x, t=total)
+    square = low.map("x * x", low.fresh(x.shape, x.dtype), x=far)
+    spread = low.reduce("sum", square, axes)
+    out = low.new(value)
+    low.map(text, View(out.buffer, spread.shape, spread.strides), s=spread, statics={"n": float(n)})
+    return True
+
+
 def _softmax(low: Lowering, instruction: Apply) -> bool:
     (value,), x = instruction.outputs, low.view(instruction.inputs[0])
     axes, x = _axes(instruction.statics["axis"], len(x.shape)), _as(low, x, value.dtype)
@@ -238,15 +265,36 @@ def _cumsum(low: Lowering, instruction: Apply) -> bool:
 
 def _product(low: Lowering, instruction: Apply) -> bool:
     (value,), (a, b, *bias) = instruction.outputs, [low.view(v) for v in instruction.inputs]
-    plain = all(v.dtype == value.dtype for v in (a, b, *bias)) and value.dtype in FLOATS
-    if not plain or len(a.shape) > 2 or len(b.shape) > 2:
+    if not all(v.dtype == value.dtype for v in (a, b, *bias)) or value.dtype not in FLOATS:
         return False
     out = low.new(value)
+    if len(a.shape) > 2 and len(b.shape) == 2:
+        # All rows at once.
+        rows = (math.prod(a.shape[:-1]), a.shape[-1])
+        a = reviewed(low.contiguous(a), lambda x: x.reshape(rows)) or a
+        out = View(out.buffer, (rows[0], b.shape[1]), contiguous((rows[0], b.shape[1])))
+    if len(a.shape) > 3 or len(b.shape) > 3 or (bias and len(a.shape) > 2):
+        return False
+    if max(len(a.shape), len(b.shape)) == 3:
+        return _batch(low, a, b, out)
     if len(a.shape) == 1 or len(b.shape) == 1 or 1 in (a.shape[0], b.shape[1]):
         _product_by_sum(low, a, b, bias, out)
     else:
         low.work.append(Product([a, b, *map(low.contiguous, bias)], [out]))
     return True
+
+
+def _batch(low: Lowering, a: View, b: View, out: View) -> bool:
+    """Multiply matrices pair by pair, one of them perhaps the same in all pairs."""
+    if len(a.shape) == 1 or len(b.shape) == 1:
+        return False
+    low.work.append(Product([_matrices(a, out.shape[0]), _matrices(b, out.shape[0])], [out]))
+    return True
+
+
+def _matrices(x: View, count: int) -> View:
+    step = x.strides[0] if len(x.shape) == 3 else 0
+    return View(x.buffer, (count, *x.shape[-2:]), (step, *x.strides[-2:]), x.offset)
 
 
 def _relu(low: Lowering, instruction: Apply) -> bool:
@@ -316,6 +364,7 @@ RULES: dict[str, Callable[[Lowering, Apply], bool]] = {
     "astype": _astype, "constant_power": _constant_power, "sum": _reduction("sum"),
     "max": _reduction("max"), "min": _reduction("min"), "any": _reduction("max"),
     "all": _reduction("min"), "mean": _mean, "softmax": _softmax, "log_softmax": _log_softmax,
-    "logsumexp": _logsumexp, "cumsum": _cumsum, "matmul": _product, "linear": _product,
+    "var": _var, "std": _std, "logsumexp": _logsumexp, "cumsum": _cumsum, "matmul": _product,
+    "linear": _product,
     "relu": _relu, "concatenate": _concatenate, "stack": _stack, **BY_COMPARISON,
 }  # fmt: skip

@@ -60,7 +60,8 @@ class Stretch:
         """Add a matrix product."""
         a, b, *bias = product.inputs
         (out,) = product.outputs
-        (m, k), n = a.shape, b.shape[1]
+        m, k, n = *a.shape[-2:], b.shape[-1]
+        size = out.dtype.itemsize
         places = dict(zip(("a", "b", "c", "bias"), (a, b, out, *bias), strict=False))
         found = {
             name: self._address(view.buffer, view.offset * view.dtype.itemsize, FIELDS.index(name))
@@ -68,8 +69,9 @@ class Stretch:
         }
         self._add(tasks.multiply(
             out.dtype, m, k, n, _matrix(a, found["a"]), _matrix(b, found["b"]),
-            tasks.Matrix(found["c"], n * out.dtype.itemsize, out.dtype.itemsize),
-            bias=found.get("bias", 0), relu=product.relu,
+            tasks.Matrix(found["c"], n * size, size, m * n * size),
+            batch=a.shape[0] if len(a.shape) == 3 else 1, bias=found.get("bias", 0),
+            relu=product.relu,
         ), [view.buffer for view in product.inputs], [out.buffer])  # fmt: skip
 
     def _add(self, line: Line, reads: list[Buffer], writes: list[Buffer]) -> None:
@@ -131,7 +133,8 @@ def _setter(rows: Any, places: Sequence[tuple[int, int]]) -> Callable[[Array], N
 
 def _matrix(view: View, address: int) -> tasks.Matrix:
     size = view.dtype.itemsize
-    return tasks.Matrix(address, view.strides[0] * size, view.strides[1] * size)
+    *step, row, col = (s * size for s in view.strides)
+    return tasks.Matrix(address, row, col, *step)
 
 
 def _grain(task: Task) -> int:

@@ -10,6 +10,7 @@ import scg
 from scg._compile._fuse import Region
 from scg._compile._native import Plan, native
 from scg._compile._work import Call, Product
+from scg.kernels import _jit, execute
 from tests.compile.writer import DRAWS, Writer, assert_means, programs
 
 
@@ -186,6 +187,23 @@ def test_a_product_reads_transposes_and_slices_where_they_are():
     assert {type(step) for step in plan.steps} == {Product}
 
 
+BATCHES = [
+    ((3, 4, 5), (5, 6)), ((3, 4, 5), (3, 5, 6)), ((4, 5), (3, 5, 6)), ((2, 3, 4, 5), (5, 2)),
+    ((2, 3, 4, 5), (3, 5, 2)), ((3, 1, 5), (5, 1)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("shapes", BATCHES)
+def test_matrices_in_a_batch(shapes):
+    w = Writer()
+    a, b = (w.argument(i, shape) for i, shape in enumerate(shapes))
+    w.program.results = [w.exp(w.matmul(a, b))]
+    if len(shapes[1]) == 2:
+        c = w.constant(numbers(shapes[1][1], seed=5))
+        w.program.results.append(w.linear(w.flip(a, axis=0), b, c))
+    compare(w.program, [numbers(*shape, seed=i) for i, shape in enumerate(shapes)])
+
+
 @pytest.mark.parametrize(
     "shapes", [((7,), (7,)), ((1, 9), (9, 50)), ((40, 9), (9, 1)), ((9,), (9, 4))]
 )
@@ -315,6 +333,29 @@ def test_a_parameter_that_was_given_another_array_is_followed():
     plan([])
     p._data = np.array([5.0, 6.0, 7.0])
     np.testing.assert_array_equal(plan([])[0], [25.0, 36.0, 49.0])
+
+
+def test_a_strided_parameter_is_read_as_it_is():
+    p = scg.parameter(np.ones((3, 4)))
+    w = Writer()
+    w.program.results = [w.square(w.parameter(p))]
+    p._data = np.arange(12.0).reshape(4, 3).T
+    np.testing.assert_array_equal(native(w.program)([])[0], p._data**2)
+
+
+def test_one_thread_and_several_give_the_same_bits(monkeypatch):
+    w = Writer()
+    x, v = w.argument(0, (400, 300)), w.argument(1, (300, 500))
+    y = w.relu(w.matmul(x, v))
+    p = w.softmax(w.tanh(y), axis=1)
+    w.program.results = [w.sum(p, axis=0), w.mean(w.exp(y)), p, w.matmul(w.transpose(y), p)]
+    plan, arguments = native(w.program), [numbers(400, 300) / 9, numbers(300, 500) / 9]
+    monkeypatch.setenv("SCG_YIELD", "0")
+    monkeypatch.setattr(_jit, "_last_look", [float("-inf"), 0.0])
+    several = plan(arguments)
+    monkeypatch.setattr(execute, "threads", lambda: 1)
+    for a, b in zip(several, plan(arguments), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_memory_is_used_again():
