@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 
 import scg
 from scg._compile._fuse import Region
@@ -23,6 +23,8 @@ def compare(program, arguments):
     return plan
 
 
+# An op compiles its kernels when it is first called, while the program is written.
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(programs())
 def test_a_plan_equals_the_ops(case):
     compare(*case)
