@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -77,10 +77,7 @@ class Lowering:
 
     def _lower(self, place: int, instruction: Instruction) -> None:
         if isinstance(instruction, Apply):
-            rule = RULES.get(instruction.op.name) if self.loops else VIEWS.get(instruction.op.name)
-            if rule is None and self.loops and isinstance(instruction.op, ElementwiseOp):
-                rule = elementwise
-            if rule is None or not _is_known(instruction) or not rule(self, instruction):
+            if not any(rule(self, instruction) for rule in self._rules(instruction)):
                 self._call(instruction, forward_of(instruction), instruction.op.name)
         elif isinstance(instruction, Host):
             self._call(instruction, instruction.call, instruction.name, "any")
@@ -93,6 +90,16 @@ class Lowering:
             self._update(place, instruction)
         else:
             self._load(instruction)
+
+    def _rules(self, instruction: Apply) -> Iterator[Callable[[Lowering, Apply], bool]]:
+        """Return what may lower an op, the most special first."""
+        name = instruction.op.name
+        if not _is_known(instruction):
+            return
+        if name in (RULES if self.loops else VIEWS):
+            yield RULES[name]
+        if self.loops and isinstance(instruction.op, ElementwiseOp):
+            yield elementwise
 
     # --- what exists already ----------------------------------------------------------------
 
@@ -161,6 +168,13 @@ class Lowering:
         statics: Mapping[str, Any] | None = None, **inputs: View,
     ) -> View:  # fmt: skip
         """Compute an expression in named inputs."""
+        return self.express(text, out, inputs, arithmetic, truths, statics)
+
+    def express(
+        self, text: str, out: View, inputs: Mapping[str, View], arithmetic: DType | None = None,
+        truths: tuple[str, ...] = (), statics: Mapping[str, Any] | None = None,
+    ) -> View:  # fmt: skip
+        """Compute an expression in inputs by name."""
         expression = _expression(text)
         work = Map(
             list(inputs.values()), [out], out.shape, text, tuple(sorted(expression.functions)),

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scg._compile._buffers import View, contiguous, reviewed
+from scg._compile._buffers import View, reviewed
 from scg._compile._indices import BY_COMPARISON, SHORT
-from scg._compile._work import Product, Reduce
+from scg._compile._products import PRODUCTS
+from scg._compile._work import Reduce
 from scg._elementwise import ElementwiseOp
 from scg._op import OPS
 from scg._typing import Array, DType
@@ -260,79 +261,6 @@ def _cumsum(low: Lowering, instruction: Apply) -> bool:
     return True
 
 
-# --- products --------------------------------------------------------------------------------
-
-
-def _product(low: Lowering, instruction: Apply) -> bool:
-    (value,), (a, b, *bias) = instruction.outputs, [low.view(v) for v in instruction.inputs]
-    if not all(v.dtype == value.dtype for v in (a, b, *bias)) or value.dtype not in FLOATS:
-        return False
-    out = low.new(value)
-    if len(a.shape) > 2 and len(b.shape) == 2:
-        # All rows at once.
-        rows = (math.prod(a.shape[:-1]), a.shape[-1])
-        a = reviewed(low.contiguous(a), lambda x: x.reshape(rows)) or a
-        out = View(out.buffer, (rows[0], b.shape[1]), contiguous((rows[0], b.shape[1])))
-    if len(a.shape) > 3 or len(b.shape) > 3 or (bias and len(a.shape) > 2):
-        return False
-    if max(len(a.shape), len(b.shape)) == 3:
-        return _batch(low, a, b, out)
-    if len(a.shape) == 1 or len(b.shape) == 1 or 1 in (a.shape[0], b.shape[1]):
-        _product_by_sum(low, a, b, bias, out)
-    else:
-        low.work.append(Product([a, b, *map(low.contiguous, bias)], [out]))
-    return True
-
-
-def _batch(low: Lowering, a: View, b: View, out: View) -> bool:
-    """Multiply matrices pair by pair, one of them perhaps the same in all pairs."""
-    if len(a.shape) == 1 or len(b.shape) == 1:
-        return False
-    low.work.append(Product([_matrices(a, out.shape[0]), _matrices(b, out.shape[0])], [out]))
-    return True
-
-
-def _matrices(x: View, count: int) -> View:
-    step = x.strides[0] if len(x.shape) == 3 else 0
-    return View(x.buffer, (count, *x.shape[-2:]), (step, *x.strides[-2:]), x.offset)
-
-
-def _relu(low: Lowering, instruction: Apply) -> bool:
-    """Let the product whose result this is, and that nobody else reads, do it as it stores it."""
-    (value,), (x,) = instruction.outputs, instruction.inputs
-    source = low.view(x)
-    product = next((w for w in reversed(low.work) if source in w.outputs), None)
-    if not isinstance(product, Product) or product.relu or low.uses[x] > 1:
-        return elementwise(low, instruction)
-    product.relu = True
-    low.views[value] = source
-    return True
-
-
-def _product_by_sum(low: Lowering, a: View, b: View, bias: list[View], out: View) -> None:
-    """Multiply by a vector, or by one row or column: as a loop it joins those around it."""
-    k = a.shape[-1]
-    rows = a.shape if len(a.shape) == 2 else (1, k)
-    columns = b.shape if len(b.shape) == 2 else (k, 1)
-    shape = (rows[0], columns[1], k)
-    left = View(a.buffer, (rows[0], 1, k), (*_row_strides(a), a.strides[-1]), a.offset)
-    inner, outer = b.strides if len(b.shape) == 2 else (b.strides[0], 0)
-    right = View(b.buffer, (1, columns[1], k), (0, outer, inner), b.offset)
-    terms = low.map("a * b", low.fresh(shape, out.dtype), a=left, b=right)
-    total = low.reduce("sum", terms, (2,))
-    kept = View(out.buffer, total.shape, contiguous(total.shape))
-    if bias:
-        (c,) = bias
-        wide = View(c.buffer, (1, columns[1], 1), (0, c.strides[0], 0), c.offset)
-        low.map("s + c", kept, s=total, c=wide)
-    else:
-        low.map("x", kept, x=total)
-
-
-def _row_strides(a: View) -> tuple[int, int]:
-    return (a.strides[0] if len(a.shape) == 2 else 0), 0
-
-
 # --- joining ---------------------------------------------------------------------------------
 
 
@@ -364,7 +292,7 @@ RULES: dict[str, Callable[[Lowering, Apply], bool]] = {
     "astype": _astype, "constant_power": _constant_power, "sum": _reduction("sum"),
     "max": _reduction("max"), "min": _reduction("min"), "any": _reduction("max"),
     "all": _reduction("min"), "mean": _mean, "softmax": _softmax, "log_softmax": _log_softmax,
-    "var": _var, "std": _std, "logsumexp": _logsumexp, "cumsum": _cumsum, "matmul": _product,
-    "linear": _product,
-    "relu": _relu, "concatenate": _concatenate, "stack": _stack, **BY_COMPARISON,
+    "var": _var, "std": _std, "logsumexp": _logsumexp, "cumsum": _cumsum,
+    "concatenate": _concatenate, "stack": _stack, **BY_COMPARISON,
+    **PRODUCTS,
 }  # fmt: skip
