@@ -12,7 +12,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from scg._typing import Array, DType, Shape
 
-__all__ = ["Buffer", "View", "contiguous", "reviewed", "whole"]
+__all__ = ["Buffer", "View", "contiguous", "place", "reviewed", "whole"]
 
 
 @dataclass(slots=True, eq=False)
@@ -109,22 +109,23 @@ def reviewed(view: View, function: Callable[[Array], Any]) -> View | None:
     It is called on an array that has no memory to speak of.
     """
     size = view.dtype.itemsize
-    place = _SOMEWHERE[:1].view(view.dtype)[:1] if size <= 8 else None
-    if place is None:
+    if size > 8:
         return None
-    dummy = as_strided(place, view.shape, [s * size for s in view.strides])
+    somewhere = _SOMEWHERE.view(view.dtype)[:1]
+    dummy = as_strided(somewhere, view.shape, [s * size for s in view.strides])
     try:
         result = function(dummy)
     except ValueError:  # a reshape that would have to copy
         return None
     if not isinstance(result, np.ndarray) or result.base is None:  # a number, not a view
         return None
-    moved = _address(result) - _address(dummy)
+    moved = place(result) - place(dummy)
     strides = tuple(
         0 if n == 1 else s // size for n, s in zip(result.shape, result.strides, strict=True)
     )
     return View(view.buffer, result.shape, strides, view.offset + moved // size)
 
 
-def _address(array: Array) -> int:
+def place(array: Array) -> int:
+    """Return the address of an array's first number."""
     return int(array.__array_interface__["data"][0])

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from scg._compile._fuse import Region, folded
 from scg._compile._buffers import Buffer, View
+from scg._compile._fuse import Region, folded
 from scg._compile._work import Map, Reduce
 from scg._typing import Shape
-from scg.kernels.vector_loops import COLUMN_SEGMENT, ROW_SEGMENT, Access, Spec, lanes_for
+from scg.kernels.vector_spec import COLUMN_SEGMENT, ROW_SEGMENT, Access, Spec, lanes_for
 
 __all__ = ["Task", "emit"]
 
@@ -90,17 +90,32 @@ class _Writer:
         layout = self.layout
         length = layout.size(layout.loop)
         segment = COLUMN_SEGMENT if layout.columns else ROW_SEGMENT
-        segmented = length > segment
-        lanes = 1 if math.prod(layout.sizes) == 1 else lanes_for(self.dtypes)
+        segment = segment if length > segment else 0
+        width = layout.size(layout.vector)
+        lanes = self._lanes(width)
+        tail = "mask" if width < lanes else "again" if width % lanes else "none"
         spec = Spec(
-            layout.columns, len(layout.outer), segmented, lanes, tuple(self.kinds),
+            layout.columns, len(layout.outer), segment, lanes, tail, tuple(self.kinds),
             tuple(self.nodes), tuple(self.stores),
         )  # fmt: skip
         units = math.prod(layout.sizes[a] for a in layout.outer)
-        units *= -(-length // segment) if segmented else 1
-        units *= -(-layout.size(layout.vector) // lanes) if layout.columns else 1
+        units *= -(-length // segment) if segment else 1
+        units *= -(-width // lanes) if layout.columns else 1
         numbers, addresses = self._row(spec)
         return Task(spec, units, numbers, addresses, math.prod(layout.sizes))
+
+    def _lanes(self, width: int) -> int:
+        """Return how many numbers a vector holds.
+
+        More than a register's worth lets one computation go on while another waits, and in columns
+        more of each line of memory is used while it is at hand; too many spill.
+        """
+        if math.prod(self.layout.sizes) == 1:
+            return 1
+        lanes = lanes_for(self.dtypes)
+        light = not any(node[0] == "op" and node[2] for node in self.nodes)
+        wide = lanes * (4 if self.layout.columns and light else 2)
+        return wide if width >= wide else lanes
 
     # --- nodes ------------------------------------------------------------------------------
 
@@ -135,8 +150,9 @@ class _Writer:
         self.dtypes.add(work.arithmetic)
         if work.text == "x":
             return converted[0]
+        (out,) = work.outputs
         return self._node("op", work.text, work.functions, work.names, work.statics,
-                          work.arithmetic, tuple(converted), str(work.outputs[0].dtype))  # fmt: skip
+                          work.arithmetic, tuple(converted), str(out.dtype))  # fmt: skip
 
     def _cast(self, node: int, view: View, dtype: str) -> int:
         return node if str(view.dtype) == dtype else self._node("cast", node, dtype)
@@ -206,5 +222,3 @@ def _layout(region: Region, touched: list[Strides]) -> _Layout:
     vector = (rest[-1] if rest else None) if columns else loop
     outer = [a for a in rest if a != vector]
     return _Layout(sizes, groups, outer, loop, vector, columns)
-
-

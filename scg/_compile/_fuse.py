@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from scg._compile._buffers import Buffer, View, contiguous
 from scg._compile._work import Map, Reduce, Work
 from scg._typing import Shape
-from scg.kernels.vector_loops import COLUMN_SEGMENT, ROW_SEGMENT
+from scg.kernels.vector_spec import COLUMN_SEGMENT, ROW_SEGMENT
 
 __all__ = ["Region", "folded", "place", "squeezed", "squeezed_axes"]
 
@@ -34,7 +35,7 @@ class Region:
     ----------
     space : tuple of int
         Sizes of the axes, none of them 1.
-    items : list of (Work, axes)
+    items : list of (Map or Reduce, axes)
         With the axis of the space that each of its own axes is, those of size 1 left out.
     made : dict of Buffer to (strides, offset)
         What it computes, and where each element of it lies.
@@ -48,7 +49,7 @@ class Region:
 
     def __init__(self, space: Shape) -> None:
         self.space = space
-        self.items: list[tuple[Work, tuple[int, ...]]] = []
+        self.items: list[tuple[Map | Reduce, tuple[int, ...]]] = []
         self.made: dict[Buffer, tuple[Strides, int]] = {}
         self.touched: dict[tuple[Buffer, Strides, int], None] = {}
         self.reduced: tuple[int, ...] | None = None
@@ -134,14 +135,14 @@ def squeezed(shape: Shape) -> Shape:
 
 
 def squeezed_axes(shape: Shape, axes: Sequence[int]) -> tuple[int, ...]:
-    """Number axes as if those of size 1 were not there."""
+    """Return the numbers that axes have when those of size 1 are left out."""
     long = [i for i, n in enumerate(shape) if n > 1]
     return tuple(long.index(a) for a in axes if shape[a] > 1)
 
 
 def collapses(space: Shape, axes: Sequence[int], touched: Sequence[Strides]) -> bool:
     """Tell whether axes lie in memory like one, in all that is touched."""
-    if any(b - a != 1 for a, b in zip(axes, axes[1:], strict=False)):
+    if any(b - a != 1 for a, b in pairwise(axes)):
         return False
     return all(
         strides[a] == strides[a + 1] * space[a + 1] for strides in touched for a in axes[:-1]

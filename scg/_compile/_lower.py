@@ -6,12 +6,14 @@ arrays. A rule may decline, for a dtype or a case that it does not know.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from scg._compile._buffers import Buffer, View, contiguous, whole
 from scg._compile._program import (
     Apply,
     Argument,
@@ -25,32 +27,14 @@ from scg._compile._program import (
     Update,
     Value,
 )
-from scg._compile._buffers import Buffer, View, contiguous, reviewed, whole
-from scg._compile._work import Call, Draw, Map, Product, Reduce, Step, Work
+from scg._compile._rules import BOOL, KNOWN, RULES, VIEWS, elementwise
+from scg._compile._work import Call, Draw, Map, Reduce, Step, Work
 from scg._elementwise import ElementwiseOp
-from scg._op import OPS
 from scg._typing import Array, DType, Shape
-from scg.kernels.generate import Expression, vectorizable
+from scg.errors import ScgError
+from scg.kernels.generate import Expression
 
 __all__ = ["Lowering"]
-
-BOOL, INT64 = np.dtype(np.bool_), np.dtype(np.int64)
-FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
-INTEGERS = tuple(map(np.dtype, ("int8", "int16", "int32", "int64")))
-KNOWN = (*FLOATS, *INTEGERS, BOOL, *map(np.dtype, ("uint8", "uint16", "uint32")))
-
-# Expressions that mean the same for integers; the others would divide or take logarithms.
-OF_INTEGERS = frozenset({
-    "abs", "add", "equal", "greater", "greater_equal", "less", "less_equal", "maximum", "minimum",
-    "multiply", "negative", "not_equal", "square", "subtract", "where", "logical_and", "logical_or",
-    "logical_xor", "logical_not",
-})  # fmt: skip
-OF_TRUTHS = frozenset({
-    "equal", "not_equal", "where", "logical_and", "logical_or", "logical_xor", "logical_not",
-})  # fmt: skip
-# Where rounding decides, NumPy's own way is the one that counts: floor(1 / 0.1) is 10, and 1 // 0.1
-# is 9. And 2**x as an exponential loses digits as x grows.
-NOT_BY_EXPRESSION = frozenset({"exp2", "floor_divide", "mod", "round"})
 
 
 class Lowering:
@@ -63,6 +47,12 @@ class Lowering:
     views : dict of Value to View
     arguments : dict of int to Buffer
         Where the arguments of a call go.
+    parameters : list of (Tensor, Buffer)
+        Whose memory is used; a parameter comes again after each of its updates.
+    uses : Counter of Value
+        How often each is read.
+    gradients : dict of Tensor to Buffer
+        Where the gradients that it had before are copied to.
     """
 
     def __init__(self, program: Program, *, loops: bool = True) -> None:
@@ -71,8 +61,12 @@ class Lowering:
         self.arguments: dict[int, Buffer] = {}
         self.gradients: dict[Any, Buffer] = {}
         self.loops = loops
+        self.parameters: list[tuple[Any, Buffer]] = []
         self._parameters: dict[int, Buffer] = {}
         self._last_use = _last_uses(program)
+        self.uses = Counter(v for step in program.instructions for v in step.inputs)
+        self.uses.update([*program.results, *program.gradients.values()])
+        self._comparisons: dict[Buffer, Map] = {}
         for place, instruction in enumerate(program.instructions):
             self._lower(place, instruction)
 
@@ -83,20 +77,29 @@ class Lowering:
 
     def _lower(self, place: int, instruction: Instruction) -> None:
         if isinstance(instruction, Apply):
-            rule = RULES.get(instruction.op.name) if self.loops else VIEWS.get(instruction.op.name)
-            if rule is None and self.loops and isinstance(instruction.op, ElementwiseOp):
-                rule = elementwise
-            if rule is None or not _is_known(instruction) or not rule(self, instruction):
+            if not any(rule(self, instruction) for rule in self._rules(instruction)):
                 self._call(instruction, forward_of(instruction), instruction.op.name)
         elif isinstance(instruction, Host):
-            self._call(instruction, instruction.call, instruction.name, pure=False)
+            self._call(instruction, instruction.call, instruction.name, "any")
         elif isinstance(instruction, Noise):
-            self.work.append(Draw([], [self._new(instruction.outputs[0])],
-                                  kind=instruction.kind, generator=instruction.generator))  # fmt: skip
+            out = self.new(instruction.outputs[0])
+            self.work.append(
+                Draw([], [out], kind=instruction.kind, generator=instruction.generator)
+            )
         elif isinstance(instruction, Update):
             self._update(place, instruction)
         else:
             self._load(instruction)
+
+    def _rules(self, instruction: Apply) -> Iterator[Callable[[Lowering, Apply], bool]]:
+        """Return what may lower an op, the most special first."""
+        name = instruction.op.name
+        if not _is_known(instruction):
+            return
+        if name in (RULES if self.loops else VIEWS):
+            yield RULES[name]
+        if self.loops and isinstance(instruction.op, ElementwiseOp):
+            yield elementwise
 
     # --- what exists already ----------------------------------------------------------------
 
@@ -106,6 +109,9 @@ class Lowering:
             array = np.asarray(instruction.array, order="C")
             buffer = Buffer(array.shape, array.dtype, array, pinned=True)
         elif isinstance(instruction, Parameter):
+            if not instruction.tensor._data.flags.c_contiguous:
+                self._call(instruction, lambda: (instruction.tensor._data,), "strided parameter")
+                return
             buffer = self._parameter(instruction.tensor)
         elif isinstance(instruction, Argument):
             buffer = self._slot(self.arguments, instruction.index, value)
@@ -122,9 +128,16 @@ class Lowering:
     def _parameter(self, tensor: Any) -> Buffer:
         key = id(tensor)
         if key not in self._parameters:
-            array = tensor._data
-            self._parameters[key] = Buffer(array.shape, array.dtype, array, pinned=True)
+            self._know(tensor)
         return self._parameters[key]
+
+    def _know(self, tensor: Any) -> Buffer:
+        """Return the memory of a parameter as it is from here on."""
+        array = tensor._data
+        buffer = Buffer(array.shape, array.dtype, array, pinned=True)
+        self._parameters[id(tensor)] = buffer
+        self.parameters.append((tensor, buffer))
+        return buffer
 
     def _update(self, place: int, instruction: Update) -> None:
         """Lower a step of an optimiser; what is still to be read of the old values is copied."""
@@ -132,18 +145,16 @@ class Lowering:
         for value, view in list(self.views.items()):
             if view.buffer in changed and self._last_use.get(value, -1) > place:
                 self.views[value] = self.copied(view)
-        after = []
-        for tensor, old in zip(instruction.tensors, changed, strict=True):
-            new = Buffer(old.shape, old.dtype, old.array, pinned=True)
-            self._parameters[id(tensor)] = new
-            after.append(whole(new))
+        after = [whole(self._know(tensor)) for tensor in instruction.tensors]
         inputs = [self.contiguous(self.view(v)) for v in instruction.inputs]
-        self.work.append(Step([*inputs, *map(whole, changed)], after,
-                              optimizer=instruction.optimizer, tensors=instruction.tensors))  # fmt: skip
+        inputs += map(whole, changed)
+        self.work.append(
+            Step(inputs, after, optimizer=instruction.optimizer, tensors=instruction.tensors)
+        )
 
     # --- what rules use ---------------------------------------------------------------------
 
-    def _new(self, value: Value) -> View:
+    def new(self, value: Value) -> View:
         """Return fresh memory for a value."""
         self.views[value] = whole(Buffer(value.shape, value.dtype))
         return self.views[value]
@@ -157,12 +168,35 @@ class Lowering:
         statics: Mapping[str, Any] | None = None, **inputs: View,
     ) -> View:  # fmt: skip
         """Compute an expression in named inputs."""
+        return self.express(text, out, inputs, arithmetic, truths, statics)
+
+    def express(
+        self, text: str, out: View, inputs: Mapping[str, View], arithmetic: DType | None = None,
+        truths: tuple[str, ...] = (), statics: Mapping[str, Any] | None = None,
+    ) -> View:  # fmt: skip
+        """Compute an expression in inputs by name."""
         expression = _expression(text)
-        self.work.append(Map(
+        work = Map(
             list(inputs.values()), [out], out.shape, text, tuple(sorted(expression.functions)),
             tuple(inputs), tuple((statics or {}).items()), str(arithmetic or out.dtype), truths,
-        ))  # fmt: skip
+        )  # fmt: skip
+        self.work.append(self._with_comparisons(work))
+        changing = any(v.buffer is b for v in work.inputs for _, b in self.parameters)
+        if out.dtype == BOOL and not (changing or work.functions or work.statics):
+            self._comparisons[out.buffer] = work
         return out
+
+    def _with_comparisons(self, work: Map) -> Map:
+        """Compare anew where the truth of a comparison is chosen by: its operands are at hand.
+
+        The truths of a derivative were found in the forward pass; to keep them would take memory
+        and a pass of its own.
+        """
+        for name, view in zip(work.names, work.inputs, strict=True):
+            known = self._comparisons.get(view.buffer) if name in work.truths else None
+            if known and view == whole(view.buffer) and known.arithmetic == work.arithmetic:
+                return _inlined(work, name, known)
+        return work
 
     def reduce(self, kind: str, x: View, axes: Sequence[int], out: View | None = None) -> View:
         """Reduce over axes, which stay with size 1."""
@@ -185,14 +219,39 @@ class Lowering:
         """Return the view, or a copy if it is not contiguous."""
         return view if view.is_contiguous else self.copied(view)
 
+    def check(self, instruction: Apply, wrong: View) -> None:
+        """Run the op itself, which will raise, if a number is not zero."""
+        forward = forward_of(instruction)
+
+        def raise_if_wrong(flag: Array, *arrays: Array) -> None:
+            if flag.item():
+                forward(*arrays)
+
+        inputs = [wrong, *map(self.view, instruction.inputs)]
+        name = f"check of {instruction.op.name}"
+        self.work.append(Call(inputs, [], function=raise_if_wrong, name=name, effect="raises"))
+
     def _call(
-        self, instruction: Instruction, function: Callable[..., Any], name: str, pure: bool = True
+        self, instruction: Instruction, function: Callable[..., Any], name: str, effect: str = ""
     ) -> None:
         inputs = [self.view(v) for v in instruction.inputs if v is not None]
         present = [v is not None for v in instruction.inputs]
-        outputs = [self._new(v) for v in instruction.outputs]
+        outputs = [self.new(v) for v in instruction.outputs]
         call = _storing(function, present, len(inputs))
-        self.work.append(Call(inputs, outputs, function=call, name=name, pure=pure))
+        self.work.append(Call(inputs, outputs, function=call, name=name, effect=effect))
+
+
+def _inlined(work: Map, name: str, known: Map) -> Map:
+    """Put a comparison into an expression in the place of its truth."""
+    own = {n: f"{name}_{n}" for n in known.names}
+    condition = renamed(known.text, own)
+    kept = [(n, v) for n, v in zip(work.names, work.inputs, strict=True) if n != name]
+    text = renamed(work.text, {name: f"({condition})"})
+    inputs = [v for _, v in kept] + known.inputs
+    names = (*(n for n, _ in kept), *own.values())
+    truths = tuple(t for t in work.truths if t != name)
+    return Map(inputs, work.outputs, work.shape, text, work.functions, names, work.statics,
+               work.arithmetic, truths)  # fmt: skip
 
 
 def _last_uses(program: Program) -> dict[Value, int]:
@@ -219,7 +278,24 @@ def _is_known(instruction: Apply) -> bool:
 def forward_of(instruction: Apply) -> Callable[..., tuple[Any, ...]]:
     """Return the op's forward pass with its statics, as a function that returns a tuple."""
     op, statics = instruction.op, dict(instruction.statics)
-    return lambda *arrays: (op.forward(*arrays, **statics),)
+
+    def forward(*arrays: Any) -> tuple[Any, ...]:
+        try:
+            with np.errstate(all="ignore"):
+                return (op.forward(*arrays, **statics),)
+        except ScgError as error:
+            raise _placed(error, instruction) from error.__cause__
+        except (ValueError, IndexError, TypeError, np.linalg.LinAlgError) as error:
+            raise _placed(op._explain(error, list(arrays), statics), instruction) from error
+
+    return forward
+
+
+def _placed(error: Exception, instruction: Apply) -> Exception:
+    """Say at which line of the user's the op stands, which no traceback shows here."""
+    if instruction.place is not None:
+        error.add_note(f"in the compiled step, at {instruction.place}")
+    return error
 
 
 def _storing(function: Callable[..., Any], present: list[bool], count: int) -> Callable[..., None]:
@@ -234,6 +310,11 @@ def _storing(function: Callable[..., Any], present: list[bool], count: int) -> C
     return run
 
 
+def renamed(text: str, names: Mapping[str, str]) -> str:
+    """Put other names, or expressions, in the places of names."""
+    return re.sub(r"\b[A-Za-z_]\w*\b", lambda m: names.get(m[0], m[0]), text)
+
+
 _expressions: dict[str, Expression] = {}
 
 
@@ -241,250 +322,3 @@ def _expression(text: str) -> Expression:
     if text not in _expressions:
         _expressions[text] = Expression(text)
     return _expressions[text]
-
-
-# --- elementwise -----------------------------------------------------------------------------
-
-
-def elementwise(low: Lowering, instruction: Apply) -> bool:
-    """Lower an op that is an expression."""
-    op, (value,) = instruction.op, instruction.outputs
-    assert isinstance(op, ElementwiseOp)
-    rule = op.value
-    names = tuple(rule.variables[i] for i in rule.used)
-    if not names or op.name in NOT_BY_EXPRESSION or not vectorizable(rule.expression.functions):
-        return False
-    values = [instruction.inputs[i] for i in rule.used]
-    truths = ("c",) if op.name == "where" else ()
-    arithmetic = _arithmetic(op, value, [v for v, n in zip(values, names, strict=True)
-                                         if n not in truths and v is not None])  # fmt: skip
-    statics = {s: instruction.statics[s] for s in rule.scalars}
-    numbers = all(isinstance(s, int | float) for s in statics.values())
-    if arithmetic is None or not numbers or None in values:
-        return False
-    inputs = {n: low.view(v) for n, v in zip(names, values, strict=True)}
-    low.map(rule.text, low._new(value), arithmetic, truths, statics, **inputs)
-    return True
-
-
-def _arithmetic(op: ElementwiseOp, value: Value, inputs: list[Value]) -> DType | None:
-    """Return the dtype that an op computes in, None if its expression does not serve there."""
-    dtype = value.dtype if value.dtype != BOOL else np.result_type(*(v.dtype for v in inputs))
-    if dtype in FLOATS:
-        return dtype
-    if dtype in INTEGERS and op.name in OF_INTEGERS:
-        return dtype
-    return dtype if dtype == BOOL and op.name in OF_TRUTHS else None
-
-
-def _astype(low: Lowering, instruction: Apply) -> bool:
-    (x,), (value,) = instruction.inputs, instruction.outputs
-    source = low.view(x)
-    if source.dtype == value.dtype:
-        low.views[value] = source
-    elif value.dtype in (*FLOATS, *INTEGERS, BOOL):
-        low.map("x", low._new(value), x=source)
-    else:
-        return False
-    return True
-
-
-def _constant_power(low: Lowering, instruction: Apply) -> bool:
-    (x,), (value,) = instruction.inputs, instruction.outputs
-    exponent = instruction.statics["exponent"]
-    if value.dtype not in FLOATS or not float(exponent).is_integer() or not 0 < abs(exponent) <= 8:
-        return False
-    product = _power("x", abs(int(exponent)))
-    text = product if exponent > 0 else f"1 / ({product})"
-    low.map(text, low._new(value), x=low.view(x))
-    return True
-
-
-def _power(x: str, n: int) -> str:
-    if n == 1:
-        return x
-    half = _power(x, n // 2)
-    return f"({half}) * ({half})" + (f" * {x}" if n % 2 else "")
-
-
-# --- views -----------------------------------------------------------------------------------
-
-
-def _viewing(function: Callable[..., Any]) -> Callable[[Lowering, Apply], bool]:
-    """Return the rule of an op that only looks at memory in another way."""
-
-    def rule(low: Lowering, instruction: Apply) -> bool:
-        x, *arrays = instruction.inputs
-        (value,) = instruction.outputs
-        if arrays:
-            return False
-        source, statics = low.view(x), instruction.statics
-        view = reviewed(source, lambda a: function(a, **statics))
-        if view is None and low.loops:
-            view = reviewed(low.copied(source), lambda a: function(a, **statics))
-        if view is None or view.shape != value.shape:
-            return False
-        low.views[value] = view
-        return True
-
-    return rule
-
-
-def _item(x: Array, index: tuple[Any, ...]) -> Array:
-    item: Array = x[index if any(i is Ellipsis for i in index) else (*index, ...)]
-    return item
-
-
-VIEWS: dict[str, Callable[[Lowering, Apply], bool]] = {
-    "reshape": _viewing(lambda x, shape: np.reshape(x, shape, copy=False)),
-    "getitem": _viewing(_item),
-    "detach": _viewing(lambda x: x),
-} | {
-    name: _viewing(OPS[name].forward)
-    for name in ("broadcast_to", "expand_dims", "squeeze", "transpose", "swapaxes", "moveaxis",
-                 "flip")
-}  # fmt: skip
-
-
-# --- reductions ------------------------------------------------------------------------------
-
-
-def _axes(axis: Any, ndim: int) -> tuple[int, ...]:
-    if axis is None:
-        return tuple(range(ndim))
-    return tuple(a % ndim for a in ((axis,) if isinstance(axis, int | np.integer) else axis))
-
-
-def _as(low: Lowering, x: View, dtype: DType) -> View:
-    """Convert, if it has another dtype."""
-    return x if x.dtype == dtype else low.map("x", low.fresh(x.shape, dtype), x=x)
-
-
-def _reduction(kind: str) -> Callable[[Lowering, Apply], bool]:
-    def rule(low: Lowering, instruction: Apply) -> bool:
-        (value,), x = instruction.outputs, low.view(instruction.inputs[0])
-        if value.dtype not in (*FLOATS, *INTEGERS, BOOL):
-            return False
-        axes = _axes(instruction.statics["axis"], len(x.shape))
-        low.reduce(kind, _as(low, x, value.dtype), axes, low._new(value))
-        return True
-
-    return rule
-
-
-def _mean(low: Lowering, instruction: Apply) -> bool:
-    (value,), x = instruction.outputs, low.view(instruction.inputs[0])
-    axes = _axes(instruction.statics["axis"], len(x.shape))
-    count = math.prod(x.shape[a] for a in axes)
-    total = low.reduce("sum", _as(low, x, value.dtype), axes)
-    out = low._new(value)
-    low.map("x / n", View(out.buffer, total.shape, total.strides), x=total,
-            statics={"n": float(count)})  # fmt: skip
-    return True
-
-
-def _softmax(low: Lowering, instruction: Apply) -> bool:
-    (value,), x = instruction.outputs, low.view(instruction.inputs[0])
-    axes, x = _axes(instruction.statics["axis"], len(x.shape)), _as(low, x, value.dtype)
-    shifted, total = _exponentials(low, x, axes, "x - t")
-    low.map("e / s", low._new(value), e=shifted, s=total)
-    return True
-
-
-def _exponentials(
-    low: Lowering, x: View, axes: tuple[int, ...], text: str
-) -> tuple[View, View]:
-    """Return exp(x - max(x)) and its sum."""
-    top = low.reduce("max", x, axes)
-    e = low.map(f"exp({text})", low.fresh(x.shape, x.dtype), x=x, t=top)
-    return e, low.reduce("sum", e, axes)
-
-
-FINITE = "where(abs(t) == inf, 0, t)"  # inf - inf would be NaN; 0 leaves the right infinity
-
-
-def _log_softmax(low: Lowering, instruction: Apply) -> bool:
-    (value,), x = instruction.outputs, low.view(instruction.inputs[0])
-    axes, x = _axes(instruction.statics["axis"], len(x.shape)), _as(low, x, value.dtype)
-    top = low.reduce("max", x, axes)
-    _, total = _exponentials(low, x, axes, f"x - {FINITE}")
-    low.map(f"(x - {FINITE}) - log(s)", low._new(value), x=x, t=top, s=total)
-    return True
-
-
-def _logsumexp(low: Lowering, instruction: Apply) -> bool:
-    (value,), x = instruction.outputs, low.view(instruction.inputs[0])
-    axes, x = _axes(instruction.statics["axis"], len(x.shape)), _as(low, x, value.dtype)
-    top = low.reduce("max", x, axes)
-    _, total = _exponentials(low, x, axes, f"x - {FINITE}")
-    out = low._new(value)
-    low.map(f"log(s) + {FINITE}", View(out.buffer, total.shape, total.strides), s=total, t=top)
-    return True
-
-
-def _cumsum(low: Lowering, instruction: Apply) -> bool:
-    (value,), x = instruction.outputs, low.view(instruction.inputs[0])
-    axis = instruction.statics["axis"]
-    short = axis is not None and x.shape[axis] <= SHORT
-    if not short or value.dtype not in (*FLOATS, INT64):
-        return False
-    x = _as(low, x, value.dtype)
-    axes = _axes(axis, len(x.shape))
-    if x.shape[axes[0]] == 1:
-        low.map("x", low._new(value), x=x)
-    else:
-        low.work.append(Reduce([x], [low._new(value)], x.shape, "scan", axes))
-    return True
-
-
-# --- products --------------------------------------------------------------------------------
-
-
-def _product(low: Lowering, instruction: Apply) -> bool:
-    (value,), inputs = instruction.outputs, [low.view(v) for v in instruction.inputs]
-    plain = all(v.dtype == value.dtype for v in inputs) and value.dtype in FLOATS
-    if not plain or not all(len(v.shape) == 2 for v in inputs[:2]):
-        return False
-    bias = [low.contiguous(b) for b in inputs[2:]]
-    low.work.append(Product([*inputs[:2], *bias], [low._new(value)]))
-    return True
-
-
-# --- indices ---------------------------------------------------------------------------------
-
-SHORT = 16  # so many classes are compared one by one faster than they are looked up
-
-
-def _numbers(low: Lowering, n: int, axis: int, ndim: int) -> View:
-    """Return 0 to n - 1 along an axis."""
-    array = np.arange(n)
-    strides = tuple(int(i == axis and n > 1) for i in range(ndim))
-    shape = tuple(n if i == axis else 1 for i in range(ndim))
-    return View(Buffer(array.shape, array.dtype, array, pinned=True), shape, strides)
-
-
-def _concatenate(low: Lowering, instruction: Apply) -> bool:
-    (value,) = instruction.outputs
-    axis = instruction.statics["axis"] % len(value.shape)
-    out, start = low._new(value), 0
-    for part in instruction.inputs:
-        x = low.view(part)
-        offset = start * out.strides[axis]
-        low.map("x", View(out.buffer, x.shape, _inside(out, x.shape), offset), x=x)
-        start += x.shape[axis]
-    return True
-
-
-def _inside(out: View, shape: Shape) -> tuple[int, ...]:
-    full = out.strides
-    return tuple(0 if n == 1 else s for n, s in zip(shape, full, strict=True))
-
-
-RULES: dict[str, Callable[[Lowering, Apply], bool]] = {
-    **VIEWS,
-    "astype": _astype, "constant_power": _constant_power, "sum": _reduction("sum"),
-    "max": _reduction("max"), "min": _reduction("min"), "any": _reduction("max"),
-    "all": _reduction("min"), "mean": _mean, "softmax": _softmax, "log_softmax": _log_softmax,
-    "logsumexp": _logsumexp, "cumsum": _cumsum, "matmul": _product, "linear": _product,
-    "concatenate": _concatenate,
-}  # fmt: skip

@@ -7,26 +7,27 @@ for a call is to bring the arguments in, draw the noise, run the tasks and take 
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
 from scg._compile._arena import allocate
-from scg._compile._emit import Task, emit
+from scg._compile._buffers import Buffer, View, whole
+from scg._compile._emit import emit
 from scg._compile._fuse import Region, place
 from scg._compile._lower import Lowering
 from scg._compile._program import Program
-from scg._compile._buffers import Buffer, View, whole
-from scg._compile._work import Call, Draw, Map, Product, Step, Work
+from scg._compile._stretch import Stretch
+from scg._compile._work import Call, Draw, Product, Step, Work
 from scg._typing import Array
-from scg.kernels import machine, vector_loops
+from scg.kernels._jit import CAN_COMPILE
+from scg.kernels._product import HAS_KERNEL
 from scg.kernels.matmul import matmul
 
 __all__ = ["Plan", "native"]
 
-_CALL = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
+# Arguments of more bytes are read where they are; to copy a smaller one costs less than to ask for
+# its address.
+COPIED = 1 << 14
 
 
 def native(program: Program) -> Plan:
@@ -42,7 +43,7 @@ def native(program: Program) -> Plan:
         Called with the arrays of the arguments it returns those of the results, sets the gradients
         and does the updates.
     """
-    return Plan(program)
+    return Plan(program, loops=CAN_COMPILE)
 
 
 class Plan:
@@ -74,42 +75,67 @@ class Plan:
         for at, task in self._tasks.items():
             stored_only = {b for _, b, _ in task.addresses}
             buffers = [b for b in buffers if b not in self.steps[at].made or b in stored_only]
-        self.nbytes = allocate([b for b in buffers if b.array is None], end)
+        elsewhere = _read_in_place(self.steps, low.arguments.values())
+        self.nbytes = allocate([b for b in buffers if b.array is None and b not in elsewhere], end)
         self._bind()
 
     # --- binding ----------------------------------------------------------------------------
 
     def _bind(self) -> None:
-        """Write the addresses of all memory into the rows of the tasks."""
-        sizes = [len(t.numbers) for t in self._tasks.values()]
-        self._rows = np.zeros(sum(sizes) + 1, np.int64)
-        base, at = self._rows.__array_interface__["data"][0], 0
+        """Make functions of the steps, with the addresses of all memory in them."""
         self._runs: list[Callable[[], Any]] = []
-        for place_, step in enumerate(self.steps):
-            if isinstance(step, Region):
-                task = self._tasks[place_]
-                self._fill(task, at)
-                self._runs.append(_runner(task, base + 8 * at))
-                at += len(task.numbers)
-            elif not isinstance(step, Draw) or step not in self._draws:
+        self._pointers: list[tuple[int, Callable[[Array], None]]] = []
+        stretch: Stretch | None = None
+        for at, step in enumerate(self.steps):
+            if isinstance(step, Draw) and step in self._draws:
+                continue
+            if _is_task(step):
+                stretch = stretch or Stretch()
+                self._add(stretch, at)
+            else:
+                self._close(stretch)
+                stretch = None
                 self._runs.append(_python(step))
+        self._close(stretch)
         self._fills = [_python(d) for d in self._draws]
-        self._targets = [(i, whole(b).array()) for i, b in self._low.arguments.items()]
+        self._targets = [
+            (i, b.array) for i, b in self._low.arguments.items() if b.array is not None
+        ]
+        self._memory = {id(t): (t, t._data) for t, _ in self._low.parameters}.values()
         self._returned = [v.array() for v in self._results]
 
-    def _fill(self, task: Task, at: int) -> None:
-        self._rows[at : at + len(task.numbers)] = task.numbers
-        for place_, buffer, offset in task.addresses:
-            array = buffer.array
-            assert array is not None
-            self._rows[at + place_] = array.__array_interface__["data"][0] + offset
+    def _move(self) -> None:
+        """Use the memory that parameters have now: somebody gave them other arrays."""
+        for tensor, buffer in self._low.parameters:
+            buffer.array = tensor._data
+        self._bind()
+
+    def _add(self, stretch: Stretch, at: int) -> None:
+        step = self.steps[at]
+        if isinstance(step, Product):
+            stretch.add_product(step)
+        else:
+            stretch.add_loop(self._tasks[at])
+
+    def _close(self, stretch: Stretch | None) -> None:
+        if stretch is None:
+            return
+        self._runs.append(stretch.close())
+        numbers = {buffer: i for i, buffer in self._low.arguments.items()}
+        self._pointers += [(numbers[b], point) for b, point in stretch.pointers()]
 
     # --- calling ----------------------------------------------------------------------------
 
     def __call__(self, arguments: Sequence[Array]) -> list[Array]:
         """Run the step."""
+        for tensor, array in self._memory:
+            if tensor._data is not array:
+                self._move()
+                break
         for index, target in self._targets:
             target[...] = arguments[index]
+        for index, point in self._pointers:
+            point(arguments[index])
         for tensor, buffer in self._low.gradients.items():
             whole(buffer).array()[...] = tensor._leaf("read").grad
         for fill in self._fills:
@@ -145,7 +171,7 @@ def _alive(work: list[Work], kept: Sequence[View]) -> list[Work]:
     needed = {view.buffer for view in kept}
     alive = []
     for item in reversed(work):
-        effect = isinstance(item, Draw | Step) or (isinstance(item, Call) and not item.pure)
+        effect = isinstance(item, Draw | Step) or (isinstance(item, Call) and item.effect != "")
         if effect or any(view.buffer in needed for view in item.outputs):
             needed.update(view.buffer for view in item.inputs)
             alive.append(item)
@@ -156,12 +182,22 @@ def _draws(steps: Sequence[Any]) -> list[Draw]:
     """Return the draws that can be made before all else: Python may ask the same generator."""
     draws: list[Draw] = []
     for step in steps:
-        if isinstance(step, Call) and not step.pure:
+        if isinstance(step, Call) and step.effect == "any":
             break
         if isinstance(step, Draw):
             draws.append(step)
             step.outputs[0].buffer.writers.append(-1)
     return draws
+
+
+def _read_in_place(steps: Sequence[Any], arguments: Iterable[Buffer]) -> set[Buffer]:
+    """Return the arguments that tasks read where the caller has them."""
+    return {
+        buffer for buffer in arguments
+        if buffer.nbytes > COPIED and all(
+            at < len(steps) and _is_task(steps[at]) for at in buffer.readers
+        )
+    }  # fmt: skip
 
 
 def _buffers(steps: Sequence[Any], more: Sequence[Buffer]) -> list[Buffer]:
@@ -184,11 +220,8 @@ def _stored(steps: Sequence[Any]) -> set[Buffer]:
 # --- steps -----------------------------------------------------------------------------------
 
 
-def _runner(task: Task, row: int) -> Callable[[], Any]:
-    spec = task.spec
-    address = machine.address_of(vector_loops.NAME, repr(spec), lambda: vector_loops.write(spec))
-    function, units = _CALL(address), task.units
-    return lambda: function(0, units, row)
+def _is_task(step: Any) -> bool:
+    return isinstance(step, Region) or (isinstance(step, Product) and HAS_KERNEL)
 
 
 def _python(step: Any) -> Callable[[], Any]:

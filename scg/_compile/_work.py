@@ -99,11 +99,13 @@ class Call(Work):
     function : callable
         `function(*arrays of the inputs, *arrays to write)`.
     name : str
+    effect : {"", "raises", "any"}
+        What it does besides: nothing, raise an error if it has to, or anything, such as to draw.
     """
 
     function: Callable[..., None] = field(default=lambda *arrays: None)
     name: str = ""
-    pure: bool = True
+    effect: str = ""
 
 
 @dataclass(slots=True, eq=False)

@@ -16,88 +16,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from scg._typing import DType
 from scg.kernels._jit import cgutils, ir
-from scg.kernels.simd_tile import VECTOR_BYTES
-from scg.kernels.vectors import BOOL, Code, Vector, element, evaluate, where
+from scg.kernels.vector_spec import (
+    Spec,
+    arguments,
+    dtypes,
+    inner,
+    moves,
+    phases,
+)
+from scg.kernels.vectors import BOOL, Code, Vector, element, evaluate, joined, letter
 
-__all__ = ["COLUMN_SEGMENT", "NAME", "ROW_SEGMENT", "Access", "Spec", "lanes_for", "write"]
+__all__ = ["NAME", "write"]
 
 NAME = "scg_task"
-# How much of a loop one unit does: more would leave threads idle and add up too many roundings.
-ROW_SEGMENT, COLUMN_SEGMENT = 4096, 1024
 BLOCK = 16
 I64 = ir.IntType(64)
-
-
-class Access(NamedTuple):
-    """How memory is gone through.
-
-    Attributes
-    ----------
-    dtype : str
-    loop : bool
-        In the columns form: whether the place changes from one turn of the loop to the next.
-    lane : {"none", "one", "any"}
-        From one lane to the next: the same place, the next number, or a stride given in the row.
-    segment : bool
-        Whether the place changes from one segment to the next, other than by the loop.
-    """
-
-    dtype: str
-    loop: bool
-    lane: str
-    segment: bool = False
-
-
-class Spec(NamedTuple):
-    """A region without its sizes and addresses.
-
-    Attributes
-    ----------
-    columns : bool
-        Which of the two forms.
-    rank : int
-        How many axes the units have besides.
-    segmented : bool
-        Whether the loop is cut into segments, each a unit.
-    lanes : int
-    accesses : tuple of Access
-    nodes : tuple
-        ("load", access), ("number", value, dtype), ("cast", node, dtype), ("reduce", kind, node),
-        ("scan", node) and ("op", text, functions, names, statics, dtype of the arithmetic, nodes,
-        dtype), in an order in which each comes after those it names.
-    stores : tuple of (node, access)
-    """
-
-    columns: bool
-    rank: int
-    segmented: bool
-    lanes: int
-    accesses: tuple[Access, ...]
-    nodes: tuple[tuple[Any, ...], ...]
-    stores: tuple[tuple[int, int], ...]
-
-    def fields(self) -> list[tuple[str, int]]:
-        """Name the entries of a row in their order, each with the access or axis it belongs to."""
-        header = [("loop", 0), *([("width", 0)] if self.columns else [])]
-        fields = header + [("size", axis) for axis in range(self.rank)]
-        for i, access in enumerate(self.accesses):
-            fields.append(("address", i))
-            fields += [(f"stride {axis}", i) for axis in range(self.rank)]
-            fields += [("step", i)] if self.columns and access.loop else []
-            fields += [("lane", i)] if access.lane == "any" else []
-            fields += [("segment", i)] if access.segment else []
-        return fields
-
-
-def lanes_for(dtypes: set[str]) -> int:
-    """Return how many numbers a vector should hold, so that the widest floats fill a register."""
-    return VECTOR_BYTES // (8 if "float64" in dtypes or "float32" not in dtypes else 4)
 
 
 def write(spec: Spec) -> Any:
@@ -121,8 +60,8 @@ class _Task:
             field: builder.load(builder.gep(builder.function.args[2], [I64(i)]))
             for i, field in enumerate(spec.fields())
         }
-        self.inner = _inner(spec)
-        self.phases, self.dtypes = _phases(spec), _dtypes(spec)
+        self.inner = inner(spec)
+        self.phases, self.dtypes = phases(spec), dtypes(spec)
         self.outer: dict[int, Vector] = {}
         self.lane_numbers = ir.Constant(ir.VectorType(I64, spec.lanes), list(range(spec.lanes)))
 
@@ -168,18 +107,21 @@ class _Task:
 
     def _unit(self, u: Any) -> None:
         spec, row = self.spec, self.row
-        size = COLUMN_SEGMENT if spec.columns else ROW_SEGMENT
         self.column = I64(0)
         self.column_mask = None
         if spec.columns:
             u, block = self._split(u, self.pieces(row["width", 0], spec.lanes))
             self.column = self.times(block, I64(spec.lanes))
-            self.column_mask = self.mask(self.builder.sub(row["width", 0], self.column))
+            if spec.tail == "again":
+                last = self.builder.sub(row["width", 0], I64(spec.lanes))
+                self.column = self.least(self.column, last)
+            elif spec.tail == "mask":
+                self.column_mask = self.mask(row["width", 0])
         self.start, self.stop, segment = I64(0), row["loop", 0], I64(0)
-        if spec.segmented:
-            u, segment = self._split(u, self.pieces(row["loop", 0], size))
-            self.start = self.times(segment, I64(size))
-            self.stop = self.least(self.stop, self.add(self.start, I64(size)))
+        if spec.segment:
+            u, segment = self._split(u, self.pieces(row["loop", 0], spec.segment))
+            self.start = self.times(segment, I64(spec.segment))
+            self.stop = self.least(self.stop, self.add(self.start, I64(spec.segment)))
         self.bases = self._bases(u, segment)
         self.outer = {}
         last = max(self.phases, default=0)
@@ -188,7 +130,7 @@ class _Task:
             self._loops(phase)
         for node, access in spec.stores:
             if not self._is_inner(access):
-                self._store_outer(self.outer[node], access)
+                self._write(self.outer[node], access, None, self.column_mask)
 
     def _bases(self, u: Any, segment: Any) -> list[Any]:
         """Return where each access begins in this unit."""
@@ -213,7 +155,7 @@ class _Task:
         return self.row["lane", i] if access.lane == "any" else I64(np.dtype(access.dtype).itemsize)
 
     def _is_inner(self, i: int) -> bool:
-        return _moves(self.spec, self.spec.accesses[i])
+        return moves(self.spec, self.spec.accesses[i])
 
     # --- memory -----------------------------------------------------------------------------
 
@@ -237,7 +179,7 @@ class _Task:
         """Call one of LLVM's masked loads, stores, gathers and scatters."""
         true = ir.Constant(ir.VectorType(ir.IntType(1), self.spec.lanes), [1] * self.spec.lanes)
         mask = true if mask is None else mask
-        name = f"v{self.spec.lanes}{_letter(kind.element)}"
+        name = f"v{self.spec.lanes}{letter(kind.element)}"
         places = f"v{self.spec.lanes}p0" if what in ("gather", "scatter") else "p0"
         align = ir.IntType(32)(1)
         loads = what in ("load", "gather")
@@ -291,9 +233,6 @@ class _Task:
             pointer = self.builder.inttoptr(place, kind.as_pointer())
             self._masked("store", kind, pointer, mask, value)
 
-    def _store_outer(self, vector: Vector, i: int) -> None:
-        self._write(vector, i, None, self.column_mask)
-
     # --- nodes ------------------------------------------------------------------------------
 
     def _outer_nodes(self, phase: int) -> None:
@@ -334,8 +273,9 @@ class _Task:
         }  # fmt: skip
         totals = {i: self._cell(self._start_of(i)) for i in reduces}
 
-        def body(index: Any, mask: Any, sums: dict[int, Any]) -> None:
-            self._body(needed, phase, index, mask, sums, stores)
+        def body(index: Any, memory: Any, new: Any, sums: dict[int, Any]) -> None:
+            memory = self.column_mask if self.spec.columns else memory
+            self._body(needed, phase, index, (memory, new), sums, stores)
 
         self._turns(body, totals)
         for i, cell in totals.items():
@@ -346,7 +286,8 @@ class _Task:
         """Write the loop, in blocks whose sums are added to those of the blocks before."""
         step = 1 if self.spec.columns else self.spec.lanes
         length = self.builder.sub(self.stop, self.start)
-        rest = self.builder.srem(length, I64(step)) if step > 1 else I64(0)
+        tail = step > 1 and self.spec.tail != "none"
+        rest = self.builder.srem(length, I64(step)) if tail else I64(0)
         whole = self.builder.sub(self.stop, rest)
         if totals:
             with self.loop(self.start, whole, step * BLOCK) as block:
@@ -354,27 +295,33 @@ class _Task:
                 self._block(body, totals, block, end, step)
         else:
             with self.loop(self.start, whole, step) as index:
-                body(index, None, {})
-        if step > 1:
+                body(index, None, None, {})
+        if tail:
             with self.builder.if_then(self.builder.icmp_signed(">", rest, I64(0))):
-                body(whole, self.mask(rest), totals)
+                if self.spec.tail == "mask":
+                    mask = self.mask(rest)
+                    body(whole, mask, mask, totals)
+                else:
+                    done = self.builder.not_(self.mask(self.builder.sub(I64(step), rest)))
+                    body(self.builder.sub(self.stop, I64(step)), None, done, totals)
 
     def _block(
         self, body: Callable[..., None], totals: dict[int, Any], start: Any, stop: Any, step: int
     ) -> None:
         sums = {i: self._cell(self._start_of(i)) for i in totals}
         with self.loop(start, stop, step) as index:
-            body(index, None, sums)
+            body(index, None, None, sums)
         for i, cell in sums.items():
-            self._accumulate(totals[i], i, Vector(self.code, self.builder.load(cell), self.dtypes[i]))
+            block = Vector(self.code, self.builder.load(cell), self.dtypes[i])
+            self._accumulate(totals[i], i, block)
 
     def _body(
-        self, needed: list[int], phase: int, index: Any, mask: Any, sums: dict[int, Any],
-        stores: list[tuple[int, int]],
+        self, needed: list[int], phase: int, index: Any, masks: tuple[Any, Any],
+        sums: dict[int, Any], stores: list[tuple[int, int]],
     ) -> None:  # fmt: skip
-        """Write one turn of the loop."""
+        """Write one turn of the loop; masks tell the lanes that are there, and that are new."""
         nodes, known = self.spec.nodes, dict(self.outer)
-        memory = self.column_mask if self.spec.columns else mask
+        memory, new = masks
         for i in needed:
             if nodes[i][0] == "scan":
                 self._accumulate(self.scans[i], i, known[nodes[i][1]], "sum")
@@ -387,8 +334,8 @@ class _Task:
             self._write(known[node], access, index, memory)
         for i, cell in sums.items():
             value = known[nodes[i][2]]
-            if mask is not None:
-                chosen = self.builder.select(mask, value.value, self._start_of(i).value)
+            if new is not None:
+                chosen = self.builder.select(new, value.value, self._start_of(i).value)
                 value = Vector(self.code, chosen, value.dtype)
             self._accumulate(cell, i, value)
 
@@ -409,7 +356,7 @@ class _Task:
                 continue
             needed.add(i)
             if self._kept(i, phase) is None:
-                stack += _arguments(self.spec.nodes[i])
+                stack += arguments(self.spec.nodes[i])
         return sorted(needed)
 
     # --- reductions -------------------------------------------------------------------------
@@ -433,7 +380,7 @@ class _Task:
 
     def _accumulate(self, cell: Any, i: int, value: Vector, kind: str | None = None) -> None:
         total = Vector(self.code, self.builder.load(cell), value.dtype)
-        both = _joined(kind or self.spec.nodes[i][1], total, value)
+        both = joined(kind or self.spec.nodes[i][1], total, value)
         self.builder.store(both.value, cell)
 
     def _across(self, total: Vector, kind: str) -> Vector:
@@ -444,71 +391,6 @@ class _Task:
         while half:
             order = ir.Constant(index, [i ^ half for i in range(lanes)])
             moved = self.builder.shuffle_vector(total.value, total.value, order)
-            total = _joined(kind, total, Vector(self.code, moved, total.dtype))
+            total = joined(kind, total, Vector(self.code, moved, total.dtype))
             half //= 2
         return total
-
-
-def _joined(kind: str, a: Vector, b: Vector) -> Vector:
-    if kind == "sum":
-        return a + b
-    if a.dtype == BOOL:
-        return a | b if kind == "max" else a & b
-    beyond = a > b if kind == "max" else a < b
-    kept = where(beyond, a, b)
-    return where(a != a, a, kept) if a.dtype.kind == "f" else kept  # a NaN stays
-
-
-def _letter(kind: Any) -> str:
-    return {"float": "f32", "double": "f64"}.get(str(kind), str(kind))
-
-
-# --- facts about nodes -----------------------------------------------------------------------
-
-
-def _arguments(node: tuple[Any, ...]) -> tuple[int, ...]:
-    return {
-        "load": lambda: (), "number": lambda: (), "cast": lambda: (node[1],),
-        "reduce": lambda: (node[2],), "scan": lambda: (node[1],), "op": lambda: node[6],
-    }[node[0]]()  # fmt: skip
-
-
-def _moves(spec: Spec, access: Access) -> bool:
-    """Tell whether a place changes along the loop."""
-    return access.loop if spec.columns else access.lane != "none"
-
-
-def _inner(spec: Spec) -> list[bool]:
-    """Tell of each node whether it changes along the loop."""
-    inner: list[bool] = []
-    for node in spec.nodes:
-        if node[0] == "load":
-            inner.append(_moves(spec, spec.accesses[node[1]]))
-        else:
-            rest = any(inner[i] for i in _arguments(node))
-            inner.append(node[0] == "scan" or (node[0] != "reduce" and rest))
-    return inner
-
-
-def _phases(spec: Spec) -> list[int]:
-    """Tell of each node how many loops have to end before it can be computed."""
-    phases: list[int] = []
-    for node in spec.nodes:
-        first = max((phases[i] for i in _arguments(node)), default=0)
-        phases.append(first + (node[0] == "reduce"))
-    return phases
-
-
-def _dtypes(spec: Spec) -> list[DType]:
-    """Return the dtype of each node."""
-    dtypes: list[DType] = []
-    for node in spec.nodes:
-        if node[0] == "load":
-            dtypes.append(np.dtype(spec.accesses[node[1]].dtype))
-        elif node[0] in ("number", "cast"):
-            dtypes.append(np.dtype(node[2]))
-        elif node[0] == "op":
-            dtypes.append(np.dtype(node[7]))
-        else:
-            dtypes.append(dtypes[_arguments(node)[0]])
-    return dtypes

@@ -20,7 +20,7 @@ from scg._typing import DType
 from scg.kernels import simd, simd_bits
 from scg.kernels._jit import cgutils, ir
 
-__all__ = ["Code", "Vector", "evaluate", "function_named", "where"]
+__all__ = ["Code", "Vector", "evaluate", "function_named", "joined", "letter", "where"]
 
 BOOL, F32, F64 = np.dtype(np.bool_), np.dtype(np.float32), np.dtype(np.float64)
 # As in the kernels: a product and a sum may become one instruction, and no more freedom than that.
@@ -68,16 +68,11 @@ class Code:
     def call(self, name: str, *args: Any) -> Any:
         """Call an LLVM intrinsic whose arguments are vectors of one type, which it returns."""
         kind = args[0].type
-        number = f"{'f' if 'i' not in str(kind.element) else 'i'}{_bits(kind.element)}"
         signature = ir.FunctionType(kind, [kind] * len(args))
         function = cgutils.get_or_insert_function(
-            self.builder.module, signature, f"llvm.{name}.v{self.lanes}{number}"
+            self.builder.module, signature, f"llvm.{name}.v{self.lanes}{letter(kind.element)}"
         )
         return self.builder.call(function, args)
-
-
-def _bits(kind: Any) -> int:
-    return {"float": 32, "double": 64}.get(str(kind)) or int(kind.width)
 
 
 class Vector:
@@ -245,6 +240,22 @@ def where(condition: Any, a: Any, b: Any) -> Vector:
     return Vector(a.code, a.code.builder.select(condition.value, a.value, b.value), a.dtype)
 
 
+def joined(kind: str, a: Vector, b: Vector) -> Vector:
+    """Add, or take the larger or the smaller, lane by lane."""
+    if kind == "sum":
+        return a + b
+    if a.dtype == BOOL:
+        return a | b if kind == "max" else a & b
+    beyond = a > b if kind == "max" else a < b
+    kept = where(beyond, a, b)
+    return where(a != a, a, kept) if a.dtype.kind == "f" else kept  # a NaN stays
+
+
+def letter(kind: Any) -> str:
+    """Return how LLVM's names of intrinsics abbreviate a type."""
+    return {"float": "f32", "double": "f64"}.get(str(kind), str(kind))
+
+
 # --- functions -------------------------------------------------------------------------------
 
 
@@ -325,7 +336,9 @@ def evaluate(
         What its names mean: vectors, or numbers that are the same for all.
     """
 
-    def choose(condition: Any, a: Any, b: Any) -> Vector:
+    def choose(condition: Any, a: Any, b: Any) -> Any:
+        if not isinstance(condition, Vector):  # of numbers alone
+            return a if condition else b
         return where(condition, a if isinstance(a, Vector) else code.constant(a, dtype), b)
 
     named = {f: choose if f == "where" else function_named(f, dtype) for f in functions}

@@ -1,0 +1,150 @@
+"""Tasks that run one after the other without Python in between: one call of the executor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+from scg._compile._buffers import Buffer, View, place
+from scg._compile._emit import Task
+from scg._compile._work import Product
+from scg._typing import Array
+from scg.kernels import machine, tasks, vector_loops
+from scg.kernels._jit import threads
+from scg.kernels._product import FIELDS, PIECES
+from scg.kernels.execute import Line, Schedule
+
+__all__ = ["Stretch"]
+
+# Nanoseconds, roughly: of a vector going through memory and a simple operation, and of a function.
+# A line is divided among threads from so much work on, and a thread takes so much at a time.
+MOVE, SIMPLE, FUNCTION = 0.1, 0.05, 0.6
+DIVIDED, CHUNK = 5000.0, 1500.0
+
+Ranges = list[tuple[int, int]]
+
+
+class Stretch:
+    """Some steps of a plan, ready to run any number of times.
+
+    Attributes
+    ----------
+    external : dict of Buffer to list of (place, offset)
+        Where in the rows the address of an array stands that comes with each call.
+    """
+
+    def __init__(self) -> None:
+        self.external: dict[Buffer, list[tuple[int, int]]] = {}
+        self._lines: list[Line] = []
+        self._touched: list[tuple[Ranges, Ranges]] = []
+        self._size = 0
+
+    # --- building ---------------------------------------------------------------------------
+
+    def add_loop(self, task: Task) -> None:
+        """Add the loop of a region."""
+        row = list(task.numbers)
+        for at, buffer, offset in task.addresses:
+            row[at] = self._address(buffer, offset, at)
+        spec = task.spec
+        address = machine.address_of(
+            vector_loops.NAME, repr(spec), lambda: vector_loops.write(spec)
+        )
+        written = {access for _, access in spec.stores}
+        buffers = [buffer for _, buffer, _ in task.addresses]
+        reads = [b for i, b in enumerate(buffers) if i not in written]
+        line = Line(cast(Any, _Compiled(address)), row, task.units, _grain(task))
+        self._add(line, reads, [buffers[i] for i in written])
+
+    def add_product(self, product: Product) -> None:
+        """Add a matrix product."""
+        a, b, *bias = product.inputs
+        (out,) = product.outputs
+        m, k, n = *a.shape[-2:], b.shape[-1]
+        size = out.dtype.itemsize
+        places = dict(zip(("a", "b", "c", "bias"), (a, b, out, *bias), strict=False))
+        found = {
+            name: self._address(view.buffer, view.offset * view.dtype.itemsize, FIELDS.index(name))
+            for name, view in places.items()
+        }
+        self._add(tasks.multiply(
+            out.dtype, m, k, n, _matrix(a, found["a"]), _matrix(b, found["b"]),
+            tasks.Matrix(found["c"], n * size, size, m * n * size),
+            batch=a.shape[0] if len(a.shape) == 3 else 1, bias=found.get("bias", 0),
+            relu=product.relu,
+        ), [view.buffer for view in product.inputs], [out.buffer])  # fmt: skip
+
+    def _add(self, line: Line, reads: list[Buffer], writes: list[Buffer]) -> None:
+        """Add a line, which waits for those before it that touch the same memory."""
+        read, written = _ranges(reads), _ranges(writes)
+        after = 0
+        for i, (others_read, others_written) in enumerate(self._touched):
+            if _meet(read + written, others_written) or _meet(written, others_read):
+                after = i + 1
+        self._lines.append(line._replace(after=after))
+        self._touched.append((read, written))
+        self._size += len(line.row)
+
+    def _address(self, buffer: Buffer, offset: int, at: int) -> int:
+        if buffer.array is None:
+            self.external.setdefault(buffer, []).append((self._size + at, offset))
+            return 0
+        return place(buffer.array) + offset
+
+    # --- running ----------------------------------------------------------------------------
+
+    def close(self) -> Callable[[], None]:
+        """Return a function that runs all that was added."""
+        self._schedule = Schedule(self._lines)
+        return self._schedule.run
+
+    def pointers(self) -> list[tuple[Buffer, Callable[[Array], None]]]:
+        """Return what tells the tasks where the arrays of a call are."""
+        return [(b, _setter(self._schedule.rows, ps)) for b, ps in self.external.items()]
+
+
+class _Compiled:
+    """Something with an address, which is all that the executor asks of a task."""
+
+    __slots__ = ("address",)
+
+    def __init__(self, address: int) -> None:
+        self.address = address
+
+
+def _ranges(buffers: list[Buffer]) -> Ranges:
+    """Return where the memory of buffers begins and ends; what comes with a call is only read."""
+    arrays = [b.array for b in buffers if b.array is not None]
+    return [(place(a), place(a) + a.nbytes) for a in arrays]
+
+
+def _meet(some: Ranges, others: Ranges) -> bool:
+    return any(a < d and c < b for a, b in some for c, d in others)
+
+
+def _setter(rows: Any, places: Sequence[tuple[int, int]]) -> Callable[[Array], None]:
+    def point(array: Array) -> None:
+        start = place(array)
+        for at, offset in places:
+            rows[at] = start + offset
+
+    return point
+
+
+def _matrix(view: View, address: int) -> tasks.Matrix:
+    size = view.dtype.itemsize
+    *step, row, col = (s * size for s in view.strides)
+    return tasks.Matrix(address, row, col, *step)
+
+
+def _grain(task: Task) -> int:
+    """Return how many units a thread takes at a time; all of them if more than one is no use."""
+    nodes = task.spec.nodes
+    simple = sum(node[0] in ("op", "reduce") for node in nodes)
+    functions = sum(len(node[2]) for node in nodes if node[0] == "op")
+    size = sum(a.lane != "none" for a in task.spec.accesses)
+    work = task.elements * (MOVE * size + SIMPLE * simple + FUNCTION * functions)
+    if work < DIVIDED or threads() == 1:
+        return task.units
+    pieces = min(PIECES * threads(), max(1, int(work / CHUNK)))
+    return -(-task.units // pieces)
