@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from scg._bare import bare
+from scg._recording import recorder
 from scg._sweep import reachable, sweep
 from scg._tensor import Tensor
 from scg.errors import ShapeError
@@ -76,7 +78,10 @@ def weight_of(loss: Tensor, gradient: Any) -> Any:
     """Return the cotangent of a loss: ones (an array means its sum) or the given weights."""
     if gradient is None:
         return np.ones(loss.shape, loss.dtype)
-    weight = np.asarray(gradient, dtype=loss.dtype)
+    if isinstance(gradient, Tensor) and recorder() is not None:
+        weight: Any = bare(gradient.astype(loss.dtype)._data)
+    else:
+        weight = np.asarray(gradient, dtype=loss.dtype)
     if weight.shape != loss.shape:
         raise ShapeError(
             f"backward: a gradient of shape {weight.shape} does not fit a loss {loss.shape}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -12,13 +13,18 @@ from scg._arrays import as_array, read_only
 from scg._operators import Operators
 from scg._protocols import without_gradient
 from scg._reads import note_read
+from scg._recording import ACTIVE, recorder
 from scg._run import current_run, end_run, gradients_cleared
 from scg._typing import Array, ArrayLike, DType, Shape
 from scg._watch import watcher
 from scg.errors import DTypeError, GradientError, ShapeError
 from scg.tape import NOISE, REQUIRES, ROUTED, Leaf, Node, place_of_caller
 
-__all__ = ["Tensor", "as_array", "as_tensor", "parameter", "peek", "tensor"]
+__all__ = ["PARAMETERS", "Tensor", "as_array", "as_tensor", "parameter", "peek", "tensor"]
+
+
+# The parameters there are, by their memory and by their leaf: a trace meets either alone.
+PARAMETERS: WeakValueDictionary[int, Tensor] = WeakValueDictionary()
 
 
 class Tensor(Operators):
@@ -86,15 +92,28 @@ class Tensor(Operators):
 
     @property
     def grad(self) -> Array | None:
-        """The gradient accumulated by `backward`, as a read-only array; None before the first."""
-        if not isinstance(self._node, Leaf) or self._node.grad is None:
+        """The gradient accumulated by `backward`, as a read-only array; None before the first.
+
+        Inside a compiled function it is a tensor, so that what is done with it is compiled too.
+        """
+        if not isinstance(self._node, Leaf):
+            return None
+        if ACTIVE and (here := recorder()) is not None:
+            here.sees_gradient(self._node)
+            return None if self._node.grad is None else Tensor(self._node.grad)  # type: ignore[return-value]
+        if self._node.grad is None:
             return None
         return read_only(self._node.grad)
 
     @grad.setter
     def grad(self, value: ArrayLike | None) -> None:
         leaf = self._leaf("set the gradient of")
-        array = None if value is None else np.array(value, dtype=self.dtype)
+        if ACTIVE and (here := recorder()) is not None:
+            here.writes_gradient(leaf)
+            given = None if value is None else as_tensor(value).astype(self.dtype)._data
+            array = None if given is None else here.copied(given)
+        else:
+            array = None if value is None else np.array(value, dtype=self.dtype)
         if array is not None and array.shape != self.shape:
             raise ShapeError(
                 f"grad: a gradient of shape {array.shape} cannot belong to a parameter of shape "
@@ -141,6 +160,8 @@ class Tensor(Operators):
     # --- reading the raw value: every way out is an escape -----------------------------------
 
     def _escape(self, kind: str) -> Array:
+        if ACTIVE and (here := recorder()) is not None:
+            here.read(self._data, self._node, kind)
         if self._node is not None:
             note_read(self._node, kind)
             if (watch := watcher.get()) is not None:
@@ -258,12 +279,17 @@ class Tensor(Operators):
     def zero_grad(self) -> None:
         """Forget this parameter's gradient; ends the run, if no draws of it await backward."""
         leaf = self._leaf("zero the gradient of")
+        if ACTIVE and (here := recorder()) is not None:
+            here.writes_gradient(leaf)
+            here.clears()
         leaf.grad, leaf.grad_tags = None, frozenset()
         gradients_cleared()
 
     def assign(self, value: ArrayLike) -> None:
         """Overwrite this parameter's value and end the run; a pending backward refuses."""
         leaf = self._leaf("assign to")
+        if ACTIVE and (here := recorder()) is not None:
+            here.refuse("assign")
         array = np.asarray(value._data if isinstance(value, Tensor) else value)
         if array.shape != self.shape:
             raise ShapeError(f"assign: shape {array.shape} does not fit parameter {self.shape}")
@@ -289,7 +315,13 @@ class Tensor(Operators):
 
 
 def _unpickle(data: Array, is_parameter: bool, name: str | None) -> Tensor:
-    return Tensor(data, Leaf(data.shape, data.dtype, name) if is_parameter else None)
+    return _trainable(data, name) if is_parameter else Tensor(data)
+
+
+def _trainable(data: Array, name: str | None) -> Tensor:
+    leaf = Leaf(data.shape, data.dtype, name)
+    made = PARAMETERS[id(data)] = PARAMETERS[id(leaf)] = Tensor(data, leaf)
+    return made
 
 
 def tensor(value: ArrayLike | Tensor, dtype: Any = None, *, copy: bool = True) -> Tensor:
@@ -318,6 +350,8 @@ def tensor(value: ArrayLike | Tensor, dtype: Any = None, *, copy: bool = True) -
     if isinstance(value, Tensor):
         return value if dtype is None or value.dtype == dtype else value.astype(dtype)
     array = as_array(value)
+    if ACTIVE and type(array) is np.ndarray and (here := recorder()) is not None:
+        here.read(array, None, "copy")
     return Tensor(np.array(array, dtype=dtype) if copy else np.asarray(array, dtype=dtype))
 
 
@@ -369,7 +403,7 @@ def parameter(value: ArrayLike | Tensor, dtype: Any = None, *, name: str | None 
         raise DTypeError(
             f"scg.parameter: dtype {data.dtype} cannot be trained; use float32 or float64"
         )
-    return Tensor(data, Leaf(data.shape, data.dtype, name))
+    return _trainable(data, name)
 
 
 def peek(x: Tensor | ArrayLike) -> Any:
@@ -377,7 +411,8 @@ def peek(x: Tensor | ArrayLike) -> Any:
 
     Unlike `float(x)` or `x.numpy()` this is not an escape, so nothing that happens afterwards is
     taken to depend on it. Deciding anything on it biases the gradient, and no rule can see that;
-    `scg.audit` lists it.
+    `scg.audit` lists it. Inside a function that `scg.jit` compiles it returns a tensor, to be
+    returned and looked at outside.
 
     Examples
     --------
@@ -387,6 +422,8 @@ def peek(x: Tensor | ArrayLike) -> Any:
     """
     if not isinstance(x, Tensor):
         return x
+    if ACTIVE and recorder() is not None:
+        return Tensor(x._data)
     if x._node is not None and x._node.flags & (NOISE | ROUTED):
         run = current_run()
         run.peek = run.peek or place_of_caller()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from scg import _axes
+from scg._bare import bare, stored
 from scg._op import OPS, SMOOTH, Linear, op
 from scg._plan import Plan, planner, swept, weight_of
 from scg._run import order
@@ -54,10 +55,7 @@ def backward(
     for leaf, g in swept(plan, None, traced=False, retain=retain).items():
         assert isinstance(leaf, Leaf)
         leaf.grad_tags |= plan.tags
-        if leaf.grad is None:
-            leaf.grad = np.array(g, dtype=leaf.dtype)  # a copy: g may be a view of something else
-        else:
-            leaf.grad = np.asarray(leaf.grad + g)
+        leaf.grad = stored(leaf, g)
 
 
 Tensor._backward = staticmethod(backward)
@@ -199,7 +197,7 @@ def _input(value: Any) -> Tensor:
     t = as_tensor(value)
     if t.requires_grad:
         return OPS["identity"].public(t)  # type: ignore[no-any-return]
-    data = t._data if t.dtype.kind == "f" else t._data.astype(np.float64)
+    data = t._data if t.dtype.kind == "f" else t.detach().astype(np.float64)._data
     leaf = Leaf(data.shape, data.dtype, None)
     return Tensor(data, leaf if t._node is None else _noisy_input(leaf, t._node))
 
@@ -250,7 +248,7 @@ def vjp(
             weight: Any = cotangent
         else:
             raw = cotangent._data if isinstance(cotangent, Tensor) else cotangent
-            weight = weight_of(out, raw)
+            weight = weight_of(out, bare(raw))
             weight = as_tensor(weight) if create_graph else weight
         targets = {t._node for t in inputs if t._node is not None}
         plan = planner[0](out, weight, of="expectation", traced=create_graph, targets=targets)

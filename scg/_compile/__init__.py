@@ -1,1 +1,5 @@
 """The compiled step: from a traced program to a plan that is replayed."""
+
+from scg._compile._jit import jit
+
+__all__ = ["jit"]

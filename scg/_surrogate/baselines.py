@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from scg._bare import shape_of
 from scg._run import Run, current_run
 from scg._surrogate.analysis import Route
 from scg._surrogate.weights import Weights
@@ -69,7 +70,7 @@ class Baselined:
             return np.broadcast_to(value, shape)
         except ValueError:
             raise ShapeError(
-                f"draw {route.site.draw}: a baseline of shape {np.shape(value)} does not broadcast "
+                f"draw {route.site.draw}: a baseline of shape {shape_of(value)} does not broadcast "
                 f"to the draw's batch shape {shape}"
             ) from None
 

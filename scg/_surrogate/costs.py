@@ -13,10 +13,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from scg._bare import bare, pulled, raw, shape_of
 from scg._partial import Partial
 from scg._run import Run, current_run, order
 from scg._smoothness import Linear, Passage
 from scg._sweep import unbroadcast
+from scg._tensor import Tensor
 from scg.tape import REQUIRES, ROUTED, Node
 
 __all__ = ["NEVER", "Cost", "Costs", "Key", "Rest", "take_apart"]
@@ -168,7 +170,7 @@ class _Reads:
 
     def joined(self, newer: _Visit, older: _Visit) -> _Visit:
         """Return two paths as one: how often a cost is counted is a coefficient too."""
-        newer.earlier = self.without(newer.earlier, newer.arrived, np.zeros_like(newer.cotangent))
+        newer.earlier = self.without(newer.earlier, newer.arrived, np.zeros(shape_of(newer.cotangent)))
         whens = sorted({w for w, _ in (*newer.earlier, *older.earlier)}, reverse=True)
         earlier = [(w, newer.before(w) + older.before(w)) for w in whens]
         return _Visit(
@@ -202,9 +204,9 @@ class _Opening:
 
     def _weighting(self, weight: Any) -> list[Any]:
         """Return what the weights given to backward scale: nothing, if they are 1."""
-        if np.asarray(weight == 1).all():
+        if np.asarray(raw(weight) == 1).all():
             return []
-        return self._reads.without([], next(order), np.ones_like(weight))
+        return self._reads.without([], next(order), np.ones(shape_of(weight)))
 
     def _visit(self, key: Key, visit: _Visit) -> None:
         self._visits[key] = visit
@@ -263,11 +265,11 @@ class _Opening:
             if g is None:
                 yield None
                 continue
-            value = node.inputs[number]  # type: ignore[index]
+            value = bare(node.inputs[number])  # type: ignore[index]
             sign = visit.sign * _sign(node, number)
             before = [(when, _fitted(gs[number], value)) for when, gs in earlier]
-            if mark is None and (_scales(node) or np.shape(g) != np.shape(value)):
-                plain = np.full(np.shape(value), float(sign))
+            if mark is None and (_scales(node) or shape_of(g) != shape_of(value)):
+                plain = np.full(shape_of(value), float(sign))
                 before = self._reads.without(before, node.order, plain)
             yield _Visit(value, _fitted(g, value), mark, before, by_tensor, sign, node.order)
 
@@ -339,13 +341,14 @@ def _cotangents(node: Node, carrying: Sequence[bool], g: Any) -> Sequence[Any]:
         for carries, parent in zip(carrying, node.parents, strict=True)
     ]
     assert node.op is not None
-    return node.op.raw_vjp(node, g, needs)
+    return pulled(node.op, node, g, needs)
 
 
 def _fitted(g: Any, value: Any) -> Any:
     """Return a cotangent as an array of the operand's shape."""
     g = g.added_to(None, in_place=False) if isinstance(g, Partial) else g
-    return unbroadcast(g, np.shape(value), False) if np.shape(g) != np.shape(value) else g
+    shape = shape_of(value)
+    return unbroadcast(g, shape, isinstance(g, Tensor)) if shape_of(g) != shape else g
 
 
 def _operands(node: Node) -> tuple[bool, ...] | None:

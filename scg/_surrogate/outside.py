@@ -11,6 +11,7 @@ import numpy as np
 
 from scg._axes import Along, AxisMap
 from scg._op import OPAQUE, Op
+from scg._recording import recorder
 from scg._run import PAST, merge
 from scg._smoothness import Passage
 from scg._tensor import Tensor
@@ -108,6 +109,9 @@ def external(
     >>> reward.shape
     (3,)
     """
+    here = recorder()
+    if here is not None:
+        here.refuse("external")
     world = _shared if world is None else _checked(world)
     if reset:
         _memory.pop(world, None)

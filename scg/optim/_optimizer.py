@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from scg._memory import require_memory
+from scg._recording import recorder
 from scg._run import end_run, gradients_cleared
 from scg._tensor import Tensor
 from scg._typing import Array
@@ -103,31 +104,43 @@ class Optimizer:
         OptionError
             If the schedule returns a step size that is negative or not finite.
         """
-        rate = self.rate
-        live = [(name, p) for name, p in self._named.items() if p._leaf("update").grad is not None]
-        if self.check_finite:
-            for name, p in live:
-                self._require_finite(name, p)
-        for name, p in live:
-            leaf = p._leaf("update")
-            self._updates[name] += 1
-            self._update(p._data, leaf.grad, rate, self._updates[name], **self._state[name])
-            leaf.version += 1
-        self.steps += 1
+        rate, here = self.rate, recorder()
+        if here is not None:
+            for p in self.params:
+                here.sees_gradient(p._leaf("update"))
+        leaves = {name: p._leaf("update") for name, p in self._named.items()}
+        gradients = {name: leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}
+        self._require_finite(gradients)
+        if here is not None:
+            here.update(self, gradients)
+        self._advance(gradients, rate)
         end_run(updated=True)
+
+    def _advance(self, gradients: Mapping[str, Array], rate: float) -> None:
+        """Update the parameters with those names, and count the step."""
+        for name, g in gradients.items():
+            p = self._named[name]
+            self._updates[name] += 1
+            self._update(p._data, g, rate, self._updates[name], **self._state[name])
+            p._leaf("update").version += 1
+        self.steps += 1
 
     def _update(self, p: Array, g: Array, rate: float, count: int, **state: Array) -> None:
         """Update one parameter and its state in place; `count` is the number of this update."""
         raise NotImplementedError(f"{type(self).__name__} defines no _update")
 
-    def _require_finite(self, name: str, p: Tensor) -> None:
-        bad = p.size - np.count_nonzero(np.isfinite(p._leaf("check").grad))
-        if bad:
-            raise NonFiniteError(
-                f"{type(self).__name__}: {bad} of {p.size} gradient elements of parameter "
-                f"'{p.name or name}' are NaN or infinite at step {self.steps}; nothing was "
-                "updated; try a smaller lr, or clip the gradients"
-            )
+    def _require_finite(self, gradients: Mapping[str, Array]) -> None:
+        """Refuse gradients with NaN or infinities, if the optimiser was told to."""
+        if not self.check_finite:
+            return
+        for name, g in gradients.items():
+            bad = g.size - np.count_nonzero(np.isfinite(g))
+            if bad:
+                raise NonFiniteError(
+                    f"{type(self).__name__}: {bad} of {g.size} gradient elements of parameter "
+                    f"'{self._named[name].name or name}' are NaN or infinite at step {self.steps}; "
+                    "nothing was updated; try a smaller lr, or clip the gradients"
+                )
 
     def zero_grad(self) -> None:
         """Forget the accumulated gradients; ends the run, if no draws of it await backward."""

@@ -1,0 +1,202 @@
+"""`scg.jit`: a function of arrays that is traced once for each signature and then replayed."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from threading import Lock, RLock
+from types import MethodType
+from typing import Any, TypeVar, overload
+
+import numpy as np
+
+from scg._compile._interpreter import interpreter
+from scg._compile._plan import Plan, traced
+from scg._compile._trees import Leaves, Spec, changes, spec_of, static_spec
+from scg._recording import ACTIVE, recorder
+from scg._run import is_clean
+from scg._surrogate.tags import is_strict
+from scg._typing import Array
+from scg._watch import watcher
+from scg.errors import OptionError, RetraceWarning
+from scg.noise import in_use
+from scg.tape import grad_enabled
+
+__all__ = ["Compiled", "jit"]
+
+Fn = TypeVar("Fn", bound=Callable[..., Any])
+
+PLANS = 64  # kept for each function; the one that was not used for longest goes first
+
+
+class Compiled:
+    """A function that is compiled for each signature it is called with; see `scg.jit`."""
+
+    def __init__(
+        self, function: Callable[..., Any], static: Iterable[str], donated: Iterable[str],
+        executor: Callable[..., Any],
+    ) -> None:  # fmt: skip
+        functools.update_wrapper(self, function)
+        self._function = function
+        self._names = _names(function)
+        self._static = _checked(function, "static_argnames", static, self._names)
+        self._donated = _checked(function, "donate_argnames", donated, self._names)
+        self._executor = executor
+        self._entries: OrderedDict[Spec, _Entry] = OrderedDict()
+        self._lock = Lock()
+        self._warned = False
+
+    def __repr__(self) -> str:
+        return f"<scg.jit of {getattr(self._function, '__qualname__', self._function)!s}>"
+
+    def __get__(self, owner: Any, kind: Any = None) -> Any:
+        return self if owner is None else MethodType(self, owner)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the function: traced the first time, compiled afterwards."""
+        if (ACTIVE and recorder() is not None) or in_use() or watcher.get() is not None:
+            return self._function(*args, **kwargs)
+        leaves = Leaves()
+        spec = self._spec(args, kwargs, leaves)
+        if leaves.tracked or not is_clean():
+            return self._function(*args, **kwargs)
+        entry = self._entry(spec)
+        with entry.lock:
+            if entry.running:  # called by itself, from Python that the program calls
+                return self._function(*args, **kwargs)
+            entry.running = True
+            try:
+                return self._run(entry, leaves, args, kwargs)
+            finally:
+                entry.running = False
+
+    def _run(self, entry: _Entry, leaves: Leaves, args: Any, kwargs: Any) -> Any:
+        for plan in entry.plans:
+            if plan.fits():
+                arrays = [_plain(a) for a in leaves.arrays]
+                return plan(arrays, leaves.generators, self._executor)
+        result, plan = traced(self._wrapped, args, kwargs, leaves.generators)
+        entry.plans.append(plan)
+        return result
+
+    def _wrapped(self, *args: Any, **kwargs: Any) -> Any:
+        return self._function(*args, **kwargs)
+
+    def _spec(self, args: Sequence[Any], kwargs: dict[str, Any], leaves: Leaves) -> Spec:
+        """Return the signature of a call."""
+        named = [*zip(self._names, args, strict=False), *kwargs.items()]
+        extra = [(f"argument {n}", a) for n, a in enumerate(args[len(self._names) :])]
+        specs = [
+            (name, static_spec(a, name) if name in self._static else spec_of(a, leaves, name))
+            for name, a in (*named, *extra)
+        ]
+        return ("tree", "call", (*specs, ("scg.no_grad", ("static", bool, not grad_enabled())),
+                                 ("scg.strict", ("static", bool, is_strict()))))  # fmt: skip
+
+    def _entry(self, spec: Spec) -> _Entry:
+        with self._lock:
+            entry = self._entries.get(spec)
+            if entry is not None:
+                self._entries.move_to_end(spec)
+                return entry
+            if self._entries and not self._warned:
+                self._warned = True
+                self._warn(next(reversed(self._entries)), spec)
+            entry = self._entries[spec] = _Entry()
+            if len(self._entries) > PLANS:
+                self._entries.popitem(last=False)
+            return entry
+
+    def _warn(self, old: Spec, new: Spec) -> None:
+        changed = "; ".join(changes(old, new))
+        warnings.warn(
+            f"{self!r} is traced and compiled again, because a call changed {changed}. Each "
+            "signature is compiled once; keep shapes equal (drop or pad the last batch), and pass "
+            "numbers that change as arrays, np.float32(x). This is said once for each function",
+            RetraceWarning,
+            stacklevel=4,
+        )
+
+
+class _Entry:
+    """The plans of one signature, and who may run them: one thread at a time."""
+
+    __slots__ = ("lock", "plans", "running")
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+        self.running = False
+        self.plans: list[Plan] = []
+
+
+def _plain(array: Array) -> Array:
+    """Return an array in row-major order and the machine's byte order."""
+    flags = array.flags
+    if flags.c_contiguous and flags.aligned and array.dtype.isnative:
+        return array
+    return np.array(array, array.dtype.newbyteorder("="), order="C")
+
+
+def _names(function: Callable[..., Any]) -> list[str]:
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:
+        return []
+    return [p.name for p in parameters if p.kind in kinds]
+
+
+def _checked(
+    function: Callable[..., Any], option: str, given: Iterable[str], known: Sequence[str]
+) -> frozenset[str]:
+    names = frozenset([given] if isinstance(given, str) else given)
+    parameters = inspect.signature(function).parameters
+    unknown = sorted(names - set(parameters))
+    if unknown and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        raise OptionError(
+            f"scg.jit: {option} names {', '.join(unknown)}, which the function does not take; it "
+            f"takes {', '.join(parameters) or 'nothing'}"
+        )
+    return names
+
+
+@overload
+def jit(fn: Fn) -> Fn: ...
+
+
+@overload
+def jit(
+    fn: None = None, *, static_argnames: Iterable[str] = (), donate_argnames: Iterable[str] = (),
+    debug: bool = False,
+) -> Callable[[Fn], Fn]: ...  # fmt: skip
+
+
+def jit(
+    fn: Any = None, *, static_argnames: Iterable[str] = (), donate_argnames: Iterable[str] = (),
+    debug: bool = False,
+) -> Any:  # fmt: skip
+    """Compile a function of arrays: forward, backward and the optimiser's step in one plan.
+
+    Examples
+    --------
+    >>> import numpy as np, scg
+    >>> w = scg.parameter([1.0, 2.0])
+    >>> optimizer = scg.optim.SGD([w], lr=0.25)
+    >>> @scg.jit
+    ... def step(x):
+    ...     loss = ((w - x) ** 2).sum()
+    ...     optimizer.zero_grad()
+    ...     loss.backward()
+    ...     optimizer.step()
+    ...     return loss
+    >>> [step(np.zeros(2)) for _ in range(3)]
+    [Tensor(5.), Tensor(1.25), Tensor(0.3125)]
+    """
+    if fn is None:
+        return functools.partial(
+            jit, static_argnames=static_argnames, donate_argnames=donate_argnames, debug=debug
+        )
+    return Compiled(fn, static_argnames, donate_argnames, interpreter)
