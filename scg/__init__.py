@@ -11,9 +11,10 @@ from scg import distributions as _distributions
 from scg import ops as _ops
 from scg._compile import jit
 from scg._custom import custom_op as op
+from scg._peek import peek
 from scg._run import episode
 from scg._surrogate import Tag, cost, external, stateless, strict, surrogate
-from scg._tensor import Tensor, as_tensor, parameter, peek, tensor
+from scg._tensor import Tensor, as_tensor, parameter, tensor
 from scg.autodiff import grad, hessian, hvp, jacobian, vjp
 from scg.distributions import *  # noqa: F403
 from scg.errors import *  # noqa: F403

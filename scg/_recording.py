@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from scg._op import Op
     from scg.tape import Leaf, Node
 
-__all__ = ["ACTIVE", "Recorder", "note", "paused", "recorder", "recording_to"]
+__all__ = ["ACTIVE", "Recorder", "note", "paused", "reads", "recorder", "recording_to"]
 
 
 class Recorder(Protocol):
@@ -40,7 +40,7 @@ class Recorder(Protocol):
     def generator(self, rng: Any) -> Callable[[], Any]:
         """Return how another call finds the generator it has to ask; None is the default one."""
 
-    def read(self, data: Any, node: Node | None, kind: str) -> None:
+    def read(self, data: Any, kind: str) -> None:
         """Refuse a raw read of what another call would not find the same."""
 
     def copied(self, array: Array) -> Array:
@@ -49,14 +49,17 @@ class Recorder(Protocol):
     def sees_gradient(self, leaf: Leaf) -> None:
         """Note that what follows depends on the gradient that a parameter has."""
 
+    def gradient(self, leaf: Leaf) -> Any:
+        """Return the gradient that a parameter has, as a tensor, or None."""
+
     def writes_gradient(self, leaf: Leaf) -> None:
         """Note that the gradient of a parameter is about to be replaced."""
 
     def update(self, optimizer: Any, gradients: Mapping[str, Array]) -> None:
         """Write down the step of an optimiser, which is about to use gradients by name."""
 
-    def clears(self) -> None:
-        """Write down that gradients were cleared, which may end the run."""
+    def clears(self, leaf: Leaf) -> None:
+        """Write down that a gradient is about to be cleared, which may end the run."""
 
     def relies(self, value: Any, fact: int) -> None:
         """Note that a decision was made on the sign that a value has."""
@@ -82,6 +85,13 @@ def note(
     here = _here.get()
     if here is not None:
         here.op(op, arrays, nodes, statics, y)
+
+
+def reads(data: Any, kind: str) -> None:
+    """Let the recorder of this thread, if there is one, refuse a raw read."""
+    here = _here.get()
+    if here is not None:
+        here.read(data, kind)
 
 
 @contextmanager

@@ -17,8 +17,8 @@ from typing import Any
 from scg.errors import GradientError
 
 __all__ = [
-    "PAST", "Draw", "Escape", "Place", "Run", "apart", "current_run", "end_run", "episode",
-    "fresh_run", "gradients_cleared", "is_clean", "merge", "order",
+    "PAST", "Draw", "Escape", "Place", "Run", "current_run", "end_run", "episode",
+    "fresh_run", "gradients_cleared", "merge", "order",
 ]  # fmt: skip
 
 order = count()  # of nodes and escapes
@@ -316,35 +316,6 @@ def fresh_run() -> None:
     root = current_run().root
     root.ended, root.updates = True, -1
     _run.set(Run(updates=_updates[0]))
-
-
-@contextmanager
-def apart() -> Iterator[None]:
-    """Run what is an execution of its own, whatever goes on around it, inside a `with` block.
-
-    Raises
-    ------
-    GradientError
-        If it marked a cost that no backward in it reached.
-    """
-    token = _run.set(Run(updates=_updates[0]))
-    try:
-        yield
-        run = current_run()
-        run.pending = False
-        _check_marks(run)
-    finally:
-        _run.reset(token)
-
-
-def is_clean() -> bool:
-    """Tell whether nothing that was drawn or read here waits for a backward."""
-    run = current_run()
-    return not any(
-        r.escapes or r.evaluations or r.parameter_reads or r.noise_read is not None
-        or any(c.parent is not None for c in r.closed)
-        for r in run.chain
-    )  # fmt: skip
 
 
 @contextmanager

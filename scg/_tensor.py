@@ -13,15 +13,14 @@ from scg._arrays import as_array, read_only
 from scg._operators import Operators
 from scg._protocols import without_gradient
 from scg._reads import note_read
-from scg._recording import ACTIVE, recorder
-from scg._run import current_run, end_run, gradients_cleared
+from scg._recording import ACTIVE, reads, recorder
+from scg._run import end_run, gradients_cleared
 from scg._typing import Array, ArrayLike, DType, Shape
 from scg._watch import watcher
 from scg.errors import DTypeError, GradientError, ShapeError
-from scg.tape import NOISE, REQUIRES, ROUTED, Leaf, Node, place_of_caller
+from scg.tape import REQUIRES, Leaf, Node
 
-__all__ = ["PARAMETERS", "Tensor", "as_array", "as_tensor", "parameter", "peek", "tensor"]
-
+__all__ = ["PARAMETERS", "Tensor", "as_array", "as_tensor", "parameter", "tensor"]
 
 # The parameters there are, by their memory and by their leaf: a trace meets either alone.
 PARAMETERS: WeakValueDictionary[int, Tensor] = WeakValueDictionary()
@@ -91,27 +90,23 @@ class Tensor(Operators):
         return self._node.label if isinstance(self._node, Leaf) else None
 
     @property
-    def grad(self) -> Array | None:
-        """The gradient accumulated by `backward`, as a read-only array; None before the first.
-
-        Inside a compiled function it is a tensor, so that what is done with it is compiled too.
-        """
-        if not isinstance(self._node, Leaf):
+    def grad(self) -> Any:
+        """What `backward` accumulated, a read-only array (a tensor if compiled), or None."""
+        leaf = self._node
+        if not isinstance(leaf, Leaf):
             return None
         if ACTIVE and (here := recorder()) is not None:
-            here.sees_gradient(self._node)
-            return None if self._node.grad is None else Tensor(self._node.grad)  # type: ignore[return-value]
-        if self._node.grad is None:
-            return None
-        return read_only(self._node.grad)
+            return here.gradient(leaf)
+        return None if leaf.grad is None else read_only(leaf.grad)
 
     @grad.setter
     def grad(self, value: ArrayLike | None) -> None:
         leaf = self._leaf("set the gradient of")
         if ACTIVE and (here := recorder()) is not None:
             here.writes_gradient(leaf)
-            given = None if value is None else as_tensor(value).astype(self.dtype)._data
-            array = None if given is None else here.copied(given)
+            array = (
+                None if value is None else here.copied(as_tensor(value).astype(self.dtype)._data)
+            )
         else:
             array = None if value is None else np.array(value, dtype=self.dtype)
         if array is not None and array.shape != self.shape:
@@ -160,8 +155,8 @@ class Tensor(Operators):
     # --- reading the raw value: every way out is an escape -----------------------------------
 
     def _escape(self, kind: str) -> Array:
-        if ACTIVE and (here := recorder()) is not None:
-            here.read(self._data, self._node, kind)
+        if ACTIVE:
+            reads(self._data, kind)
         if self._node is not None:
             note_read(self._node, kind)
             if (watch := watcher.get()) is not None:
@@ -280,8 +275,7 @@ class Tensor(Operators):
         """Forget this parameter's gradient; ends the run, if no draws of it await backward."""
         leaf = self._leaf("zero the gradient of")
         if ACTIVE and (here := recorder()) is not None:
-            here.writes_gradient(leaf)
-            here.clears()
+            here.clears(leaf)
         leaf.grad, leaf.grad_tags = None, frozenset()
         gradients_cleared()
 
@@ -350,8 +344,8 @@ def tensor(value: ArrayLike | Tensor, dtype: Any = None, *, copy: bool = True) -
     if isinstance(value, Tensor):
         return value if dtype is None or value.dtype == dtype else value.astype(dtype)
     array = as_array(value)
-    if ACTIVE and type(array) is np.ndarray and (here := recorder()) is not None:
-        here.read(array, None, "copy")
+    if ACTIVE:
+        reads(array, "copy")
     return Tensor(np.array(array, dtype=dtype) if copy else np.asarray(array, dtype=dtype))
 
 
@@ -404,27 +398,3 @@ def parameter(value: ArrayLike | Tensor, dtype: Any = None, *, name: str | None 
             f"scg.parameter: dtype {data.dtype} cannot be trained; use float32 or float64"
         )
     return _trainable(data, name)
-
-
-def peek(x: Tensor | ArrayLike) -> Any:
-    """Return the raw value for looking only: logging, printing, asserting.
-
-    Unlike `float(x)` or `x.numpy()` this is not an escape, so nothing that happens afterwards is
-    taken to depend on it. Deciding anything on it biases the gradient, and no rule can see that;
-    `scg.audit` lists it. Inside a function that `scg.jit` compiles it returns a tensor, to be
-    returned and looked at outside.
-
-    Examples
-    --------
-    >>> import scg
-    >>> print(f"loss {scg.peek(scg.tensor(0.5)):.2f}")
-    loss 0.50
-    """
-    if not isinstance(x, Tensor):
-        return x
-    if ACTIVE and recorder() is not None:
-        return Tensor(x._data)
-    if x._node is not None and x._node.flags & (NOISE | ROUTED):
-        run = current_run()
-        run.peek = run.peek or place_of_caller()
-    return x._data.item() if x.ndim == 0 else read_only(x._data)

@@ -48,7 +48,7 @@ class Generators:
                 return lambda: self.passed[number]
         self._captured.append(ref(rng))
         found = self._captured[-1]
-        return lambda: found()  # type: ignore[no-any-return]
+        return lambda: found()
 
     def drawn(self, rng: Generator | None) -> None:
         """Note the state of a generator after a draw that was recorded."""

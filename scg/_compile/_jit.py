@@ -13,11 +13,11 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
+from scg._apart import is_clean
 from scg._compile._interpreter import interpreter
 from scg._compile._plan import Plan, traced
 from scg._compile._trees import Leaves, Spec, changes, spec_of, static_spec
 from scg._recording import ACTIVE, recorder
-from scg._run import is_clean
 from scg._surrogate.tags import is_strict
 from scg._typing import Array
 from scg._watch import watcher

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from scg._apart import apart
 from scg._compile._clean import clean
 from scg._compile._trace import Trace
 from scg._compile._trees import mapped, result_spec
 from scg._recording import recording_to
-from scg._run import apart, end_run, gradients_cleared
+from scg._run import end_run, gradients_cleared
 from scg._tensor import Tensor
 from scg._typing import Array
 from scg.tape import Leaf

@@ -96,7 +96,7 @@ class Trace:
         """Return how another call finds the generator that it has to ask."""
         return self.generators.find(rng)
 
-    def read(self, data: Any, node: Node | None, kind: str) -> None:
+    def read(self, data: Any, kind: str) -> None:
         """Refuse a raw read of what another call would not find the same."""
         if type(data) is np.ndarray and self.varies(data):
             raise refused_read(kind, place_of_caller())
@@ -110,6 +110,11 @@ class Trace:
     def sees_gradient(self, leaf: Leaf) -> None:
         """Note that what follows depends on the gradient that a parameter has."""
         self.gradients.sees(leaf)
+
+    def gradient(self, leaf: Leaf) -> Tensor | None:
+        """Return the gradient that a parameter has, as a tensor, or None."""
+        self.gradients.sees(leaf)
+        return None if leaf.grad is None else Tensor(leaf.grad)
 
     def writes_gradient(self, leaf: Leaf) -> None:
         """Note that the gradient of a parameter is about to be replaced."""
@@ -130,8 +135,9 @@ class Trace:
         for p in tensors:
             self._forget(p)
 
-    def clears(self) -> None:
-        """Note that gradients were cleared."""
+    def clears(self, leaf: Leaf) -> None:
+        """Note that a gradient is about to be cleared."""
+        self.gradients.writes(leaf)
         self.cleared = True
 
     def relies(self, value: Any, fact: int) -> None:
@@ -155,7 +161,9 @@ class Trace:
     def add(self, step: Instruction, outputs: Sequence[Array]) -> None:
         """Append an instruction and the arrays that it made."""
         self.program.instructions.append(step)
-        varies = not isinstance(step, Apply | Constant) or any(v in self._varying for v in step.inputs)
+        varies = not isinstance(step, Apply | Constant) or any(
+            v in self._varying for v in step.inputs
+        )
         for y in outputs:
             value = Value(y.shape, y.dtype, step)
             step.outputs.append(value)
@@ -205,7 +213,9 @@ class Trace:
             raise TraceError("scg.jit: a view of an array that the trace cannot follow")
         return None
 
-    def _walk(self, known: Array, steps: Sequence[tuple[Op, Mapping[str, Any]]], end: Array) -> Value:
+    def _walk(
+        self, known: Array, steps: Sequence[tuple[Op, Mapping[str, Any]]], end: Array
+    ) -> Value:
         """Write down the ops that lead from a known array to a view of it."""
         current = known
         for number, (op, statics) in enumerate(steps):

@@ -119,7 +119,8 @@ def mapped(value: Any, leaf: Callable[[Any], Any]) -> Any:
     if kind is dict:
         return made
     if dataclasses.is_dataclass(kind):
-        return kind(**made)
+        make: Any = kind
+        return make(**made)
     return kind(*made.values()) if hasattr(kind, "_fields") else kind(made.values())
 
 

@@ -35,7 +35,6 @@ def between(known: Array, view: Array) -> Steps | None:
     except ValueError:
         return None
     same = all(
-        a == b or n == 1
-        for a, b, n in zip(repeated.strides, view.strides, view.shape, strict=True)
+        a == b or n == 1 for a, b, n in zip(repeated.strides, view.strides, view.shape, strict=True)
     )
     return [(OPS["broadcast_to"], {"shape": view.shape})] if same else None

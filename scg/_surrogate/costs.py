@@ -170,7 +170,9 @@ class _Reads:
 
     def joined(self, newer: _Visit, older: _Visit) -> _Visit:
         """Return two paths as one: how often a cost is counted is a coefficient too."""
-        newer.earlier = self.without(newer.earlier, newer.arrived, np.zeros(shape_of(newer.cotangent)))
+        newer.earlier = self.without(
+            newer.earlier, newer.arrived, np.zeros(shape_of(newer.cotangent))
+        )
         whens = sorted({w for w, _ in (*newer.earlier, *older.earlier)}, reverse=True)
         earlier = [(w, newer.before(w) + older.before(w)) for w in whens]
         return _Visit(

@@ -156,7 +156,8 @@ class _Weights(Categorical):
         most = top + 0.8 * np.log(np.finfo(x.dtype).max)
         excess = np.where(np.isfinite(each), np.maximum(each - most, 0.0), 0.0)
         mean = ops.sum(weights * ops.exp(x - (top + excess).astype(x.dtype)), axis=-1)
-        return ops.xlogy(1.0, mean) + top[..., 0]
+        result: Tensor = ops.xlogy(1.0, mean) + top[..., 0]
+        return result
 
 
 def _largest(x: Any, weights: Any) -> Any:

@@ -67,7 +67,8 @@ class RecordedSource(GeneratorSource):
         total = OPS["cumsum"].public(Tensor(probs).astype(_DOUBLE), axis=-1)
         u = Tensor(self.uniform(probs.shape[:-1], _DOUBLE))
         hit = u.reshape((*probs.shape[:-1], 1)) * total[..., -1:] >= total
-        return hit.astype(np.int64).sum(axis=-1)._data
+        index: Tensor = hit.astype(np.int64).sum(axis=-1)
+        return index._data
 
     def geometric(self, probs: Array) -> Array:
         """Return the integer part of an exponential variable with that chance of being below 1."""

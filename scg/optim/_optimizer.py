@@ -10,7 +10,6 @@ import numpy as np
 from scg._memory import require_memory
 from scg._recording import recorder
 from scg._run import end_run, gradients_cleared
-from scg._tensor import Tensor
 from scg._typing import Array
 from scg.checkpoint import require_match
 from scg.errors import CheckpointError, NonFiniteError, OptionError

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 import scg
-from scg._compile._jit import Compiled
 from scg._compile._interpreter import interpreter
+from scg._compile._jit import Compiled
 from scg._run import fresh_run
 
 # Roundings of the two ways to one number, relative to the largest of the array.
@@ -23,7 +23,9 @@ def arrays_of(tree):
         tree = list(tree.values())
     if isinstance(tree, list | tuple):
         return [a for part in tree for a in arrays_of(part)]
-    return [np.array(scg.peek(tree))] if isinstance(tree, scg.Tensor | np.ndarray | np.generic) else []
+    return (
+        [np.array(scg.peek(tree))] if isinstance(tree, scg.Tensor | np.ndarray | np.generic) else []
+    )
 
 
 def state(function, args, parameters):

@@ -6,6 +6,7 @@ import numpy as np
 
 import scg
 from scg import estimators as E
+from scg import optim
 
 SHAPE = (4, 3)
 
@@ -294,15 +295,14 @@ def optimized(make):
     return build
 
 
-O = scg.optim
 OPTIMIZERS = {
-    "SGD": lambda p: O.SGD(p, lr=0.1, weight_decay=0.1),
-    "Momentum": lambda p: O.Momentum(p, lr=0.1, nesterov=True),
-    "RMSProp": lambda p: O.RMSProp(p),
-    "AdaGrad": lambda p: O.AdaGrad(p),
-    "Adam": lambda p: O.Adam(p, check_finite=True),
-    "AdamW": lambda p: O.AdamW(p),
-    "schedule": lambda p: O.SGD(p, lr=O.linear_warmup(O.cosine(0.1, 10), 2)),
+    "SGD": lambda p: optim.SGD(p, lr=0.1, weight_decay=0.1),
+    "Momentum": lambda p: optim.Momentum(p, lr=0.1, nesterov=True),
+    "RMSProp": lambda p: optim.RMSProp(p),
+    "AdaGrad": lambda p: optim.AdaGrad(p),
+    "Adam": lambda p: optim.Adam(p, check_finite=True),
+    "AdamW": lambda p: optim.AdamW(p),
+    "schedule": lambda p: optim.SGD(p, lr=optim.linear_warmup(optim.cosine(0.1, 10), 2)),
 }
 
 NUMBERS = [np.linspace(0.1, 0.9, 5) * k for k in (1.0, 1.5, -0.5, 2.0)]

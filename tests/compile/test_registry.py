@@ -1,5 +1,7 @@
 """Every op of the registry, compiled: values and gradients, and nothing taken for a constant."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from alike import check
@@ -44,6 +46,10 @@ def program(op, inputs, statics):
     return run, list(parameters.values())
 
 
+def shapes(inputs):
+    return [np.shape(x) for x in inputs]
+
+
 def others(inputs):
     return tuple(np.asarray(x) for x in inputs if not is_float(x))
 
@@ -66,24 +72,17 @@ def test_compiled_equals_eager(name, dtype):
     versions = [cases(name, dtype, seed) for seed in (SEED, SEED + 1, SEED + 2)]
     for case in zip(*versions, strict=True):
         statics, inputs = case[0][1], [c[0] for c in case]
-        if any(np.shape(a) != np.shape(b) for x in inputs[1:] for a, b in zip(inputs[0], x, strict=True)):
-            continue
-        check(
-            lambda: program(op, inputs[0], statics), [others(x) for x in inputs],  # noqa: B023
-            before=assigning(inputs),
-        )
+        if all(shapes(x) == shapes(inputs[0]) for x in inputs):
+            build = partial(program, op, inputs[0], statics)
+            check(build, [others(x) for x in inputs], before=assigning(inputs))
 
 
 @every_op
 def test_nothing_is_taken_for_a_constant(name):
     op = OPS[name]
-    for (one, statics), (other, _) in zip(
-        cases(name, "float64", SEED), cases(name, "float64", SEED + 1), strict=True
-    ):
+    versions = [cases(name, "float64", seed) for seed in (SEED, SEED + 1)]
+    for (one, statics), (other, _) in zip(*versions, strict=True):
         run, parameters = program(op, one, statics)
-        versions = [one, other]
-        found = differences(
-            run, *[others(x) for x in versions],
-            before=lambda number: assigning(versions)(number, parameters),  # noqa: B023
-        )
+        assign = partial(assigning([one, other]), parameters=parameters)
+        found = differences(run, others(one), others(other), before=assign)
         assert not found, (statics, found[:3])

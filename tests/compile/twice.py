@@ -40,7 +40,9 @@ def _said(step):
     if isinstance(step, Noise):
         return f"noise {step.kind}"
     if isinstance(step, Apply):
-        statics = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in step.statics.items()}
+        statics = {
+            k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in step.statics.items()
+        }
         return f"{step.op.name} {statics}"
     return f"host {step.name}" if isinstance(step, Host) else type(step).__name__
 
@@ -53,7 +55,9 @@ def differences(function, *calls, before=lambda number: None):
     programs = []
     for number, args in enumerate(calls):
         before(number)
-        _, plan = traced(function, args, {}, [a for a in args if isinstance(a, np.random.Generator)])
+        _, plan = traced(
+            function, args, {}, [a for a in args if isinstance(a, np.random.Generator)]
+        )
         programs.append(lines(plan.program))
     first = programs[0]
     return [
