@@ -33,6 +33,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Elbo", "Tag", "Tensor", "as_tensor", "audit", "checkpoint", "cost", "data", "elbo", "episode",
     "estimators", "external", "formula", "grad", "hessian", "hvp", "iwae", "jacobian", "jit",
+    *_distributions.__all__, *_ops.__all__,
     "minibatch_scale", "nn", "no_grad", "op", "optim", "parameter", "peek", "render", "seed",
     "stateless", "strict", "surrogate", "tensor", "testing", "to_graphviz", "vjp",
     *_distributions.__all__, *_ops.__all__,

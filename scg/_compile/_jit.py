@@ -16,6 +16,7 @@ import numpy as np
 from scg._apart import is_clean
 from scg._compile._interpreter import interpreter
 from scg._compile._plan import Plan, traced
+from scg._compile._program import Program
 from scg._compile._trees import Leaves, Spec, changes, spec_of, static_spec
 from scg._recording import ACTIVE, recorder
 from scg._surrogate.tags import is_strict
@@ -199,4 +200,11 @@ def jit(
         return functools.partial(
             jit, static_argnames=static_argnames, donate_argnames=donate_argnames, debug=debug
         )
-    return Compiled(fn, static_argnames, donate_argnames, interpreter)
+    return Compiled(fn, static_argnames, donate_argnames, interpreter if debug else _native)
+
+
+def _native(program: Program) -> Callable[[Sequence[Array]], list[Array]]:
+    """Return a program as native code; imported when the first one is compiled."""
+    from scg._compile._native import native
+
+    return native(program)

@@ -18,7 +18,6 @@ from scg._axes import AxisMap
 from scg._bare import array_of, raw
 from scg._op import OPS
 from scg._plan import Plan, value_plan
-from scg._recording import recorder
 from scg._run import current_run, order
 from scg._surrogate.analysis import Route
 from scg._surrogate.baselines import Baselined
@@ -267,9 +266,7 @@ class _Builder:
 
     def _cost(self, index: int, rewiring: Rewiring) -> Tensor:
         cost = self._decided.parts.costs[index]
-        value = Tensor(
-            array_of(cost.value), None if cost.node is None else rewiring.of(cost.node)
-        )
+        value = Tensor(array_of(cost.value), None if cost.node is None else rewiring.of(cost.node))
         log_prob: Tensor | None = None
         for route, axes in self._scored(index):
             density = route.density
@@ -297,7 +294,7 @@ class _Builder:
         terms = []
         for route in self._decided.routes:
             value = baselined.of(route)
-            if recorder() is not None or np.any(value):
+            if isinstance(value, Tensor) or np.any(value):
                 assert route.log_prob is not None
                 log_prob = self._rewired[0].tensor(route.log_prob)
                 box = OPS["exp"].public(log_prob - Tensor(log_prob._data))

@@ -7,15 +7,18 @@ from programs import PROGRAMS
 from twice import differences
 
 import scg
+from scg._compile._interpreter import interpreter
+from scg._compile._native import native
 from scg._run import fresh_run
 
 every_program = pytest.mark.parametrize("name", PROGRAMS)
 
 
 @every_program
-def test_compiled_equals_eager(name):
+@pytest.mark.parametrize("executor", [interpreter, native])
+def test_compiled_equals_eager(name, executor):
     build, calls = PROGRAMS[name]
-    check(build, calls)
+    check(build, calls, executor=executor)
 
 
 @every_program
