@@ -61,8 +61,8 @@ class Recorder(Protocol):
     def clears(self, leaf: Leaf) -> None:
         """Write down that a gradient is about to be cleared, which may end the run."""
 
-    def relies(self, value: Any, fact: int) -> None:
-        """Note that a decision was made on the sign that a value has."""
+    def relies(self, value: Any) -> None:
+        """Note that a pole in a noisy value may have been excluded by the signs behind it."""
 
     def refuse(self, what: str) -> None:
         """Raise, for something that cannot be repeated."""

@@ -70,9 +70,12 @@ def _checked_plan(
         )
     plan = planner[0](loss, weight, of=of, traced=traced, targets=targets)
     if not any(node.flags & REQUIRES for roots, _ in plan.passes for node, _ in roots):
+        hint = ""
+        if loss._node is not None and loss._node.name == "compiled":
+            hint = "; it came out of a compiled function: take its gradient inside of that"
         raise GradientError(
             "nothing trainable is upstream of this loss: no scg.parameter reaches it through "
-            "differentiable operations"
+            f"differentiable operations{hint}"
         )
     return plan
 

@@ -14,10 +14,12 @@ from typing import Any, TypeVar, overload
 import numpy as np
 
 from scg._apart import is_clean
+from scg._compile._compare import difference
 from scg._compile._interpreter import interpreter
 from scg._compile._plan import Plan, traced
 from scg._compile._program import Program
 from scg._compile._trees import Leaves, Spec, changes, spec_of, static_spec
+from scg._compile._words import refused_change
 from scg._recording import ACTIVE, recorder
 from scg._surrogate.tags import is_strict
 from scg._typing import Array
@@ -38,14 +40,14 @@ class Compiled:
 
     def __init__(
         self, function: Callable[..., Any], static: Iterable[str], donated: Iterable[str],
-        executor: Callable[..., Any],
+        executor: Callable[..., Any], *, check: bool = True,
     ) -> None:  # fmt: skip
         functools.update_wrapper(self, function)
         self._function = function
         self._names = _names(function)
         self._static = _checked(function, "static_argnames", static, self._names)
         self._donated = _checked(function, "donate_argnames", donated, self._names)
-        self._executor = executor
+        self._executor, self._check = executor, check
         self._entries: OrderedDict[Spec, _Entry] = OrderedDict()
         self._lock = Lock()
         self._warned = False
@@ -75,16 +77,23 @@ class Compiled:
                 entry.running = False
 
     def _run(self, entry: _Entry, leaves: Leaves, args: Any, kwargs: Any) -> Any:
-        for plan in entry.plans:
-            if plan.fits():
-                arrays = [_plain(a) for a in leaves.arrays]
-                return plan(arrays, leaves.generators, self._executor)
-        result, plan = traced(self._wrapped, args, kwargs, leaves.generators)
-        entry.plans.append(plan)
+        plan = next((plan for plan in entry.plans if plan.fits()), None)
+        if plan is not None and (plan.confirmed or not self._check):
+            arrays = [_plain(a) for a in leaves.arrays]
+            return plan(arrays, leaves.generators, self._executor)
+        result, again = traced(self._function, args, kwargs, leaves.generators)
+        if plan is None:
+            entry.plans.append(again)
+        else:
+            self._confirm(plan, again)
         return result
 
-    def _wrapped(self, *args: Any, **kwargs: Any) -> Any:
-        return self._function(*args, **kwargs)
+    def _confirm(self, plan: Plan, again: Plan) -> None:
+        """Refuse a function that is another program at its second call."""
+        what = difference(plan.program, again.program)
+        if what is not None:
+            raise refused_change(repr(self), what)
+        plan.confirmed = True
 
     def _spec(self, args: Sequence[Any], kwargs: dict[str, Any], leaves: Leaves) -> Spec:
         """Return the signature of a call."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from scg._apart import apart
 from scg._compile._clean import clean
+from scg._compile._detached import detached, flags_after
 from scg._compile._trace import Trace
 from scg._compile._trees import mapped, result_spec
 from scg._recording import recording_to
@@ -22,6 +23,27 @@ __all__ = ["Plan", "traced"]
 Executor = Callable[[Sequence[Array]], list[Array]]
 
 
+class Slot:
+    """Where a result stands in the tree of results.
+
+    Attributes
+    ----------
+    tensor : bool
+        Whether it is one, or an array.
+    flags : int
+        What is known of it as a tensor.
+    """
+
+    __slots__ = ("flags", "tensor")
+
+    def __init__(self, tensor: bool, flags: int) -> None:
+        self.tensor, self.flags = tensor, flags
+
+    def made(self, array: Array) -> Any:
+        """Return an array as this result."""
+        return detached(array, self.flags) if self.tensor else array
+
+
 class Plan:
     """A program and what belongs to it.
 
@@ -31,20 +53,26 @@ class Plan:
         Cleaned.
     found : list of (Leaf, bool)
         Whether there was a gradient when the traced call began: another call has to be alike.
+    confirmed : bool
+        Another trace was the same.
     """
 
-    def __init__(self, trace: Trace, result: Any) -> None:
+    def __init__(self, trace: Trace, tree: Any) -> None:
         self.program = clean(trace.program)
         self.found = list(trace.gradients.found.items())
-        self._trace_generators = trace.generators
+        self._passed = trace.generators.passed
         self._updates, self._cleared = trace.updates, trace.cleared
         self._tags = [(leaf, leaf.grad_tags) for leaf in trace.gradients.written]
-        self._result = result
+        self._tree = tree
+        self.confirmed = False
         self._run: Executor | None = None
 
     def fits(self) -> bool:
         """Tell whether the parameters hold gradients where they did."""
-        return all((leaf.grad is not None) == there for leaf, there in self.found)
+        for leaf, there in self.found:
+            if (leaf.grad is not None) is not there:
+                return False
+        return True
 
     def __call__(
         self, arrays: Sequence[Array], generators: Sequence[Any], make: Callable[..., Executor]
@@ -52,14 +80,20 @@ class Plan:
         """Run the program on the arrays of a call."""
         if self._run is None:
             self._run = make(self.program)
-        passed = self._trace_generators.passed
-        for number, generator in enumerate(generators):
-            passed[number] = generator
-        found = iter(self._run(arrays))
+        if generators:
+            self._passed.update(enumerate(generators))
+        results = self._run(arrays)
         for leaf, tags in self._tags:
             leaf.grad_tags = tags
         self.end()
-        return mapped(self._result, lambda leaf: leaf.made(found) if type(leaf) is Slot else leaf)
+        return self.filled(results)
+
+    def filled(self, results: Sequence[Array]) -> Any:
+        """Return the tree of results, with arrays in their places."""
+        if type(self._tree) is Slot:
+            return self._tree.made(results[0])
+        left = iter(results)
+        return mapped(self._tree, lambda x: x.made(next(left)) if type(x) is Slot else x)
 
     def end(self) -> None:
         """End the run around the call, if the step did what ends one."""
@@ -69,67 +103,70 @@ class Plan:
             gradients_cleared()
 
 
-class Slot:
-    """Where a result stands in the tree of results."""
-
-    __slots__ = ("tensor",)
-
-    def __init__(self, tensor: bool) -> None:
-        self.tensor = tensor
-
-    def made(self, arrays: Any) -> Any:
-        """Return the next result."""
-        array = next(arrays)
-        return Tensor(array) if self.tensor else array
-
-
 def traced(
     function: Callable[..., Any], args: Any, kwargs: Any, generators: Sequence[Any]
 ) -> tuple[Any, Plan]:
-    """Run a function eagerly and return its result, and the plan that was written down."""
+    """Run a function eagerly and return its result, and the plan that was written down.
+
+    The results are copies: those of later calls have memory of their own too.
+    """
     trace = Trace()
     for number, generator in enumerate(generators):
         trace.generators.take(number, generator)
-    count = iter(range(2**62))
+    entry, exit_ = _Entry(trace), _Exit(trace)
     with apart(), recording_to(trace):
-        args, kwargs = mapped((args, kwargs), lambda leaf: _entered(leaf, trace, count))
-        result = function(*args, **kwargs)
-        slots = mapped(result, lambda leaf: _slot(leaf, trace))
+        args, kwargs = mapped((args, kwargs), entry)
+        tree = mapped(function(*args, **kwargs), exit_)
         trace.finish()
-    plan = Plan(trace, slots)
+    plan = Plan(trace, tree)
     plan.end()
-    return mapped(result, _returned), plan
+    return plan.filled(exit_.arrays), plan
 
 
-def _entered(leaf: Any, trace: Trace, count: Any) -> Any:
-    """Return an argument as the function sees it: arrays as tensors."""
-    if isinstance(leaf, Tensor):
-        if isinstance(leaf._node, Leaf):
+class _Entry:
+    """Turns arguments into what the function sees: arrays become tensors."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._count: Iterator[int] = iter(range(2**62))
+
+    def __call__(self, leaf: Any) -> Any:
+        flags = 0
+        if isinstance(leaf, Tensor):
+            if isinstance(leaf._node, Leaf):
+                return leaf
+            array, flags = leaf._data, flags_after(leaf._node)
+        elif isinstance(leaf, np.ndarray | np.generic):
+            array = np.asarray(leaf)
+        else:
             return leaf
-        array = leaf._data
-    elif isinstance(leaf, np.ndarray | np.generic):
-        array = np.asarray(leaf)
-    else:
+        own = array.view()  # two arguments may be one array
+        self._trace.argument(own, next(self._count))
+        return detached(own, flags)
+
+
+class _Exit:
+    """Turns results into the places where they will stand; what is no array stands there itself.
+
+    Attributes
+    ----------
+    arrays : list of ndarray
+        Copies of the results of the traced call.
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self.arrays: list[Array] = []
+
+    def __call__(self, leaf: Any) -> Any:
+        result_spec(leaf)
+        if isinstance(leaf, Tensor) and not isinstance(leaf._node, Leaf):
+            return self._slot(leaf._data, Slot(True, flags_after(leaf._node)))
+        if isinstance(leaf, np.ndarray | np.generic):
+            return self._slot(np.asarray(leaf), Slot(False, 0))
         return leaf
-    own = array.view()
-    trace.argument(own, next(count))
-    return Tensor(own)
 
-
-def _slot(leaf: Any, trace: Trace) -> Any:
-    """Return where a result will stand; what is no array is part of the plan."""
-    result_spec(leaf)
-    if isinstance(leaf, Tensor) and not isinstance(leaf._node, Leaf):
-        trace.program.results.append(trace.value_of(leaf._data))
-        return Slot(tensor=True)
-    if isinstance(leaf, np.ndarray | np.generic):
-        trace.program.results.append(trace.value_of(np.asarray(leaf)))
-        return Slot(tensor=False)
-    return leaf
-
-
-def _returned(leaf: Any) -> Any:
-    """Return a result of the traced call as later calls return it: in memory of its own."""
-    if isinstance(leaf, Tensor):
-        return leaf if isinstance(leaf._node, Leaf) else Tensor(np.array(leaf._data))
-    return np.array(leaf) if isinstance(leaf, np.ndarray) else leaf
+    def _slot(self, array: Array, slot: Slot) -> Slot:
+        self._trace.program.results.append(self._trace.value_of(array))
+        self.arrays.append(np.array(array))
+        return slot

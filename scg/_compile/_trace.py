@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from scg._compile import _views
+from scg._compile._facts import facts_of, requiring, sign_of, signs_behind
 from scg._compile._generators import Generators
 from scg._compile._gradients import Gradients
 from scg._compile._program import (
@@ -33,7 +34,7 @@ from scg._run import order
 from scg._tensor import PARAMETERS, Tensor
 from scg._typing import Array
 from scg.errors import TraceError
-from scg.tape import Leaf, Node, place_of_caller
+from scg.tape import NOISE, Leaf, Node, place_of_caller
 
 __all__ = ["Trace"]
 
@@ -61,6 +62,9 @@ class Trace:
         self._kept: list[Array] = []
         self._varying: set[Value] = set()
         self._changed: dict[int, str] = {}
+        self._relied: set[Value] = set()
+        self._noisy: set[Value] = set()
+        self._arrays: dict[Value, Array] = {}
 
     # --- what the engine reports -----------------------------------------------------------
 
@@ -71,6 +75,9 @@ class Trace:
         """Write down an op."""
         beside = arrays if op.rules is not None else _floats(arrays) or arrays
         inputs = tuple([self._operand(a, beside) for a in arrays])
+        for v, node in zip(inputs, nodes, strict=True):
+            if v is not None and node is not None and node.flags & NOISE:
+                self._noisy.add(v)
         if id(y) in self._values:  # it returned an operand as it was
             return
         for option in statics.values():
@@ -140,8 +147,15 @@ class Trace:
         self.gradients.writes(leaf)
         self.cleared = True
 
-    def relies(self, value: Any, fact: int) -> None:
-        """Note that a decision was made on the sign that a value has."""
+    def relies(self, value: Any) -> None:
+        """Have signs checked by which a pole may have been excluded, unless they are certain."""
+        if type(value) is not np.ndarray:
+            return
+        for behind in signs_behind(self.value_of(value), self._noisy):
+            fact = sign_of(self._arrays[behind])
+            if fact & ~facts_of(behind) and behind not in self._relied:
+                self._relied.add(behind)
+                self.add(Host((behind,), call=requiring(fact), name="sign"), ())
 
     def refuse(self, what: str) -> None:
         """Raise, for something that cannot be repeated."""
@@ -173,6 +187,7 @@ class Trace:
 
     def _know(self, array: Array, value: Value) -> None:
         self._values[id(array)] = value
+        self._arrays.setdefault(value, array)
         self._kept.append(array)
 
     def varies(self, array: Array) -> bool:

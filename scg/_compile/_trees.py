@@ -10,10 +10,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from scg._compile._detached import MAY_ENTER
 from scg._tensor import Tensor
 from scg._typing import Array
 from scg.errors import OptionError, TraceError
-from scg.nn import Module
 from scg.tape import Leaf
 
 __all__ = ["Leaves", "Spec", "changes", "mapped", "result_spec", "spec_of", "static_spec"]
@@ -64,9 +64,10 @@ def spec_of(value: Any, leaves: Leaves, path: str) -> Spec:
 def _spec_of_tensor(value: Tensor, leaves: Leaves) -> Spec:
     if isinstance(value._node, Leaf):
         return ("parameter", id(value), value)
-    leaves.tracked |= value._node is not None
+    flags = 0 if value._node is None else value._node.flags
+    leaves.tracked |= bool(flags & ~MAY_ENTER)
     leaves.arrays.append(value._data)
-    return (_ARRAY, value._data.shape, value._data.dtype)
+    return (_ARRAY, value._data.shape, value._data.dtype, flags)
 
 
 def _spec_of_array(value: Array, leaves: Leaves, path: str) -> Spec:
@@ -76,7 +77,7 @@ def _spec_of_array(value: Array, leaves: Leaves, path: str) -> Spec:
             "take booleans, integers and real floating-point numbers"
         )
     leaves.arrays.append(value)
-    return (_ARRAY, value.shape, value.dtype)
+    return (_ARRAY, value.shape, value.dtype, 0)
 
 
 def static_spec(value: Any, path: str) -> Spec:
@@ -99,7 +100,8 @@ def _parts(value: Any) -> tuple[Any, list[tuple[Any, Any]]] | None:
         return dict, list(value.items())
     if isinstance(value, list | tuple):
         return type(value), list(enumerate(value))
-    if dataclasses.is_dataclass(value) and not isinstance(value, type | Module):
+    module = hasattr(value, "named_parameters")  # is one object, whatever it is made of
+    if dataclasses.is_dataclass(value) and not isinstance(value, type) and not module:
         names = [f.name for f in dataclasses.fields(value) if f.init]
         return type(value), [(name, getattr(value, name)) for name in names]
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from scg._run import Place
 from scg.errors import TraceError
 
-__all__ = ["refused_read", "refused_step"]
+__all__ = ["refused_change", "refused_read", "refused_step"]
 
 _READS = {
     "bool": "a Python decision (if, while, and, or, not) on it",
@@ -29,6 +29,17 @@ def refused_read(kind: str, place: Place) -> TraceError:
     return TraceError(
         f"scg.jit: {place} reads a value that is only known when the compiled step runs: {what}; "
         f"{remedy}"
+    )
+
+
+def refused_change(name: str, what: str) -> TraceError:
+    """Return the error for a function that is not the same one at its next call."""
+    return TraceError(
+        f"{name} cannot be compiled: traced at two calls it is not the same program: {what}. "
+        "Something that changes from call to call came in as a number: random numbers of NumPy, "
+        "arithmetic by NumPy on raw arrays, an attribute, a counter. Pass it as an argument (an "
+        "array, if it is a number), draw with a distribution, or write scg.jit(check=False) if it "
+        "may stay what it was"
     )
 
 

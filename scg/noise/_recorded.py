@@ -16,7 +16,7 @@ from scg._tensor import Tensor
 from scg._typing import Array, DType, Shape
 from scg.noise._source import GeneratorSource
 
-__all__ = ["RecordedSource"]
+__all__ = ["HostedSource", "RecordedSource"]
 
 _DOUBLE = np.dtype(np.float64)
 
@@ -97,6 +97,34 @@ class RecordedSource(GeneratorSource):
 
         self._here.host(name, call, inputs, (y,), rng=self.rng)
         return y
+
+
+class HostedSource:
+    """A source of the user's own, which each call of a compiled step asks again.
+
+    Parameters
+    ----------
+    source : Source
+    here : Recorder
+    """
+
+    def __init__(self, source: Any, here: Recorder) -> None:
+        self.coupled = source.coupled
+        self._source, self._here = source, here
+
+    def __getattr__(self, kind: str) -> Callable[..., Array]:
+        method = getattr(self._source, kind)
+        if kind in _OF_SHAPES:
+            return lambda shape, dtype: self._asked(kind, lambda: method(shape, dtype))
+        return lambda *inputs: self._asked(kind, method, *inputs)
+
+    def _asked(self, kind: str, method: Callable[..., Array], *inputs: Array) -> Array:
+        y = np.array(method(*inputs))
+        self._here.host(kind, lambda *arrays: (np.asarray(method(*arrays)),), inputs, (y,))
+        return y
+
+
+_OF_SHAPES = ("normal", "uniform", "exponential")
 
 
 def _from_here(rng: np.random.Generator) -> Callable[[], np.random.Generator]:
