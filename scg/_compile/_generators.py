@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from typing import Any
-from weakref import ref
 
 import numpy as np
 
@@ -29,7 +28,7 @@ class Generators:
         self.passed: dict[int, Generator] = {}
         self._first = default_rng()
         self._states: dict[int, str] = {}
-        self._captured: list[Any] = []
+        self._captured: list[list[Generator]] = []
         self.drawn(self._first)
 
     def take(self, number: int, rng: Generator) -> None:
@@ -46,9 +45,11 @@ class Generators:
         for number, passed in self.passed.items():
             if passed is rng:
                 return lambda: self.passed[number]
-        self._captured.append(ref(rng))
-        found = self._captured[-1]
-        return lambda: found()
+        holder = next((h for h in self._captured if h[0] is rng), None)
+        if holder is None:
+            holder = [rng]
+            self._captured.append(holder)
+        return lambda: holder[0]
 
     def drawn(self, rng: Generator | None) -> None:
         """Note the state of a generator after a draw that was recorded."""
@@ -70,17 +71,13 @@ class Generators:
             raise TraceError("scg.jit: scg.seed was called inside; call it outside")
         for rng in (self._first, *self.passed.values()):
             self._check(rng)
-        self._captured = [_kept(found) for found in self._captured]
-
-
-def _kept(found: Any) -> Generator:
-    rng: Generator | None = found()
-    if rng is None:
-        raise TraceError(
-            "scg.jit: a generator was made inside the function, which would start again at every "
-            "call; pass rng= a seed if that is meant, or make it outside"
-        )
-    return rng
+        for holder in self._captured:
+            # It, and what asks: a generator that nobody else knows was made inside.
+            if sys.getrefcount(holder[0]) == 2:
+                raise TraceError(
+                    "scg.jit: a generator was made inside the function, which would start again at "
+                    "every call; pass rng= a seed if that is meant, or make it outside"
+                )
 
 
 def _state(rng: Generator) -> str:

@@ -78,7 +78,7 @@ class Compiled:
 
     def _run(self, entry: _Entry, leaves: Leaves, args: Any, kwargs: Any) -> Any:
         plan = next((plan for plan in entry.plans if plan.fits()), None)
-        if plan is not None and (plan.confirmed or not self._check):
+        if plan is not None and (plan.traced is None or not self._check):
             arrays = [_plain(a) for a in leaves.arrays]
             return plan(arrays, leaves.generators, self._executor)
         result, again = traced(self._function, args, kwargs, leaves.generators)
@@ -90,10 +90,12 @@ class Compiled:
 
     def _confirm(self, plan: Plan, again: Plan) -> None:
         """Refuse a function that is another program at its second call."""
-        what = difference(plan.program, again.program)
+        assert plan.traced is not None
+        assert again.traced is not None
+        what = difference(plan.traced, again.traced)
         if what is not None:
             raise refused_change(repr(self), what)
-        plan.confirmed = True
+        plan.traced = None
 
     def _spec(self, args: Sequence[Any], kwargs: dict[str, Any], leaves: Leaves) -> Spec:
         """Return the signature of a call."""
@@ -103,8 +105,7 @@ class Compiled:
             (name, static_spec(a, name) if name in self._static else spec_of(a, leaves, name))
             for name, a in (*named, *extra)
         ]
-        return ("tree", "call", (*specs, ("scg.no_grad", ("static", bool, not grad_enabled())),
-                                 ("scg.strict", ("static", bool, is_strict()))))  # fmt: skip
+        return ("tree", "call", tuple(specs), grad_enabled(), is_strict())
 
     def _entry(self, spec: Spec) -> _Entry:
         with self._lock:
@@ -113,7 +114,6 @@ class Compiled:
                 self._entries.move_to_end(spec)
                 return entry
             if self._entries and not self._warned:
-                self._warned = True
                 self._warn(next(reversed(self._entries)), spec)
             entry = self._entries[spec] = _Entry()
             if len(self._entries) > PLANS:
@@ -122,6 +122,9 @@ class Compiled:
 
     def _warn(self, old: Spec, new: Spec) -> None:
         changed = "; ".join(changes(old, new))
+        if not changed:
+            return
+        self._warned = True
         warnings.warn(
             f"{self!r} is traced and compiled again, because a call changed {changed}. Each "
             "signature is compiled once; keep shapes equal (drop or pad the last batch), and pass "
@@ -143,11 +146,9 @@ class _Entry:
 
 
 def _plain(array: Array) -> Array:
-    """Return an array in row-major order and the machine's byte order."""
+    """Return an array in row-major order."""
     flags = array.flags
-    if flags.c_contiguous and flags.aligned and array.dtype.isnative:
-        return array
-    return np.array(array, array.dtype.newbyteorder("="), order="C")
+    return array if flags.c_contiguous and flags.aligned else np.array(array, order="C")
 
 
 def _names(function: Callable[..., Any]) -> list[str]:

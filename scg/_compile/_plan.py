@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from scg._apart import apart
-from scg._compile._clean import clean
+from scg._compile._clean import clean, without_dead
 from scg._compile._detached import detached, flags_after
+from scg._compile._program import Program
 from scg._compile._trace import Trace
-from scg._compile._trees import mapped, result_spec
+from scg._compile._trees import mapped, native_order, result_spec
 from scg._recording import recording_to
 from scg._run import end_run, gradients_cleared
 from scg._tensor import Tensor
@@ -49,22 +50,22 @@ class Plan:
 
     Attributes
     ----------
+    traced : Program or None
+        As it was traced, until another trace has confirmed it.
     program : Program
         Cleaned.
     found : list of (Leaf, bool)
         Whether there was a gradient when the traced call began: another call has to be alike.
-    confirmed : bool
-        Another trace was the same.
     """
 
     def __init__(self, trace: Trace, tree: Any) -> None:
-        self.program = clean(trace.program)
+        self.traced: Program | None = without_dead(trace.program)
+        self.program = clean(self.traced)
         self.found = list(trace.gradients.found.items())
         self._passed = trace.generators.passed
         self._updates, self._cleared = trace.updates, trace.cleared
         self._tags = [(leaf, leaf.grad_tags) for leaf in trace.gradients.written]
         self._tree = tree
-        self.confirmed = False
         self._run: Executor | None = None
 
     def fits(self) -> bool:
@@ -137,7 +138,7 @@ class _Entry:
                 return leaf
             array, flags = leaf._data, flags_after(leaf._node)
         elif isinstance(leaf, np.ndarray | np.generic):
-            array = np.asarray(leaf)
+            array = native_order(np.asarray(leaf))
         else:
             return leaf
         own = array.view()  # two arguments may be one array

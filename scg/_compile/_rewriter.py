@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -46,8 +47,7 @@ class Rewriter:
             elif isinstance(step, Constant):
                 now[step.outputs[0]] = self.constant(step.array)
             else:
-                step.inputs = inputs
-                self._written.append(step)
+                self._written.append(_copied(step, inputs))
                 now.update(zip(step.outputs, step.outputs, strict=True))
         gradients = {p: None if v is None else now[v] for p, v in program.gradients.items()}
         return Program(self._written, [now[v] for v in program.results], gradients)
@@ -101,6 +101,12 @@ class Rewriter:
         if key is not None:
             self._known[key] = value
         return value
+
+
+def _copied(step: Instruction, inputs: tuple[Value | None, ...]) -> Instruction:
+    again = copy.copy(step)  # the program that is read stays as it is
+    again.inputs = inputs
+    return again
 
 
 def _key(step: Apply) -> Any:

@@ -16,7 +16,16 @@ from scg._typing import Array
 from scg.errors import OptionError, TraceError
 from scg.tape import Leaf
 
-__all__ = ["Leaves", "Spec", "changes", "mapped", "result_spec", "spec_of", "static_spec"]
+__all__ = [
+    "Leaves",
+    "Spec",
+    "changes",
+    "mapped",
+    "native_order",
+    "result_spec",
+    "spec_of",
+    "static_spec",
+]
 
 Spec: TypeAlias = tuple[Any, ...]
 
@@ -76,8 +85,14 @@ def _spec_of_array(value: Array, leaves: Leaves, path: str) -> Spec:
             f"scg.jit: argument {path} is an array of dtype {value.dtype}; compiled functions "
             "take booleans, integers and real floating-point numbers"
         )
+    value = native_order(value)
     leaves.arrays.append(value)
     return (_ARRAY, value.shape, value.dtype, 0)
+
+
+def native_order(array: Array) -> Array:
+    """Return an array in the byte order of the machine."""
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
 def static_spec(value: Any, path: str) -> Spec:
@@ -138,7 +153,7 @@ def result_spec(value: Any) -> None:
 
 def changes(old: Spec, new: Spec, path: str = "") -> Iterator[str]:
     """Yield what differs between two signatures."""
-    if old == new:
+    if old == new or (old[0] == new[0] == _ARRAY and old[1:3] == new[1:3]):
         return
     if old[0] == new[0] == _TREE and [k for k, _ in old[2]] == [k for k, _ in new[2]]:
         for (key, before), (_, after) in zip(old[2], new[2], strict=True):

@@ -22,6 +22,6 @@ def differences(function, *calls, before=lambda number: None):
     for number, args in enumerate(calls):
         before(number)
         generators = [a for a in args if isinstance(a, np.random.Generator)]
-        programs.append(traced(function, args, {}, generators)[1].program)
+        programs.append(traced(function, args, {}, generators)[1].traced)
     found = [difference(programs[0], other) for other in programs[1:]]
     return [what for what in found if what is not None]
