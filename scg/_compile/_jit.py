@@ -80,7 +80,7 @@ class Compiled:
         plan = next((plan for plan in entry.plans if plan.fits()), None)
         if plan is not None and (plan.traced is None or not self._check):
             arrays = [_plain(a) for a in leaves.arrays]
-            return plan(arrays, leaves.generators, self._executor)
+            return plan(arrays, leaves.generators, leaves.donated, self._executor)
         result, again = traced(self._function, args, kwargs, leaves.generators)
         if plan is None:
             entry.plans.append(again)
@@ -101,10 +101,14 @@ class Compiled:
         """Return the signature of a call."""
         named = [*zip(self._names, args, strict=False), *kwargs.items()]
         extra = [(f"argument {n}", a) for n, a in enumerate(args[len(self._names) :])]
-        specs = [
-            (name, static_spec(a, name) if name in self._static else spec_of(a, leaves, name))
-            for name, a in (*named, *extra)
-        ]
+        specs = []
+        for name, value in (*named, *extra):
+            before = len(leaves.arrays)
+            static = name in self._static
+            spec = static_spec(value, name) if static else spec_of(value, leaves, name)
+            specs.append((name, spec))
+            if name in self._donated:
+                leaves.donated.extend(leaves.arrays[before:])
         return ("tree", "call", tuple(specs), grad_enabled(), is_strict())
 
     def _entry(self, spec: Spec) -> _Entry:
@@ -175,21 +179,70 @@ def _checked(
 
 
 @overload
-def jit(fn: Fn) -> Fn: ...
+def jit(
+    fn: Fn, *, static_argnames: Iterable[str] = (), donate_argnames: Iterable[str] = (),
+    check: bool = True, debug: bool = False,
+) -> Fn: ...  # fmt: skip
 
 
 @overload
 def jit(
     fn: None = None, *, static_argnames: Iterable[str] = (), donate_argnames: Iterable[str] = (),
-    debug: bool = False,
+    check: bool = True, debug: bool = False,
 ) -> Callable[[Fn], Fn]: ...  # fmt: skip
 
 
 def jit(
     fn: Any = None, *, static_argnames: Iterable[str] = (), donate_argnames: Iterable[str] = (),
-    debug: bool = False,
+    check: bool = True, debug: bool = False,
 ) -> Any:  # fmt: skip
     """Compile a function of arrays: forward, backward and the optimiser's step in one plan.
+
+    The function is traced: it runs as always, while what it computes is written down. It is traced
+    at its first two calls with a signature, which have to be the same program; from then on calls
+    run compiled. Results, gradients and updates are those of eager mode up to rounding; the noise
+    is the same to the bit.
+
+    Parameters
+    ----------
+    fn : callable
+        Of arrays, tensors, parameters, modules, generators, and trees of them (dict, list, tuple,
+        dataclass). Inside, arrays are tensors. What is neither is part of the signature: numbers,
+        texts, whatever is hashable. It returns such a tree.
+    static_argnames : str or iterable of str
+        Arguments that are part of the signature as a whole, compared by equality.
+    donate_argnames : str or iterable of str
+        Arguments whose arrays the function may overwrite: results of the same shape and dtype are
+        written there.
+    check : bool
+        Whether the first two calls are compared. Otherwise the second one runs compiled.
+    debug : bool
+        Run the ops one by one, in Python, instead of native code.
+
+    Returns
+    -------
+    callable
+        Called as `fn`, or a decorator if `fn` is left out.
+
+    Raises
+    ------
+    TraceError
+        At a call, if the function reads a value that only the running step knows (`if x > 0`,
+        `float(x)`, `x.numpy()`), calls the outside world, or changes from call to call.
+    OptionError
+        If a name is not that of an argument, or an argument is neither array nor hashable.
+
+    Warns
+    -----
+    RetraceWarning
+        Once for each function, when another signature is compiled; it names what changed.
+
+    Notes
+    -----
+    Unbiased as in eager mode: the same estimators, chosen when the function is traced. What it
+    returns has no graph, as if `scg.detach` had returned it. Called with tensors that are part of a
+    graph, after a raw read that waits for its backward, inside another compiled function or in an
+    exact expectation, it runs as it is. See "Compiled functions" in the documentation.
 
     Examples
     --------
@@ -208,9 +261,11 @@ def jit(
     """
     if fn is None:
         return functools.partial(
-            jit, static_argnames=static_argnames, donate_argnames=donate_argnames, debug=debug
-        )
-    return Compiled(fn, static_argnames, donate_argnames, interpreter if debug else _native)
+            jit, static_argnames=static_argnames, donate_argnames=donate_argnames, check=check,
+            debug=debug,
+        )  # fmt: skip
+    executor = interpreter if debug else _native
+    return Compiled(fn, static_argnames, donate_argnames, executor, check=check)
 
 
 def _native(program: Program) -> Callable[[Sequence[Array]], list[Array]]:

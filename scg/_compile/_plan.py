@@ -76,9 +76,10 @@ class Plan:
         return True
 
     def __call__(
-        self, arrays: Sequence[Array], generators: Sequence[Any], make: Callable[..., Executor]
-    ) -> Any:
-        """Run the program on the arrays of a call."""
+        self, arrays: Sequence[Array], generators: Sequence[Any], donated: Sequence[Array],
+        make: Callable[..., Executor],
+    ) -> Any:  # fmt: skip
+        """Run the program on the arrays of a call; results may take the place of donated ones."""
         if self._run is None:
             self._run = make(self.program)
         if generators:
@@ -87,7 +88,7 @@ class Plan:
         for leaf, tags in self._tags:
             leaf.grad_tags = tags
         self.end()
-        return self.filled(results)
+        return self.filled(_placed(results, donated) if donated else results)
 
     def filled(self, results: Sequence[Array]) -> Any:
         """Return the tree of results, with arrays in their places."""
@@ -102,6 +103,20 @@ class Plan:
             end_run(updated=True)
         elif self._cleared:
             gradients_cleared()
+
+
+def _placed(results: list[Array], donated: Sequence[Array]) -> list[Array]:
+    """Return the results with those in the memory of donated arrays for which it fits."""
+    free = [a for a in donated if a.flags.writeable]
+    placed = []
+    for result in results:
+        for place, array in enumerate(free):
+            if array.shape == result.shape and array.dtype == result.dtype:
+                np.copyto(array, result)
+                result = free.pop(place)
+                break
+        placed.append(result)
+    return placed
 
 
 def traced(

@@ -43,12 +43,15 @@ class Leaves:
         In the order of the tree.
     generators : list of numpy.random.Generator
         Likewise.
+    donated : list of ndarray
+        Those of the arrays that results may be written to.
     tracked : bool
         A tensor among them is part of a graph.
     """
 
     arrays: list[Array] = field(default_factory=list)
     generators: list[np.random.Generator] = field(default_factory=list)
+    donated: list[Array] = field(default_factory=list)
     tracked: bool = False
 
 

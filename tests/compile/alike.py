@@ -68,7 +68,9 @@ def check(build, calls, *, before=lambda number, parameters: None, executor=inte
         assert any(e.plans and e.plans[-1]._run is not None for e in run._entries.values()), (
             "nothing ran compiled"
         )
-    rounding = max(ROUNDINGS[p.dtype] for p in parameters)
+    rounding = max(
+        (ROUNDINGS[p.dtype] for p in parameters), default=ROUNDINGS[np.dtype(np.float32)]
+    )
     for number, (eager, ours) in enumerate(zip(*histories, strict=True)):
         for name, a, b in zip(("results", "gradients", "parameters"), ours, eager, strict=True):
             assert len(a) == len(b), (name, number)

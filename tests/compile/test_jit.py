@@ -154,6 +154,19 @@ def test_static_arguments_are_compared_and_not_traced():
         f(x, axis=[0])
 
 
+def test_results_take_the_place_of_donated_arguments():
+    f = scg.jit(debug=True, donate_argnames="state")(lambda state, x: (state["a"] + x, x * 2.0))
+    state, x = {"a": np.ones(3)}, np.ones(3)
+    for _ in range(3):
+        out, double = f(state, x)
+    np.testing.assert_array_equal(out._data, np.full(3, 2.0))
+    assert out._data is state["a"]
+    assert not np.shares_memory(double._data, x)
+    frozen = np.ones(3)
+    frozen.flags.writeable = False
+    assert f({"a": frozen}, x)[0]._data is not frozen
+
+
 def test_an_unknown_name_is_refused():
     with pytest.raises(OptionError, match="static_argnames names z, which the function does not"):
         scg.jit(static_argnames="z")(lambda x: x)
