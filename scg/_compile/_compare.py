@@ -68,7 +68,7 @@ def _alike(a: Instruction, b: Instruction) -> bool:
         return False
     if isinstance(a, Constant) and isinstance(b, Constant):
         return same_bits(a.array, b.array)
-    return _key(a) == _key(b)
+    return bool(_key(a) == _key(b))
 
 
 def _form(value: Value) -> Any:
