@@ -31,9 +31,11 @@ def apart() -> Iterator[None]:
 
 def is_clean() -> bool:
     """Tell whether nothing that was drawn or read here waits for a backward."""
-    run = current_run()
-    return not any(
-        r.escapes or r.evaluations or r.parameter_reads or r.noise_read is not None
-        or any(c.parent is not None for c in r.closed)
-        for r in run.chain
-    )  # fmt: skip
+    run: Run | None = current_run()
+    while run is not None:
+        if run.escapes or run.evaluations or run.parameter_reads or run.noise_read is not None:
+            return False
+        if run.closed and any(r.parent is not None for r in run.closed):
+            return False
+        run = run.parent
+    return True

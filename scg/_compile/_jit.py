@@ -18,6 +18,7 @@ from scg._compile._compare import difference
 from scg._compile._interpreter import interpreter
 from scg._compile._plan import Plan, traced
 from scg._compile._program import Program
+from scg._compile._recent import Recent
 from scg._compile._trees import Leaves, Spec, changes, spec_of, static_spec
 from scg._compile._words import refused_change
 from scg._recording import ACTIVE, recorder
@@ -49,6 +50,7 @@ class Compiled:
         self._donated = _checked(function, "donate_argnames", donated, self._names)
         self._executor, self._check = executor, check
         self._entries: OrderedDict[Spec, _Entry] = OrderedDict()
+        self._recent: Recent | None = None
         self._lock = Lock()
         self._warned = False
 
@@ -62,11 +64,21 @@ class Compiled:
         """Run the function: traced the first time, compiled afterwards."""
         if (ACTIVE and recorder() is not None) or in_use() or watcher.get() is not None:
             return self._function(*args, **kwargs)
+        recent = self._recent
+        if recent is not None and not kwargs:
+            arrays = recent.arrays_of(args)
+            if arrays is not None and is_clean():
+                return self._locked(recent.entry, Leaves(arrays), args, kwargs)
         leaves = Leaves()
         spec = self._spec(args, kwargs, leaves)
         if leaves.tracked or not is_clean():
             return self._function(*args, **kwargs)
         entry = self._entry(spec)
+        if not kwargs and not self._donated:
+            self._recent = Recent.of(entry, spec, args)
+        return self._locked(entry, leaves, args, kwargs)
+
+    def _locked(self, entry: _Entry, leaves: Leaves, args: Any, kwargs: Any) -> Any:
         with entry.lock:
             if entry.running:  # called by itself, from Python that the program calls
                 return self._function(*args, **kwargs)
@@ -77,7 +89,7 @@ class Compiled:
                 entry.running = False
 
     def _run(self, entry: _Entry, leaves: Leaves, args: Any, kwargs: Any) -> Any:
-        plan = next((plan for plan in entry.plans if plan.fits()), None)
+        plan = entry.fitting()
         if plan is not None and (plan.traced is None or not self._check):
             arrays = [_plain(a) for a in leaves.arrays]
             return plan(arrays, leaves.generators, leaves.donated, self._executor)
@@ -147,6 +159,13 @@ class _Entry:
         self.lock = RLock()
         self.running = False
         self.plans: list[Plan] = []
+
+    def fitting(self) -> Plan | None:
+        """Return the plan for the gradients that parameters hold now."""
+        for plan in self.plans:
+            if plan.fits():
+                return plan
+        return None
 
 
 def _plain(array: Array) -> Array:
