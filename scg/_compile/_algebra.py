@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from scg._axes import normalize_axes
+from scg._compile._pieces import joined
 from scg._compile._program import Apply, Value
 from scg._compile._rewriter import FOLDED, Rewriter, Rule, constant_of, number_of, source_of
 from scg._op import OPS
-from scg.ops._gather import along
 
 __all__ = ["RULES"]
 
@@ -32,6 +32,9 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
         return function
 
     return enter
+
+
+rule("add")(joined)  # before what else there is about sums
 
 
 def _same_kind(step: Apply, value: Value | None) -> bool:
@@ -305,38 +308,3 @@ def _sum(w: Rewriter, step: Apply) -> Value | None:
     shape = full if step.statics["keepdims"] else kept
     scaled = w.elementwise("multiply", narrow, w.number(float(count), x.dtype), dtype=x.dtype)
     return _as_result(w, step, w.reshaped(scaled, shape))
-
-
-# --- the gradient of a split -----------------------------------------------------------------
-
-
-@rule("add")
-def _joined(w: Rewriter, step: Apply) -> Value | None:
-    """Join slices that were written to zeros and added, if they fill an axis between them."""
-    parts = [source_of(v, "scatter") for v in step.inputs]
-    if any(p is None or len(p.inputs) != 1 for p in parts) or not _same_kind(step, step.inputs[0]):
-        return None
-    placed = [_slice_of(p) for p in parts if p is not None]
-    if any(p is None for p in placed):
-        return None
-    (axis, begin, end, first), (other, start, stop, second) = sorted(
-        (p for p in placed if p is not None), key=lambda p: p[:2]
-    )
-    shape = step.outputs[0].shape
-    if axis != other or (begin, end, stop) != (0, start, shape[axis]):
-        return None
-    return w.apply(
-        OPS["concatenate"], (first, second), {"axis": axis}, shape, step.outputs[0].dtype
-    )
-
-
-def _slice_of(step: Apply) -> tuple[int, int, int, Value] | None:
-    """Return the axis, the ends and the values of a slice along one axis that is written."""
-    shape, index, value = step.outputs[0].shape, step.statics["index"], step.inputs[0]
-    cut = [axis for axis, entry in enumerate(index) if entry != slice(None)]
-    if len(cut) != 1 or value is None or not isinstance(index[cut[0]], slice):
-        return None
-    axis = cut[0]
-    begin, end, stride = index[axis].indices(shape[axis])
-    whole = along(axis, len(shape), index[axis])
-    return (axis, begin, end, value) if stride == 1 and len(whole) >= len(index) else None

@@ -27,6 +27,11 @@ class Rewriter:
     ----------
     rules : mapping of str to sequence of Rule
         By the name of the op, "" for every op; each returns a value to use instead, or None.
+
+    Attributes
+    ----------
+    pieces : dict of Value to object
+        What rules know of sums of slices (`_pieces`).
     """
 
     def __init__(self, rules: Mapping[str, Sequence[Rule]]) -> None:
@@ -34,6 +39,7 @@ class Rewriter:
         self._written: list[Instruction] = []
         self._known: dict[Any, Value] = {}
         self._place: Place | None = None
+        self.pieces: dict[Value, tuple[int, tuple[Any, ...]]] = {}
 
     def __call__(self, program: Program) -> Program:
         """Return the program written anew."""
@@ -63,6 +69,10 @@ class Rewriter:
             simpler = rule(self, step)
             if simpler is not None:
                 return simpler
+        return self.written(step)
+
+    def written(self, step: Apply) -> Value:
+        """Return the value of an instruction as it is, which is written if it is new."""
         return self._known_or(_key(step), step)
 
     def elementwise(self, name: str, *inputs: Value, dtype: DType) -> Value:
