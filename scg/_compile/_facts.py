@@ -6,7 +6,8 @@ and not scored. In another call it has to be so again.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,13 @@ from scg._typing import Array
 from scg.errors import TraceError
 from scg.tape import NONNEGATIVE, POSITIVE
 
-__all__ = ["facts_of", "requiring", "sign_of", "signs_behind"]
+__all__ = ["facts_of", "relied_on", "requiring"]
 
 _SIGNS = POSITIVE | NONNEGATIVE
 
 
-def facts_of(value: Value) -> int:
-    """Return what the ops that make a value say of its sign, whatever the numbers."""
+def facts_of(value: Value, given: Mapping[Value, int] = MappingProxyType({})) -> int:
+    """Return what the ops that make a value say of its sign, and what is given of others."""
     known: dict[Value, int] = {}
     stack = [value]
     while stack:
@@ -32,7 +33,7 @@ def facts_of(value: Value) -> int:
         if waiting:
             stack.extend(waiting)
             continue
-        known[stack.pop()] = _of_source(last, known)
+        known[stack.pop()] = _of_source(last, known) | given.get(last, 0)
     return known[value]
 
 
@@ -61,7 +62,23 @@ def sign_of(array: Array) -> int:
     return _SIGNS if least > 0 else NONNEGATIVE if least >= 0 else 0
 
 
-def signs_behind(value: Value, noisy: Container[Value]) -> list[Value]:
+def relied_on(
+    value: Value, noisy: Container[Value], arrays: Mapping[Value, Array]
+) -> dict[Value, int]:
+    """Return the signs that values without noise happen to have, and that a noisy one's needs."""
+    given = {v: sign_of(arrays[v]) for v in _behind(value, noisy)}
+    needed = facts_of(value, given)
+
+    def with_(v: Value, fact: int) -> int:
+        return facts_of(value, {**given, v: fact})
+
+    for v, fact in list(given.items()):
+        weakest = (f for f in (0, fact & NONNEGATIVE, fact) if not needed & ~with_(v, f))
+        given[v] = next(weakest)
+    return {v: fact for v, fact in given.items() if fact}
+
+
+def _behind(value: Value, noisy: Container[Value]) -> list[Value]:
     """Return the values without noise whose signs may tell that of a noisy one."""
     found: dict[Value, None] = {}
     stack = [value]
@@ -87,9 +104,9 @@ def requiring(fact: int) -> Any:
     def check(array: Array) -> tuple[Array, ...]:
         if not np.all(inside(array, 0)):
             raise TraceError(
-                f"a compiled function met a value that was {word} when it was traced, which decided "
-                "how the gradient is estimated, and now is not; make its sign known (scg.exp, "
-                "scg.softplus, scg.square), or compile another function for such values"
+                f"a compiled function met a value that was {word} when it was traced, which "
+                "decided how the gradient is estimated, and now is not; make its sign known "
+                "(scg.exp, scg.softplus, scg.square), or compile another function for such values"
             )
         return ()
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from scg._compile import _views
-from scg._compile._facts import facts_of, requiring, sign_of, signs_behind
+from scg._compile._facts import relied_on, requiring
 from scg._compile._generators import Generators
 from scg._compile._gradients import Gradients
 from scg._compile._program import (
@@ -151,9 +151,9 @@ class Trace:
         """Have signs checked by which a pole may have been excluded, unless they are certain."""
         if type(value) is not np.ndarray:
             return
-        for behind in signs_behind(self.value_of(value), self._noisy):
-            fact = sign_of(self._arrays[behind])
-            if fact & ~facts_of(behind) and behind not in self._relied:
+        found = relied_on(self.value_of(value), self._noisy, self._arrays)
+        for behind, fact in found.items():
+            if behind not in self._relied:
                 self._relied.add(behind)
                 self.add(Host((behind,), call=requiring(fact), name="sign"), ())
 

@@ -282,6 +282,87 @@ def two_optimizers():
     return step, [v, w]
 
 
+def surrogate():
+    """Return a step on the surrogate tensor and its second derivative."""
+    a = start(3, seed=15)
+
+    def loss(x):
+        b = scg.Bernoulli(logits=a).sample()
+        s = scg.surrogate(((b - x) ** 2).sum() * scg.exp(a).sum())
+        g = scg.grad(s, a, create_graph=True, of="value")
+        (g * g).sum().backward(of="value")
+        return s
+
+    def step(x):
+        a.zero_grad()
+        return loss(x), a.grad
+
+    return step, [a]
+
+
+def functional():
+    """Return a function that takes derivatives of functions of its arguments."""
+    w = start(3, seed=16)
+
+    def f(v):
+        return scg.stack([(v * w).sum(), scg.exp(v[0]) * v[1], scg.tanh(v).prod()])
+
+    def run(x):
+        out, pull = scg.vjp(f, x)
+        (once,) = pull(np.array([1.0, -1.0, 0.5]))
+        (with_x,) = pull(x)
+        return {"out": out, "once": once, "x": with_x, "jacobian": scg.jacobian(f)(x)}
+
+    return run, [w]
+
+
+def recurrent():
+    """Return a step through time over slices, with gathers by data and by draws."""
+    w, table = start(3, 3, seed=17), start(5, 3, seed=18)
+
+    def loss(xs):
+        h = scg.tensor(np.zeros(3))
+        total = 0.0
+        for t in range(4):
+            h = scg.tanh(h @ w + xs[t] + table[t])
+            k = scg.Categorical(logits=h).sample()
+            total = total + (table[k] * h).sum() + scg.cost(scg.where(k == 1, 1.0, 0.0))
+        return total + (w[:, 1:] * w[:, :-1]).sum()
+
+    return step_of(loss, [w, table]), [w, table]
+
+
+def own_op():
+    """Return a step through an op with a vjp by NumPy, beside one that is opaque."""
+    w = start(4, seed=19)
+
+    @scg.op(vjp=lambda g, y, x, *, k: g * k * np.cos(k * x), smooth="smooth", axes="elementwise")
+    def wave(x, *, k):
+        return np.sin(k * x)
+
+    @scg.op(axes="elementwise")
+    def steps(x):
+        return np.floor(4.0 * x) / 4.0
+
+    def loss(x):
+        z = scg.Normal(w, 0.3).sample()
+        return (wave(z * x, k=2.0) * w).sum() + steps(z).mean()
+
+    return step_of(loss, [w]), [w]
+
+
+def poles():
+    """Return a step in which signs exclude poles, of an argument and a parameter among others."""
+    w = start(4, seed=20)
+
+    def loss(x):
+        z = scg.Normal(w, 0.5).sample()
+        smooth = 1.0 / (1.0 + z * z * x) + scg.log(scg.exp(z) * x + scg.exp(w))
+        return smooth.sum()
+
+    return step_of(loss, [w]), [w]
+
+
 def optimized(make):
     def build():
         w = start(5, seed=12, dtype=np.float32)
@@ -337,6 +418,11 @@ PROGRAMS = {
     "second order": (second_order, sized(3)),
     "mixed orders": (mixed_orders, sized(3)),
     "episodes": (episodes, sized(2)),
+    "surrogate": (surrogate, sized(3)),
+    "functional": (functional, sized(3)),
+    "recurrent": (recurrent, [(np.outer(np.arange(4.0), x[:3]),) for x in NUMBERS]),
+    "own op": (own_op, sized(4)),
+    "poles": (poles, [(np.abs(x[:4]),) for x in NUMBERS]),
     "clipped": (lambda: clipped(0.5), sized(4)),
     "hardly clipped": (lambda: clipped(1.3), sized(4)),
     "reads gradient": (reads_gradient, sized(4)),

@@ -10,6 +10,7 @@ import pytest
 
 import scg
 from scg._compile._jit import PLANS
+from scg._compile._program import Host
 from scg.errors import (
     BiasedGradientError,
     GradientError,
@@ -286,6 +287,47 @@ def test_seeding_inside_is_refused():
 
     with pytest.raises(TraceError, match=r"scg\.seed was called inside"):
         debug(f)(np.array(1.0))
+
+
+def test_a_view_of_a_parameter_is_not_used_after_an_update():
+    w = scg.parameter(np.ones((2, 3)))
+    optimizer = scg.optim.SGD([w], lr=0.1)
+
+    def f(x):
+        turned = w.T
+        optimizer.zero_grad()
+        (w * x).sum().backward()
+        optimizer.step()
+        return turned + 1.0
+
+    with pytest.raises(TraceError, match="a view of a parameter made before its update"):
+        debug(f)(np.ones((2, 3)))
+
+
+def slope(w, c):
+    w.zero_grad()
+    z = scg.Normal(w, 1.0).sample()
+    (1.0 / (z * z * c + 1.0)).backward()
+    return w.grad
+
+
+def test_a_sign_that_excluded_a_pole_is_checked_at_every_call():
+    w = scg.parameter(2.0)
+    f = debug(lambda c: slope(w, c))
+    for c in (1.0, 2.0, 3.0, 0.5):
+        f(np.array(c))
+    with pytest.raises(TraceError, match="was positive when it was traced"):
+        f(np.array(-1.0))
+    f(np.array(1.0))
+
+
+def test_a_sign_that_is_certain_is_not_checked():
+    w = scg.parameter(2.0)
+    f = debug(lambda c: slope(w, scg.exp(c)))
+    for c in (1.0, 2.0, 3.0, -0.5):
+        f(np.array(c))
+    (entry,) = f._entries.values()
+    assert not any(isinstance(step, Host) for step in entry.plans[-1].program.instructions)
 
 
 # --- noise -----------------------------------------------------------------------------------
