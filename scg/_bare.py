@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scg._partial import Partial
-from scg._recording import recorder
+from scg._recording import paused, recorder
 from scg._registry import RAW, TRACED
 from scg._tensor import Tensor
 from scg._typing import Array, Shape
@@ -67,7 +67,8 @@ def _by_host(op: Op, node: Node, g: Tensor, needs: Sequence[Any]) -> Sequence[An
         values = list(rest)
         for place, array in zip(places, arrays, strict=True):
             values[place] = array
-        found = op._call(RAW, g, needs, tuple(values), statics)
+        with paused():
+            found = op._call(RAW, g, needs, tuple(values), statics)
         wanted = [c if need else None for c, need in zip(found, needs, strict=True)]
         return [c.added_to(None, in_place=False) if isinstance(c, Partial) else c for c in wanted]
 

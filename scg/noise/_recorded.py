@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from scg._op import OPS
-from scg._recording import Recorder
+from scg._recording import Recorder, paused
 from scg._tensor import Tensor
 from scg._typing import Array, DType, Shape
 from scg.noise._source import GeneratorSource
@@ -119,7 +119,8 @@ class HostedSource:
         return lambda *inputs: self._asked(kind, method, *inputs)
 
     def _asked(self, kind: str, method: Callable[..., Array], *inputs: Array) -> Array:
-        y = np.array(method(*inputs))
+        with paused():
+            y = np.array(method(*inputs))
         self._here.host(kind, lambda *arrays: (np.asarray(method(*arrays)),), inputs, (y,))
         return y
 

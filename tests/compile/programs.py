@@ -205,6 +205,19 @@ def mixed_orders():
     return step_of(loss, [a]), [a]
 
 
+def enumerated_beside_scored():
+    """Return a step in which what a scored draw costs counts by the outcomes of another."""
+    a, c = start(3, seed=21), start(2, seed=22)
+
+    def loss(x):
+        b = scg.Bernoulli(logits=a).sample(estimator=E.Enumerate(), name="b")
+        others = E.Score(baseline=E.BatchMean(axis=1))
+        k = scg.Bernoulli(logits=c[0] + b * c[1]).sample(name="k", estimator=others)
+        return ((k + b - x) ** 2 * scg.exp(a)).mean(axis=0).sum()
+
+    return step_of(loss, [a, c]), [a, c]
+
+
 def episodes():
     """Return a step over several episodes, each with a draw of its own."""
     a = start(2, seed=7)
@@ -417,6 +430,7 @@ PROGRAMS = {
     "dropout": (dropout, labelled((7, 6))),
     "second order": (second_order, sized(3)),
     "mixed orders": (mixed_orders, sized(3)),
+    "enumerated beside scored": (enumerated_beside_scored, sized(3)),
     "episodes": (episodes, sized(2)),
     "surrogate": (surrogate, sized(3)),
     "functional": (functional, sized(3)),

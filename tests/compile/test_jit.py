@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import scg
-from scg._compile._jit import PLANS
+from scg._compile._interpreter import interpreter
+from scg._compile._jit import PLANS, Compiled
 from scg._compile._program import Host
 from scg.errors import (
     BiasedGradientError,
@@ -377,12 +378,12 @@ def test_a_step_ends_the_run_around_it():
         loss().backward()
         optimizer.step()
 
-    for _ in range(3):
-        before = scg._run.current_run()
+    for _ in range(4):
+        before, updates = scg._run.current_run(), scg._run._updates[0]
         step()
-        assert scg._run.current_run() is not before
-        assert scg._run.current_run().updates == scg._run._updates[0]
-    assert optimizer.steps == a.version == 3
+        assert before.updated
+        assert scg._run._updates[0] > updates
+    assert optimizer.steps == a.version == 4
 
 
 def test_gradients_accumulate_over_calls():
@@ -521,6 +522,14 @@ def test_no_grad_is_another_signature():
         assert f(np.array(1.0)) is False
 
 
+def test_a_source_in_use_is_asked():
+    f = debug(lambda x: x + scg.Normal(0.0, 1.0).sample(4))
+    thrice(f, np.zeros(4))
+    with scg.noise.using(scg.noise.AntitheticSource(0)):
+        x = f(np.zeros(4))
+    np.testing.assert_array_equal(x._data[:2], -x._data[2:])
+
+
 def test_exact_expectations_see_every_draw():
     f = debug(lambda a: (scg.Bernoulli(logits=a).sample() - 0.45) ** 2)
     scg.testing.check_unbiased(f, 0.3)
@@ -627,10 +636,31 @@ def test_another_thread_is_not_recorded():
     assert len(entry.plans[0].program.instructions) == 3  # the argument, 2.0 and the product
 
 
+def test_what_an_op_of_the_users_own_decides_is_decided_at_every_call():
+    @scg.op(smooth="jump")
+    def larger(x):
+        return x if x > 1 else (scg.tensor(x) * 0.0 + 5.0)._data
+
+    f = debug(lambda x: larger(x) + 0.0)
+    assert [float(f(np.array(v))._data) for v in (0.5, 2.0, 0.5, 3.0)] == [5.0, 2.0, 5.0, 3.0]
+
+
 def test_a_function_may_call_itself_from_its_own_program():
     @scg.op(smooth="smooth", axes="elementwise", vjp=lambda g, y, x: g)
     def again(x):
         return x if float(x) > 3 else f(x + 1.0)._data
 
-    f = debug(lambda x: again(x))
+    def one_at_a_time(program):
+        run, busy = interpreter(program), []
+
+        def checked(arrays):
+            assert not busy, "a plan has one memory"
+            busy.append(1)
+            results = run(arrays)
+            busy.pop()
+            return results
+
+        return checked
+
+    f = Compiled(lambda x: again(x), (), (), one_at_a_time)
     assert [float(r._data) for r in thrice(f, np.array(0.0))] == [4.0] * 3
