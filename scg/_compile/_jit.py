@@ -46,8 +46,8 @@ class Compiled:
         functools.update_wrapper(self, function)
         self._function = function
         self._names = _names(function)
-        self._static = _checked(function, "static_argnames", static, self._names)
-        self._donated = _checked(function, "donate_argnames", donated, self._names)
+        self._static = _checked(function, "static_argnames", static)
+        self._donated = _checked(function, "donate_argnames", donated)
         self._executor, self._check = executor, check
         self._entries: OrderedDict[Spec, _Entry] = OrderedDict()
         self._recent: Recent | None = None
@@ -176,23 +176,26 @@ def _plain(array: Array) -> Array:
 
 def _names(function: Callable[..., Any]) -> list[str]:
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [p.name for p in _parameters(function) if p.kind in kinds]
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Return the parameters of a function; none, if it does not tell."""
     try:
-        parameters = inspect.signature(function).parameters.values()
+        return list(inspect.signature(function).parameters.values())
     except ValueError:
         return []
-    return [p.name for p in parameters if p.kind in kinds]
 
 
-def _checked(
-    function: Callable[..., Any], option: str, given: Iterable[str], known: Sequence[str]
-) -> frozenset[str]:
+def _checked(function: Callable[..., Any], option: str, given: Iterable[str]) -> frozenset[str]:
     names = frozenset([given] if isinstance(given, str) else given)
-    parameters = inspect.signature(function).parameters
-    unknown = sorted(names - set(parameters))
-    if unknown and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+    parameters = _parameters(function)
+    takes = [p.name for p in parameters]
+    unknown = sorted(names - set(takes))
+    if unknown and not any(p.kind is p.VAR_KEYWORD for p in parameters):
         raise OptionError(
             f"scg.jit: {option} names {', '.join(unknown)}, which the function does not take; it "
-            f"takes {', '.join(parameters) or 'nothing'}"
+            f"takes {', '.join(takes) or 'nothing'}"
         )
     return names
 

@@ -98,10 +98,30 @@ def native_order(array: Array) -> Array:
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
+class Same:
+    """An object as a key that is equal to itself alone."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and self._value is other._value
+
+    def __hash__(self) -> int:
+        return id(self._value)
+
+    def __repr__(self) -> str:
+        return f"the {type(self._value).__name__}"
+
+
 def static_spec(value: Any, path: str) -> Spec:
     """Return a value that is part of the signature itself."""
     if isinstance(value, float):
         return ("static", float, value.hex())
+    if hasattr(value, "named_parameters"):  # a module is itself, whatever it calls equal
+        return ("static", Same(value), None)
     try:
         hash(value)
     except TypeError:
@@ -169,6 +189,5 @@ def _said(spec: Spec) -> str:
     if spec[0] == _ARRAY:
         return f"shape {spec[1]} {spec[2]}"
     if spec[0] == "static":
-        value = float.fromhex(spec[2]) if spec[1] is float else spec[2]
-        return repr(value)
+        return repr(float.fromhex(spec[2]) if spec[1] is float else spec[2] or spec[1])
     return "another one" if spec[0] != _TREE else f"{getattr(spec[1], '__name__', spec[1])}"

@@ -198,6 +198,26 @@ def test_methods_are_compiled_for_each_object():
         assert [float(r._data) for r in thrice(three, np.array(1.0))] == [3.0] * 3
 
 
+def test_modules_are_arguments_by_identity():
+    @dataclass(eq=True)
+    class Scale(scg.nn.Module):
+        factor: scg.Tensor
+
+        def __call__(self, x):
+            return self.factor * x
+
+    f = debug(lambda module, x: module(x))
+    two, three = Scale(scg.parameter(2.0)), Scale(scg.parameter(3.0))
+    assert [float(r._data) for r in thrice(f, two, np.array(1.0))] == [2.0] * 3
+    with pytest.warns(RetraceWarning, match="changed module from the Scale to the Scale"):
+        assert [float(r._data) for r in thrice(f, three, np.array(1.0))] == [3.0] * 3
+
+
+def test_functions_that_do_not_tell_their_arguments_are_compiled_too():
+    f = debug(np.hypot)
+    assert [float(r._data) for r in thrice(f, np.array(3.0), np.array(4.0))] == [5.0] * 3
+
+
 # --- what cannot be compiled -----------------------------------------------------------------
 
 
