@@ -152,8 +152,11 @@ def _pull(
             stamp += parent.version
     if node.saved is None or stamp != node.stamp:
         _refuse(node)
-    cotangents = op.traced_vjp(node, g, needs) if traced else pulled(op, node, g, needs)
     followed = isinstance(g, Tensor)
+    if traced:
+        cotangents: Sequence[Any] = op.traced_vjp(node, g, needs)
+    else:
+        cotangents = pulled(op, node, g, needs) if followed else op.raw_vjp(node, g, needs)
     for parent, needed_here, cotangent in zip(node.parents, needs, cotangents, strict=True):
         if needed_here and cotangent is not None:
             assert parent is not None
