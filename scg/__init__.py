@@ -9,10 +9,12 @@ from scg import _interrupt  # first: it watches over the imports that follow
 
 from scg import distributions as _distributions
 from scg import ops as _ops
+from scg._compile import jit, warmup
 from scg._custom import custom_op as op
+from scg._peek import peek
 from scg._run import episode
 from scg._surrogate import Tag, cost, external, stateless, strict, surrogate
-from scg._tensor import Tensor, as_tensor, parameter, peek, tensor
+from scg._tensor import Tensor, as_tensor, parameter, tensor
 from scg.autodiff import grad, hessian, hvp, jacobian, vjp
 from scg.distributions import *  # noqa: F403
 from scg.errors import *  # noqa: F403
@@ -30,9 +32,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Elbo", "Tag", "Tensor", "as_tensor", "audit", "checkpoint", "cost", "data", "elbo", "episode",
-    "estimators", "external", "formula", "grad", "hessian", "hvp", "iwae", "jacobian",
+    "estimators", "external", "formula", "grad", "hessian", "hvp", "iwae", "jacobian", "jit",
     "minibatch_scale", "nn", "no_grad", "op", "optim", "parameter", "peek", "render", "seed",
-    "stateless", "strict", "surrogate", "tensor", "testing", "to_graphviz", "vjp",
+    "stateless", "strict", "surrogate", "tensor", "testing", "to_graphviz", "vjp", "warmup",
     *_distributions.__all__, *_ops.__all__,
 ]  # fmt: skip
 

@@ -6,8 +6,11 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import numpy as np
+
 from scg import _axes
 from scg._op import Op, Smoothness
+from scg._recording import ACTIVE, paused
 from scg.errors import OptionError
 
 __all__ = ["custom_op"]
@@ -66,6 +69,7 @@ def custom_op(
 
     def decorate(function: Fn) -> Fn:
         record = Op(function.__name__, function, smooth=classes, axes=rule, max_order=1)
+        record.forward = _unrecorded(function)
         _take_positional_as_inputs(record, function)
         if vjp is not None:
             record.vjp = lambda F, g, *saved, **options: vjp(g, *saved, **options)
@@ -73,6 +77,19 @@ def custom_op(
         return record.public  # type: ignore[return-value]
 
     return decorate
+
+
+def _unrecorded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a traced step contain the op, and not what its function computed this time."""
+
+    def forward(*arrays: Any, **options: Any) -> Any:
+        if not ACTIVE:
+            return function(*arrays, **options)
+        with paused():
+            # A copy: it may have returned an operand, and return something else the next time.
+            return np.array(function(*arrays, **options))
+
+    return forward
 
 
 _AXES = {"mixed": _axes.mixed, "elementwise": _axes.elementwise}

@@ -18,6 +18,7 @@ import numpy as np
 from scg import _axes
 from scg._noise_facts import LOUD, keep_for_routing
 from scg._op import SMOOTH, Op, Smoothness, register
+from scg._recording import ACTIVE, note
 from scg._rule import FLOATS, Rule, are_floats, as_floats
 from scg._signs import note_sign
 from scg._tensor import Tensor, as_array
@@ -277,6 +278,8 @@ def _unary(op: ElementwiseOp) -> Callable[..., Tensor]:
             raise op._explain(error, [data], {}) from error
         if y.__class__ is not np.ndarray:
             y = np.asarray(y)
+        if ACTIVE:
+            note(op, (data,), (node,), _NONE, y)
         if node is None:
             return Tensor(y, None)
         if plain and not node.flags & _LONG and _grad_enabled.get():
@@ -311,6 +314,8 @@ def _binary(op: ElementwiseOp) -> Callable[..., Tensor]:
             raise op._explain(error, [left, right], {}) from error
         if y.__class__ is not np.ndarray:
             y = np.asarray(y)
+        if ACTIVE:
+            note(op, (left, right), (m, n), _NONE, y)
         if m is None and n is None:
             return Tensor(y, None)
         flags = (0 if m is None else m.flags) | (0 if n is None else n.flags)

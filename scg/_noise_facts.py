@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scg._observed import note_observed
+from scg._recording import ACTIVE, recorder
 from scg._run import PAST
 from scg._signs import facts_of, note_sign
 from scg._smoothness import JUMP, NOT_LINEAR, OPAQUE, POLE, SMOOTH, Linear, Passage, Smoothness
@@ -84,6 +85,10 @@ def _note_passages(
     if result.flags & NOISE:
         facts = [facts_of(a, n) for a, n in zip(arrays, nodes, strict=True)]
     classes = result.notes().classes = _passages(op, result, facts, nodes, statics)
+    if ACTIVE and facts and (here := recorder()) is not None:
+        for smooth, value in zip(op.smoothness(len(nodes), statics), arrays, strict=True):
+            if smooth is POLE:  # excluded, if it was, by signs that another call must find too
+                here.relies(value)
     rough = any(
         n is not None and n.flags & (_BOTH | ROUTED) and c > Passage.FLAT
         for n, c in zip(nodes, classes, strict=True)

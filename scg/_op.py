@@ -20,6 +20,7 @@ from scg._bad_calls import explained, refuse_tracked_options
 from scg._noise_facts import note_noise
 from scg._observed import without_past
 from scg._reads import noise_from_reads
+from scg._recording import ACTIVE, note
 from scg._registry import OPS, RAW, TRACED
 from scg._smoothness import JUMP, KINK, OPAQUE, POLE, SMOOTH, Linear, Smoothness
 from scg._spec import Spec, retrack, spec_of
@@ -199,6 +200,10 @@ class Op:
             raise
         except (ValueError, IndexError, TypeError, np.linalg.LinAlgError) as error:
             raise self._explain(error, arrays, statics) from error
+        if y.__class__ is not np.ndarray:
+            y = np.asarray(y)
+        if ACTIVE:
+            note(self, arrays, nodes, statics, y)
         return self.record(y, arrays, nodes, statics)
 
     def _split(
@@ -226,8 +231,6 @@ class Op:
         self, y: Any, arrays: Sequence[Any], nodes: Sequence[Node | None], statics: Any
     ) -> Tensor:
         """Wrap an output, with a node if anything upstream is tracked."""
-        if y.__class__ is not np.ndarray:
-            y = np.asarray(y)
         flags = stamp = 0
         for node in nodes:
             if node is not None:

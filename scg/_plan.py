@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from scg._bare import bare
+from scg._recording import recorder
 from scg._sweep import reachable, sweep
 from scg._tensor import Tensor
 from scg.errors import ShapeError
@@ -96,7 +98,10 @@ def weight_of(loss: Tensor, gradient: Any) -> Any:
         ones = np.empty_like(loss._data, order="C")
         ones.fill(1)  # a third of the time of np.ones
         return ones
-    weight = np.asarray(gradient, dtype=loss.dtype)
+    if isinstance(gradient, Tensor) and recorder() is not None:
+        weight: Any = bare(gradient.astype(loss.dtype)._data)
+    else:
+        weight = np.asarray(gradient, dtype=loss.dtype)
     if weight.shape != loss.shape:
         raise ShapeError(
             f"backward: a gradient of shape {weight.shape} does not fit a loss {loss.shape}"

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 from scg.errors import GradientError
 
 __all__ = [
-    "PAST", "Draw", "Escape", "Place", "Run", "current_run", "end_run", "episode", "fresh_run",
-    "gradients_cleared", "merge", "order",
+    "PAST", "Draw", "Escape", "Place", "Run", "current_run", "end_run", "episode",
+    "fresh_run", "gradients_cleared", "merge", "order",
 ]  # fmt: skip
 
 order = count()  # of nodes and escapes

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from scg._bare import bare, pulled
 from scg._partial import Partial
+from scg._recording import recorder
+from scg._tensor import Tensor
 from scg._typing import Shape
 from scg.errors import GradientError
 from scg.tape import REQUIRES, DrawNode, Leaf, Node
@@ -81,8 +84,9 @@ def sweep(
     useful = None if targets is None else needed(nodes, targets)
     grads: dict[Node, Any] = {}
     owned: set[Node] = set()
+    followed = traced or recorder() is not None
     for node, g in roots:
-        _accumulate(grads, owned, node, g, traced)
+        _accumulate(grads, owned, node, bare(g) if followed else g, followed)
     found: dict[Node, Any] = {}
     for node in nodes:
         g = grads.pop(node, None)
@@ -93,7 +97,7 @@ def sweep(
         op = node.op
         if op is None or node in cut:
             continue
-        if op.rules is None or traced:
+        if op.rules is None or followed:
             _pull(op, node, g, grads, owned, useful, traced)
         else:
             _pull_elementwise(op.rules, node, g, grads, owned, useful)
@@ -154,13 +158,17 @@ def _pull(
             stamp += parent.version
     if node.saved is None or stamp != node.stamp:
         _refuse(node)
-    cotangents = op.traced_vjp(node, g, needs) if traced else op.raw_vjp(node, g, needs)
+    followed = isinstance(g, Tensor)
+    if traced:
+        cotangents: Sequence[Any] = op.traced_vjp(node, g, needs)
+    else:
+        cotangents = pulled(op, node, g, needs) if followed else op.raw_vjp(node, g, needs)
     for parent, needed_here, cotangent in zip(node.parents, needs, cotangents, strict=True):
         if needed_here and cotangent is not None:
             assert parent is not None
             if cotangent.shape != parent.shape or cotangent.dtype != parent.dtype:
-                cotangent = _fit(cotangent, parent, traced)
-            _accumulate(grads, owned, parent, cotangent, traced)
+                cotangent = _fit(cotangent, parent, followed)
+            _accumulate(grads, owned, parent, cotangent, followed)
 
 
 def _accumulate(grads: dict[Node, Any], owned: set[Node], node: Node, g: Any, traced: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -12,13 +13,17 @@ from scg._arrays import as_array, read_only
 from scg._operators import Operators
 from scg._protocols import without_gradient
 from scg._reads import note_read
-from scg._run import current_run, end_run, gradients_cleared
+from scg._recording import ACTIVE, reads, recorder
+from scg._run import end_run, gradients_cleared
 from scg._typing import Array, ArrayLike, DType, Shape
 from scg._watch import watcher
 from scg.errors import DTypeError, GradientError, ShapeError
-from scg.tape import NOISE, REQUIRES, ROUTED, Leaf, Node, place_of_caller
+from scg.tape import REQUIRES, Leaf, Node
 
-__all__ = ["Tensor", "as_array", "as_tensor", "parameter", "peek", "tensor"]
+__all__ = ["PARAMETERS", "Tensor", "as_array", "as_tensor", "parameter", "tensor"]
+
+# The parameters there are, by their memory and by their leaf: a trace meets either alone.
+PARAMETERS: WeakValueDictionary[int, Tensor] = WeakValueDictionary()
 
 
 class Tensor(Operators):
@@ -85,16 +90,25 @@ class Tensor(Operators):
         return self._node.label if isinstance(self._node, Leaf) else None
 
     @property
-    def grad(self) -> Array | None:
-        """The gradient accumulated by `backward`, as a read-only array; None before the first."""
-        if not isinstance(self._node, Leaf) or self._node.grad is None:
+    def grad(self) -> Any:
+        """What `backward` accumulated, a read-only array (a tensor if compiled), or None."""
+        leaf = self._node
+        if not isinstance(leaf, Leaf):
             return None
-        return read_only(self._node.grad)
+        if ACTIVE and (here := recorder()) is not None:
+            return here.gradient(leaf)
+        return None if leaf.grad is None else read_only(leaf.grad)
 
     @grad.setter
     def grad(self, value: ArrayLike | None) -> None:
         leaf = self._leaf("set the gradient of")
-        array = None if value is None else np.array(value, dtype=self.dtype)
+        if ACTIVE and (here := recorder()) is not None:
+            here.writes_gradient(leaf)
+            array = (
+                None if value is None else here.copied(as_tensor(value).astype(self.dtype)._data)
+            )
+        else:
+            array = None if value is None else np.array(value, dtype=self.dtype)
         if array is not None and array.shape != self.shape:
             raise ShapeError(
                 f"grad: a gradient of shape {array.shape} cannot belong to a parameter of shape "
@@ -141,6 +155,8 @@ class Tensor(Operators):
     # --- reading the raw value: every way out is an escape -----------------------------------
 
     def _escape(self, kind: str) -> Array:
+        if ACTIVE:
+            reads(self._data, kind)
         if self._node is not None:
             note_read(self._node, kind)
             if (watch := watcher.get()) is not None:
@@ -263,6 +279,8 @@ class Tensor(Operators):
     def assign(self, value: ArrayLike) -> None:
         """Overwrite this parameter's value and end the run; a pending backward refuses."""
         leaf = self._leaf("assign to")
+        if ACTIVE and (here := recorder()) is not None:
+            here.refuse("assign")
         array = np.asarray(value._data if isinstance(value, Tensor) else value)
         if array.shape != self.shape:
             raise ShapeError(f"assign: shape {array.shape} does not fit parameter {self.shape}")
@@ -288,7 +306,13 @@ class Tensor(Operators):
 
 
 def _unpickle(data: Array, is_parameter: bool, name: str | None) -> Tensor:
-    return Tensor(data, Leaf(data.shape, data.dtype, name) if is_parameter else None)
+    return _trainable(data, name) if is_parameter else Tensor(data)
+
+
+def _trainable(data: Array, name: str | None) -> Tensor:
+    leaf = Leaf(data.shape, data.dtype, name)
+    made = PARAMETERS[id(data)] = PARAMETERS[id(leaf)] = Tensor(data, leaf)
+    return made
 
 
 def tensor(value: ArrayLike | Tensor, dtype: Any = None, *, copy: bool = True) -> Tensor:
@@ -317,6 +341,8 @@ def tensor(value: ArrayLike | Tensor, dtype: Any = None, *, copy: bool = True) -
     if isinstance(value, Tensor):
         return value if dtype is None or value.dtype == dtype else value.astype(dtype)
     array = as_array(value)
+    if ACTIVE:
+        reads(array, "copy")
     return Tensor(np.array(array, dtype=dtype) if copy else np.asarray(array, dtype=dtype))
 
 
@@ -368,25 +394,4 @@ def parameter(value: ArrayLike | Tensor, dtype: Any = None, *, name: str | None 
         raise DTypeError(
             f"scg.parameter: dtype {data.dtype} cannot be trained; use float32 or float64"
         )
-    return Tensor(data, Leaf(data.shape, data.dtype, name))
-
-
-def peek(x: Tensor | ArrayLike) -> Any:
-    """Return the raw value for looking only: logging, printing, asserting.
-
-    Unlike `float(x)` or `x.numpy()` this is not an escape, so nothing that happens afterwards is
-    taken to depend on it. Deciding anything on it biases the gradient, and no rule can see that;
-    `scg.audit` lists it.
-
-    Examples
-    --------
-    >>> import scg
-    >>> print(f"loss {scg.peek(scg.tensor(0.5)):.2f}")
-    loss 0.50
-    """
-    if not isinstance(x, Tensor):
-        return x
-    if x._node is not None and x._node.flags & (NOISE | ROUTED):
-        run = current_run()
-        run.peek = run.peek or place_of_caller()
-    return x._data.item() if x.ndim == 0 else read_only(x._data)
+    return _trainable(data, name)

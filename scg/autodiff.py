@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from scg import _axes
+from scg._bare import bare, stored
 from scg._observed import is_past
 from scg._op import OPS, SMOOTH, Linear, op
 from scg._plan import Plan, answers, planner, swept, weight_of
@@ -57,10 +58,7 @@ def backward(
     for leaf, g in found.items():
         assert isinstance(leaf, Leaf)
         leaf.grad_tags |= plan.tags
-        if leaf.grad is None:
-            leaf.grad = np.array(g, dtype=leaf.dtype)  # a copy: g may be a view of something else
-        else:
-            leaf.grad = np.asarray(leaf.grad + g)
+        leaf.grad = stored(leaf, g)
 
 
 Tensor._backward = staticmethod(backward)
@@ -75,9 +73,12 @@ def _checked_plan(
         )
     plan = planner[0](loss, weight, of=of, traced=traced, targets=targets)
     if not plan.goes_anywhere:
+        hint = ""
+        if loss._node is not None and loss._node.name == "compiled":
+            hint = "; it came out of a compiled function: take its gradient inside of that"
         raise GradientError(
             "nothing trainable is upstream of this loss: no scg.parameter reaches it through "
-            "differentiable operations"
+            f"differentiable operations{hint}"
         )
     return plan
 
@@ -203,7 +204,7 @@ def _input(value: Any) -> Tensor:
     t = as_tensor(value)
     if t.requires_grad:
         return OPS["identity"].public(t)  # type: ignore[no-any-return]
-    data = t._data if t.dtype.kind == "f" else t._data.astype(np.float64)
+    data = t._data if t.dtype.kind == "f" else t.detach().astype(np.float64)._data
     leaf = Leaf(data.shape, data.dtype, None)
     noisy = t._node is not None and not is_past(t._node)
     return Tensor(data, _noisy_input(leaf, t._node) if noisy else leaf)  # type: ignore[arg-type]
@@ -255,7 +256,7 @@ def vjp(
             weight: Any = cotangent
         else:
             raw = cotangent._data if isinstance(cotangent, Tensor) else cotangent
-            weight = weight_of(out, raw)
+            weight = weight_of(out, bare(raw))
             weight = as_tensor(weight) if create_graph else weight
         targets = {t._node for t in inputs if t._node is not None}
         with answers():

@@ -15,6 +15,7 @@ __all__ = [
     "OptionError",
     "OutOfMemoryError",
     "PictureWarning",
+    "RetraceWarning",
     "ScgError",
     "ShapeError",
     "SupportError",
@@ -76,6 +77,10 @@ class ExternalError(ScgError, RuntimeError):
 
 class EscapeWarning(UserWarning):
     """A raw read alone made a gradient noisier: unbiased, but it need not be so."""
+
+
+class RetraceWarning(UserWarning):
+    """A compiled function was called with another signature and is compiled again."""
 
 
 class HandmadeSurrogateWarning(UserWarning):

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from scg._recording import ACTIVE, recorder
 from scg._run import Draw, Place, Run, merge
 from scg._run import order as _order
 from scg._typing import DType, Shape
@@ -258,6 +259,8 @@ class Leaf(Node):
 
     def forget(self) -> None:
         """Forget the accumulated gradient."""
+        if ACTIVE and (here := recorder()) is not None:
+            here.clears(self)
         self.grad, self.grad_tags = None, frozenset()
 
     @property

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from scg._axes import AxisMap, elementwise
+from scg._bare import raw
 from scg._reads import passage_of_read
 from scg._run import PAST, Escape
 from scg._smoothness import Passage
@@ -323,7 +324,7 @@ class Analysis:
 
 def _is_unmarked(cost: Cost) -> bool:
     """Tell whether a cost depends on all that is read; the 0 a sum begins with weighs nothing."""
-    return cost.time == NEVER and (cost.node is not None or bool(np.any(cost.value)))
+    return cost.time == NEVER and (cost.node is not None or bool(np.any(raw(cost.value))))
 
 
 def _axes_of(node: Node, number: int, parent: Node, outer: AxisMap) -> AxisMap:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from scg._arrays import read_only
+from scg._bare import shape_of
 from scg._run import Run, current_run
 from scg._surrogate.analysis import Route
 from scg._surrogate.weights import Weights
@@ -63,14 +64,18 @@ class Baselined:
             return None
         shape = route.log_prob.shape
         total = self._weights.summed(route.scored, shape)
-        value = rule(Weighted(route.site, read_only(total), current_run(), route))
+        value = rule(Weighted(route.site, _read_only(total), current_run(), route))
         try:
             return np.broadcast_to(value, shape)
         except ValueError:
             raise ShapeError(
-                f"draw {route.site.draw}: a baseline of shape {np.shape(value)} does not broadcast "
+                f"draw {route.site.draw}: a baseline of shape {shape_of(value)} does not broadcast "
                 f"to the draw's batch shape {shape}"
             ) from None
+
+
+def _read_only(total: Any) -> Any:
+    return read_only(total) if type(total) is np.ndarray else total
 
 
 def _depends(node: Node, draw: Node) -> bool:

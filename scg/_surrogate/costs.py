@@ -13,10 +13,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from scg._bare import bare, pulled, raw, shape_of
 from scg._partial import Partial
 from scg._run import Run, current_run, order
 from scg._smoothness import NOT_LINEAR, Linear, Passage
 from scg._sweep import unbroadcast
+from scg._tensor import Tensor
 from scg.tape import REQUIRES, ROUTED, Node
 
 __all__ = ["NEVER", "Cost", "Costs", "Key", "Rest", "take_apart"]
@@ -171,7 +173,8 @@ class _Reads:
 
     def again(self, visit: _Visit) -> _Visit:
         """Let a path to a cost that another path leads to count from where it was taken."""
-        visit.earlier = self.without(visit.earlier, visit.arrived, np.zeros_like(visit.cotangent))
+        nothing = np.zeros(shape_of(visit.cotangent))
+        visit.earlier = self.without(visit.earlier, visit.arrived, nothing)
         return visit
 
     def joined(self, newer: _Visit, older: _Visit) -> _Visit:
@@ -221,9 +224,9 @@ class _Opening:
 
     def _weighting(self, weight: Any) -> list[Any]:
         """Return what the weights given to backward scale: nothing, if they are 1."""
-        if not self._reads.orders or np.asarray(weight == 1).all():
+        if not self._reads.orders or np.asarray(raw(weight) == 1).all():
             return []
-        return self._reads.without([], next(order), np.ones_like(weight))
+        return self._reads.without([], next(order), np.ones(shape_of(weight)))
 
     def _visit(self, key: Key, visit: _Visit) -> None:
         self._visits[key] = visit
@@ -286,11 +289,11 @@ class _Opening:
             if g is None:
                 yield None
                 continue
-            value = node.inputs[number]  # type: ignore[index]
+            value = bare(node.inputs[number])  # type: ignore[index]
             sign = visit.sign * _sign(node, number) if told_apart else visit.sign
             before = earlier and [(when, _fitted(gs[number], value)) for when, gs in earlier]
-            if told_apart and (_scales(node) or np.shape(g) != np.shape(value)):
-                plain = np.full(np.shape(value), float(sign))
+            if told_apart and (_scales(node) or shape_of(g) != shape_of(value)):
+                plain = np.full(shape_of(value), float(sign))
                 before = self._reads.without(before, node.order, plain)
             yield _Visit(value, _fitted(g, value), mark, before, by_tensor, sign, node.order)
 
@@ -366,15 +369,15 @@ def _cotangents(node: Node, carrying: Sequence[bool], g: Any) -> Sequence[Any]:
         if parent is not None and parent.flags & REQUIRES:
             needs[number] = True
     assert node.op is not None
-    return node.op.raw_vjp(node, g, needs)
+    return pulled(node.op, node, g, needs)
 
 
 def _fitted(g: Any, value: Any) -> Any:
     """Return a cotangent as an array of the operand's shape."""
     if isinstance(g, Partial):
         g = g.added_to(None, in_place=False)
-    shape = value.shape if value.__class__ is np.ndarray else np.shape(value)
-    return g if g.shape == shape else unbroadcast(g, shape, False)
+    shape = value.shape if value.__class__ is np.ndarray else shape_of(value)
+    return g if g.shape == shape else unbroadcast(g, shape, isinstance(g, Tensor))
 
 
 _JOINTLY = (Linear.MOVES, Linear.ALL)

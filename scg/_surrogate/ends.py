@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scg._recording import paused
 from scg._surrogate.tags import Tag
 from scg._sweep import sweep
 from scg._tensor import Tensor
@@ -46,7 +47,8 @@ def check_ends(route: Route, targets: set[Node] | None, *, higher: bool) -> froz
             held = value._data == end
             if not np.any(held):
                 continue
-            order = _order_of_slope(value._node, held, targets, ORDERS if higher else 1)
+            with paused():  # nothing of a compiled step: it only decides
+                order = _order_of_slope(value._node, held, targets, ORDERS if higher else 1)
             if order:
                 raise SupportError(_text(route, distribution.name, name, end, order))
             if higher:

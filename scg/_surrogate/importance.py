@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from scg._axes import AxisMap
+from scg._bare import bare, raw, shape_of
 from scg._surrogate.analysis import Route
 from scg._surrogate.costs import Costs
 from scg._surrogate.reach import bits
@@ -36,8 +37,8 @@ def factors(parts: Costs, routes: Sequence[Route]) -> list[Array | None]:
             _check_kept(route, axes, route.importance.shape)
             for index in bits(costs):
                 value = parts.costs[index].value
-                here = along_cost(route.importance._data, axes, np.shape(value))
-                _check_finite(route, here, value)
+                here = along_cost(bare(route.importance._data), axes, shape_of(value))
+                _check_finite(route, raw(here), raw(value))
                 found[index] = here if found[index] is None else found[index] * here
     return found
 
@@ -62,14 +63,14 @@ def _check_finite(route: Route, importance: Array, value: Array) -> None:
         )
 
 
-def along_cost(values: Array, axes: AxisMap, shape: Shape) -> Array:
+def along_cost(values: Any, axes: AxisMap, shape: Shape) -> Any:
     """Return values that belong to elements of a draw as they belong to elements of a cost.
 
     Axes that are not shared are summed.
     """
     gone = tuple(n for n, a in enumerate(axes) if a is None)
-    taken = np.asarray(values)[aligned_index(axes, shape)]
+    taken = values[aligned_index(axes, shape)]
     summed = np.sum(taken, axis=gone) if gone else taken
     shared = [a.axis for a in axes if a is not None]
     ordered = summed.transpose(np.argsort(shared)) if shared else summed
-    return np.asarray(ordered.reshape([n if axis in shared else 1 for axis, n in enumerate(shape)]))
+    return ordered.reshape([n if axis in shared else 1 for axis, n in enumerate(shape)])

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from scg._axes import AxisMap
+from scg._bare import array_of, raw
 from scg._op import OPS
 from scg._plan import Plan, answers, value_plan
 from scg._run import current_run, order
@@ -103,7 +104,7 @@ def _without_scores(loss: Tensor) -> Tensor:
 
 
 def _array(weight: Any) -> Any:
-    return weight._data if isinstance(weight, Tensor) else weight
+    return raw(weight)
 
 
 def surrogate(loss: Tensor) -> Tensor:
@@ -252,7 +253,7 @@ class _Builder:
             if rest.by_tensor:
                 refuse_scaled_mark()
             part, whole = self._built(rest.part, rest.value), self._built(rest.whole, rest.value)
-            weight = Tensor(np.asarray(rest.coefficient, dtype=part.dtype))
+            weight = Tensor(array_of(rest.coefficient, part.dtype))
             terms.append(((part - whole) * weight).sum())
         return terms
 
@@ -262,13 +263,11 @@ class _Builder:
             return self._boxes[part]
         if part in self._results:
             return self._results[part]
-        return Tensor(np.asarray(value), self._clones[part])
+        return Tensor(array_of(value), self._clones[part])
 
     def _cost(self, index: int, rewiring: Rewiring) -> Tensor:
         cost = self._decided.parts.costs[index]
-        value = Tensor(
-            np.asarray(cost.value), None if cost.node is None else rewiring.of(cost.node)
-        )
+        value = Tensor(array_of(cost.value), None if cost.node is None else rewiring.of(cost.node))
         log_prob: Tensor | None = None
         for route, axes in self._scored(index):
             density = route.density
@@ -296,11 +295,11 @@ class _Builder:
         terms = []
         for route in self._decided.routes:
             value = baselined.of(route)
-            if value is not None and np.any(value):
+            if isinstance(value, Tensor) or (value is not None and np.any(value)):
                 assert route.log_prob is not None
                 log_prob = self._rewired[0].tensor(route.log_prob)
                 box = OPS["exp"].public(log_prob - Tensor(log_prob._data))
-                terms.append(((1.0 - box) * Tensor(np.asarray(value))).sum())
+                terms.append(((1.0 - box) * Tensor(array_of(value))).sum())
         return terms
 
 

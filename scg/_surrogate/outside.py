@@ -12,6 +12,7 @@ import numpy as np
 from scg._axes import Along, AxisMap
 from scg._observed import without_past
 from scg._op import OPAQUE, Op
+from scg._recording import recorder
 from scg._run import PAST, merge
 from scg._smoothness import Passage
 from scg._tensor import Tensor
@@ -109,6 +110,9 @@ def external(
     >>> reward.shape
     (3,)
     """
+    here = recorder()
+    if here is not None:
+        here.refuse("external")
     world = _shared if world is None else _checked(world)
     if reset:
         _memory.pop(world, None)

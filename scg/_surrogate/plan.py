@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
+from scg._bare import array_of, bare
 from scg._plan import Plan
 from scg._surrogate import control
 from scg._surrogate.analysis import Analysis, Route
@@ -130,7 +129,7 @@ def analyse(
     random = node is not None and bool(node.flags & (ROUTED | NOISE))
     if not (node is not None and node.flags & ROUTED) and not _reads_matter(node, random):
         return None
-    parts = take_apart(node, loss._data, weight)
+    parts = take_apart(node, bare(loss._data), bare(weight))
     escapes = control.reads(parts, random=random)
     analysis = Analysis(parts.costs, escapes, targets, higher=traced)
     routes = list(analysis.routes.values())
@@ -207,7 +206,7 @@ def _cost_roots(surrogate: Surrogate, group: Group) -> list[tuple[Node, Any]]:
     for index, (cost, factor) in enumerate(costs):
         if cost.node is not None and group.costs >> index & 1:
             g = cost.coefficient if factor is None else cost.coefficient * factor
-            roots.append((cost.node, np.asarray(g, dtype=cost.node.dtype)))
+            roots.append((cost.node, array_of(g, cost.node.dtype)))
     return roots
 
 
@@ -223,7 +222,7 @@ def _score_root(
     baseline = baselined.of(route) if first else None
     if baseline is not None:
         total = total - baseline
-    return log_prob._node, np.asarray(total, dtype=log_prob.dtype)
+    return log_prob._node, array_of(total, log_prob.dtype)
 
 
 def estimator_tags(routes: Sequence[Route]) -> set[Tag]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from scg.errors import BiasedGradientError
 
-__all__ = ["Tag", "check_strict", "derived", "strict"]
+__all__ = ["Tag", "check_strict", "derived", "is_strict", "strict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,11 @@ def strict() -> Iterator[None]:
         yield
     finally:
         _strict.reset(token)
+
+
+def is_strict() -> bool:
+    """Tell whether the user wants no biased gradient here."""
+    return _strict.get()
 
 
 def check_strict(tags: Iterable[Tag]) -> None:

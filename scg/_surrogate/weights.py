@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 
 from scg._axes import AxisMap
+from scg._bare import shape_of
+from scg._op import OPS
 from scg._surrogate.reach import bits, identity_axes
+from scg._tensor import Tensor
 from scg._typing import Array, Shape
 
 __all__ = ["Weights", "aligned_index"]
@@ -41,9 +44,10 @@ class Weights:
         fresh = costs & ~done
         if before is not None and not fresh:
             return before
-        total = np.zeros(sizes) if before is None else before.copy()
+        total = before.copy() if isinstance(before, np.ndarray) else before
+        total = np.zeros(sizes) if total is None else total
         for index in bits(fresh):
-            _add(total, self._terms[index], axes)
+            total = _added(total, self._terms[index], axes)
         self._last[axes, sizes] = costs, total
         return total
 
@@ -74,20 +78,30 @@ def _positions(start: int, step: int, count: int) -> slice:
     return slice(start, stop if stop >= 0 else None, step)
 
 
-def _add(total: Array, terms: Array, axes: AxisMap) -> None:
-    """Add the terms of one cost, summed over the axes that the draw does not share."""
-    if total.shape == np.shape(terms) and axes == identity_axes(total.ndim):
+def _added(total: Any, terms: Any, axes: AxisMap) -> Any:
+    """Add the terms of one cost, summed over the axes that the draw does not share.
+
+    Arrays are added to in place. Tensors, whose operations are recorded, are not written to.
+    """
+    shape = shape_of(terms)
+    if total.shape == shape and axes == identity_axes(total.ndim):
+        if isinstance(terms, Tensor):
+            return total + terms
         total += terms
-        return
+        return total
     shared = [a.axis for a in axes if a is not None]
-    others = tuple(axis for axis in range(np.ndim(terms)) if axis not in shared)
-    summed = np.sum(terms, axis=others) if others else np.asarray(terms)
-    total[aligned_index(axes, np.shape(terms))] += _arranged(summed, shared, axes)
+    others = tuple(axis for axis in range(len(shape)) if axis not in shared)
+    summed = np.sum(terms, axis=others) if others else terms
+    here, index = _arranged(summed, shared, axes), aligned_index(axes, shape)
+    if isinstance(here, Tensor):
+        return total + OPS["scatter"].public(here, shape=total.shape, index=index)
+    total[index] += here
+    return total
 
 
-def _arranged(summed: Array, shared: Sequence[int], axes: AxisMap) -> Array:
+def _arranged(summed: Any, shared: Sequence[int], axes: AxisMap) -> Any:
     """Order the axes of a sum as the draw has them, with size 1 where it shares none."""
     left = sorted(shared)
-    moved = summed.transpose([left.index(axis) for axis in shared])
+    moved = summed.transpose([left.index(axis) for axis in shared]) if shared else summed
     full = [slice(None) if a is not None else None for a in axes]
-    return np.asarray(moved[tuple(full)])
+    return moved[tuple(full)]

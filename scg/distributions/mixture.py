@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 import scg.ops as ops
+from scg._bare import array_of, bare
 from scg._tensor import Tensor, as_tensor
 from scg._typing import Array, Shape
 from scg.distributions._base import Distribution
@@ -86,11 +87,11 @@ class Mixture(Distribution):
 
     def _raw_value(self, source: Source, shape: Shape) -> Array:
         kept = len(shape) - len(self.event_shape)
-        index = self.weights._raw_value(source, shape[:kept])
+        index = bare(self.weights._raw_value(source, shape[:kept]))
         among = (*shape[:kept], self.weights.categories, *shape[kept:])
-        values = self.components._raw_value(source, among)
+        values = bare(self.components._raw_value(source, among))
         chosen = index.reshape((*shape[:kept], *[1] * (len(shape) - kept + 1)))
-        return np.take_along_axis(values, chosen, axis=kept).reshape(shape)
+        return array_of(np.take_along_axis(values, chosen, axis=kept).reshape(shape))
 
     def enumerate_support(self) -> Array:
         """Return the values of the components, which have the same ones."""
@@ -149,15 +150,17 @@ class _Weights(Categorical):
         # Not log(w): at a weight of 0 its slope is infinite, that of the mean is not. What `top`
         # takes off it gives back, so that it is a constant to every derivative.
         weights = self._normalised
-        top = _largest(x._data, weights._data)
+        each = bare(x._data)
+        top = _largest(each, bare(weights._data))
         # A component without weight may be larger by any factor; it only has to stay a number.
         most = top + 0.8 * np.log(np.finfo(x.dtype).max)
-        excess = np.where(np.isfinite(x._data), np.maximum(x._data - most, 0.0), 0.0)
+        excess = np.where(np.isfinite(each), np.maximum(each - most, 0.0), 0.0)
         mean = ops.sum(weights * ops.exp(x - (top + excess).astype(x.dtype)), axis=-1)
-        return ops.xlogy(1.0, mean) + top[..., 0]
+        result: Tensor = ops.xlogy(1.0, mean) + top[..., 0]
+        return result
 
 
-def _largest(x: Array, weights: Array) -> Array:
+def _largest(x: Any, weights: Any) -> Any:
     """Return the largest of the last axis that has weight, 0 if it is infinite."""
     top = np.max(np.where(weights > 0, x, -np.inf), axis=-1, keepdims=True)
     return np.where(np.isfinite(top), top, 0.0).astype(x.dtype)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 import scg.ops as ops
+from scg._bare import array_of, bare
 from scg._tensor import Tensor
 from scg._typing import Array, Shape
 from scg.distributions._kl import kl_pair
@@ -61,7 +62,8 @@ class OneHotCategorical(Categories):
         self.event_shape = (self.categories,)
 
     def _raw_value(self, source: Source, shape: Shape) -> Array:
-        return np.eye(self.categories, dtype=self.dtype)[self._indices(source, shape[:-1])]
+        indices = bare(self._indices(source, shape[:-1]))
+        return array_of(bare(np.eye(self.categories, dtype=self.dtype))[indices])
 
     def enumerate_support(self) -> Array:
         """Return the K one-hot vectors."""

@@ -137,7 +137,7 @@ def _joined_rule(F: Any, g: Any, _y: Any, _loc: Any, _spread: Any, _noise: Any, 
     return g, None, None
 
 
-# The value with its parents, so that every rule about draws sees them; but the spread's share of the
+# The value with its parents, so that every rule about draws sees them; the spread's share of the
 # gradient is not the derivative of the value.
 _JOINED = Op(
     "gaussian", lambda loc, spread, noise, /, *, value, vectors: value,

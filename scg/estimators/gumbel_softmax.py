@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 import scg.ops as ops
+from scg._bare import array_of, bare
 from scg._tensor import Tensor, as_tensor
 from scg._typing import Shape
 from scg.errors import OptionError
@@ -68,10 +69,12 @@ class GumbelSoftmax(Estimator):
         shape = sizes + distribution.batch_shape + distribution.event_shape
         gumbel = _gumbel(source, shape, distribution.dtype)
         if distribution.event_shape:
-            value = ops.softmax((logits + with_noise(gumbel)) / self.temperature, axis=-1)
+            noise = with_noise(array_of(gumbel))
+            value = ops.softmax((logits + noise) / self.temperature, axis=-1)
         else:
             logistic = gumbel - _gumbel(source, shape, distribution.dtype)
-            value = ops.sigmoid((logits + with_noise(logistic)) / self.temperature)
+            noise = with_noise(array_of(logistic))
+            value = ops.sigmoid((logits + noise) / self.temperature)
         return pathwise_site(distribution, value, estimator=self, **options)
 
 
@@ -91,4 +94,4 @@ def _logits(distribution: Any) -> Tensor:
 def _gumbel(source: Source, shape: Shape, dtype: Any) -> Any:
     """Return -log of exponential noise, which is Gumbel noise."""
     tiny = np.finfo(dtype).tiny
-    return -np.log(np.maximum(source.exponential(shape, dtype), tiny))
+    return -np.log(np.maximum(bare(source.exponential(shape, dtype)), tiny))

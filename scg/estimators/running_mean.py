@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from scg._run import Run
+from scg._bare import array_of, bare
+from scg._recording import recorder
+from scg._run import Run, current_run
 from scg._surrogate.baselines import Weighted
+from scg._typing import Array
 from scg.errors import OptionError
 
 __all__ = ["RunningMean"]
@@ -44,12 +49,24 @@ class RunningMean:
         self._seen = False
         self._pending: list[tuple[Run, float]] = []
 
-    def baseline_of(self, weighted: Weighted) -> float:
+    def baseline_of(self, weighted: Weighted) -> Any:
         """Return the mean of earlier runs, and note this one's for when it has ended."""
-        root = weighted.run.root
-        self._commit(root)
-        if np.size(weighted.weight):
-            self._pending.append((root, float(np.mean(weighted.weight))))
+        here = recorder()
+        if here is None:
+            return self._look(weighted.weight, weighted.run)
+        given = array_of(weighted.weight)
+        value = np.asarray(self._look(given, weighted.run))
+        here.host("RunningMean", self._again, [given], [value])
+        return bare(value)
+
+    def _again(self, weight: Array) -> tuple[Array]:
+        """Do what one backward of a compiled step does."""
+        return (np.asarray(self._look(weight, current_run())),)
+
+    def _look(self, weight: Array, run: Run) -> float:
+        self._commit(run.root)
+        if np.size(weight):
+            self._pending.append((run.root, float(np.mean(weight))))
         return self.value
 
     def _commit(self, current: Run) -> None:

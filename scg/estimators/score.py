@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from scg._bare import bare
 from scg._surrogate.baselines import Weighted, refuse_baseline
 from scg._tensor import Tensor
 from scg._typing import Shape
@@ -85,4 +86,4 @@ class Score(Estimator):
 def _unseen(weighted: Weighted, value: Any) -> Any:
     if not isinstance(value, Tensor) or weighted.reached_by_draw(value):
         refuse_baseline(weighted.site)
-    return value._data
+    return bare(value._data)

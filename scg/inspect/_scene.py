@@ -17,7 +17,7 @@ from scg.errors import OptionError
 from scg.inspect._decisions import Decided, decide
 from scg.inspect._listing import records_of_draws
 from scg.inspect._records import DrawRecord
-from scg.inspect._table import short_in
+from scg.inspect._words import short_in
 from scg.tape import TRAINABLE, DrawNode, Leaf, Node
 
 __all__ = ["MOST_NODES", "Point", "Scene", "StandIn", "operands", "scene_of"]

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from scg._tensor import Tensor, peek
+from scg._peek import peek
+from scg._tensor import Tensor
 from scg._typing import Array
 from scg.checkpoint import require_match
 from scg.errors import OptionError

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from scg._recording import recorder
 from scg.errors import OptionError
+from scg.noise._recorded import HostedSource, RecordedSource
 from scg.noise._source import GeneratorSource, Source
 
-__all__ = ["as_generator", "as_source", "default_rng", "seed", "using"]
+__all__ = ["as_generator", "as_source", "default_rng", "in_use", "seed", "using"]
 
 
 _default = np.random.default_rng()
@@ -61,6 +63,11 @@ def using(source: Source) -> Iterator[None]:
         _used.reset(token)
 
 
+def in_use() -> bool:
+    """Tell whether a source is installed here."""
+    return _used.get() is not None
+
+
 def as_source(rng: Any) -> Source:
     """Return the noise source that an `rng=` argument means.
 
@@ -76,21 +83,35 @@ def as_source(rng: Any) -> Source:
     """
     used = _used.get()
     if rng is None:
-        return GeneratorSource(_default) if used is None else used
+        return _asking(_default, rng) if used is None else followed(used)
     if used is not None and isinstance(rng, np.random.Generator | int | np.integer):
         raise OptionError(
             f"rng={rng!r} hides a draw from the source of noise in use here (an exact expectation "
             "replays it, for instance); leave rng= out"
         )
     if isinstance(rng, np.random.Generator):
-        return GeneratorSource(rng)
+        return _asking(rng, rng)
     if (
         hasattr(rng, "normal")
         and hasattr(rng, "categorical")
         and not isinstance(rng, np.random.RandomState)
     ):
-        return rng  # type: ignore[no-any-return]
-    return GeneratorSource(as_generator(rng))
+        return followed(rng)
+    return _asking(as_generator(rng), rng)
+
+
+def _asking(generator: np.random.Generator, rng: Any) -> Source:
+    """Return the source that asks a generator, and writes down what for where that is recorded."""
+    here = recorder()
+    return GeneratorSource(generator) if here is None else RecordedSource(generator, rng, here)
+
+
+def followed(source: Any) -> Source:
+    """Return a source itself, or while a step is traced one that writes down what it gives."""
+    here = recorder()
+    if here is None or isinstance(source, RecordedSource | HostedSource):
+        return source  # type: ignore[no-any-return]
+    return HostedSource(source, here)  # type: ignore[return-value]
 
 
 def as_generator(rng: Any) -> np.random.Generator:

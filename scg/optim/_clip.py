@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import NoReturn
 
 import numpy as np
 
+from scg import ops
+from scg._bare import owned
+from scg._recording import recorder
+from scg._tensor import Tensor, as_tensor
 from scg._typing import Array
 from scg.errors import NonFiniteError
 from scg.optim._options import Parameters, named, positive
@@ -56,6 +61,8 @@ def clip_grad_norm(params: Parameters, max_norm: float, *, check_finite: bool = 
     """
     (bound,) = positive("clip_grad_norm", max_norm=max_norm)
     leaves = _with_grad("clip_grad_norm", params)
+    if recorder() is not None:
+        return _recorded_norm(leaves, bound, check_finite)  # type: ignore[return-value]
     norms = {name: _norm(leaf.grad) for name, leaf in leaves.items()}
     total = math.hypot(*norms.values())
     if not math.isfinite(total):
@@ -74,6 +81,45 @@ def _norm(g: Array) -> float:
     if largest == 0.0 or not math.isfinite(largest):
         return largest
     return largest * math.sqrt(np.sum(np.square(g.astype(np.float64) / largest)))
+
+
+def _recorded_norm(leaves: dict[str, Leaf], bound: float, check_finite: bool) -> Tensor:
+    """Do the same by ops, of which a compiled step can be made; the norm is a tensor there."""
+    if not leaves:
+        return as_tensor(0.0)
+    wide = {name: Tensor(leaf.grad).astype(np.float64) for name, leaf in leaves.items()}
+    norms = {name: _norm_by_ops(g) for name, g in wide.items()}
+    total = _norm_by_ops(ops.stack(list(norms.values())))
+    here = recorder()
+    assert here is not None
+    if check_finite:
+        _check(leaves, *(norm._data for norm in norms.values()))
+        here.host(
+            "clip_grad_norm", partial(_check, leaves), [norm._data for norm in norms.values()], ()
+        )
+    clips = (total > bound) & (total < np.inf)
+    for name, leaf in leaves.items():
+        clipped = (wide[name] / total * bound).astype(leaf.dtype)
+        leaf.grad = owned(leaf, ops.where(clips, clipped, Tensor(leaf.grad)))
+    return total
+
+
+def _norm_by_ops(g: Tensor) -> Tensor:
+    """Return what `_norm` does."""
+    if g.size == 0:
+        return as_tensor(0.0)
+    largest = ops.max(ops.abs(g))
+    inside = (largest > 0.0) & (largest < np.inf)
+    quotients = g / ops.where(inside, largest, 1.0)
+    return ops.where(inside, largest * ops.sqrt(ops.sum(ops.square(quotients))), largest)
+
+
+def _check(leaves: dict[str, Leaf], *norms: Array) -> tuple[Array, ...]:
+    """Refuse norms that are not finite."""
+    values = dict(zip(leaves, map(float, norms), strict=True))
+    if not math.isfinite(math.hypot(*values.values())):
+        _refuse(leaves, values)
+    return ()
 
 
 def _refuse(leaves: dict[str, Leaf], norms: dict[str, float]) -> NoReturn:
@@ -115,9 +161,16 @@ def clip_grad_value(params: Parameters, limit: float) -> None:
     """
     (bound,) = positive("clip_grad_value", limit=limit)
     for leaf in _with_grad("clip_grad_value", params).values():
-        leaf.grad = np.asarray(np.clip(leaf.grad, -bound, bound))
+        if recorder() is not None:
+            leaf.grad = owned(leaf, ops.clip(Tensor(leaf.grad), -bound, bound))
+        else:
+            leaf.grad = np.asarray(np.clip(leaf.grad, -bound, bound))
 
 
 def _with_grad(who: str, params: Parameters) -> dict[str, Leaf]:
     leaves = {name: p._leaf("clip the gradient of") for name, p in named(who, params).items()}
+    here = recorder()
+    for leaf in leaves.values():
+        if here is not None:
+            here.sees_gradient(leaf)
     return {name: leaf for name, leaf in leaves.items() if leaf.grad is not None}

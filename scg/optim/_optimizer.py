@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from scg._memory import require_memory
+from scg._recording import recorder
 from scg._run import end_run, gradients_cleared
-from scg._tensor import Tensor
 from scg._typing import Array
 from scg.checkpoint import require_match
 from scg.errors import CheckpointError, NonFiniteError, OptionError
@@ -108,38 +108,45 @@ class Optimizer:
         OptionError
             If the schedule returns a step size that is negative or not finite.
         """
-        rate = self.rate
-        live = [(name, p) for name, p in self._named.items() if p._leaf("update").grad is not None]
-        if self.check_finite:
-            for name, p in live:
-                self._require_finite(name, p)
-        if live:
-            self._apply(live, rate)
-        self.steps += 1
+        rate, here = self.rate, recorder()
+        if here is not None:
+            for p in self.params:
+                here.sees_gradient(p._leaf("update"))
+        leaves = {name: p._leaf("update") for name, p in self._named.items()}
+        gradients = {name: leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}
+        self._require_finite(gradients)
+        if here is not None:
+            here.update(self, gradients)
+        self._advance(gradients, rate)
         end_run(updated=True)
 
-    def _apply(self, live: list[tuple[str, Tensor]], rate: float) -> None:
-        """Update some parameters and their state in place, in one pass."""
-        updates, leaves = self._pass(live), [p._leaf("update") for _, p in live]
-        for name, _ in live:
-            self._updates[name] += 1
-        counts = [self._updates[name] for name, _ in live]
-        scalars = {count: self._scalars(rate, count) for count in set(counts)}
-        updates.set([scalars[count] for count in counts])
-        updates.run([leaf.grad for leaf in leaves])
-        for leaf in leaves:
-            leaf.note_update()
+    def _advance(self, gradients: Mapping[str, Array], rate: float) -> None:
+        """Update the parameters with those names, in one pass, and count the step."""
+        if gradients:
+            updates = self._pass(gradients)
+            for name in gradients:
+                self._updates[name] += 1
+            counts = [self._updates[name] for name in gradients]
+            scalars = {count: self._scalars(rate, count) for count in set(counts)}
+            updates.set([scalars[count] for count in counts])
+            updates.run(list(gradients.values()))
+            for name in gradients:
+                self._named[name]._leaf("update").note_update()
+        self.steps += 1
 
-    def _pass(self, live: list[tuple[str, Tensor]]) -> Updates:
+    def _pass(self, gradients: Mapping[str, Array]) -> Updates:
         """Return the pass over these parameters: that of the last step, if they are the same."""
-        places = [p._data for _, p in live]
+        places = [self._named[name]._data for name in gradients]
         if self._last is not None:
             known, updates = self._last
             if len(known) == len(places) and all(map(operator.is_, known, places)):
                 return updates
         updates = Updates(
             self._rule,
-            [(p._data, p._leaf("update").grad, *self._state[name].values()) for name, p in live],
+            [
+                (p, g, *self._state[name].values())
+                for p, (name, g) in zip(places, gradients.items(), strict=True)
+            ],
         )
         self._last = places, updates
         return updates
@@ -152,14 +159,18 @@ class Optimizer:
         """Return the scalars of a parameter's update; `count` is its number, from 1."""
         raise NotImplementedError(f"{type(self).__name__} defines no _scalars")
 
-    def _require_finite(self, name: str, p: Tensor) -> None:
-        bad = p.size - np.count_nonzero(np.isfinite(p._leaf("check").grad))
-        if bad:
-            raise NonFiniteError(
-                f"{type(self).__name__}: {bad} of {p.size} gradient elements of parameter "
-                f"'{p.name or name}' are NaN or infinite at step {self.steps}; nothing was "
-                "updated; try a smaller lr, or clip the gradients"
-            )
+    def _require_finite(self, gradients: Mapping[str, Array]) -> None:
+        """Refuse gradients with NaN or infinities, if the optimiser was told to."""
+        if not self.check_finite:
+            return
+        for name, g in gradients.items():
+            bad = g.size - np.count_nonzero(np.isfinite(g))
+            if bad:
+                raise NonFiniteError(
+                    f"{type(self).__name__}: {bad} of {g.size} gradient elements of parameter "
+                    f"'{self._named[name].name or name}' are NaN or infinite at step {self.steps}; "
+                    "nothing was updated; try a smaller lr, or clip the gradients"
+                )
 
     def zero_grad(self) -> None:
         """Forget the accumulated gradients; ends the run, if no draws of it await backward."""

@@ -1,0 +1,193 @@
+"""Trees of arguments and results: what in them is an array, and what is part of the signature."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from scg._compile._detached import MAY_ENTER
+from scg._tensor import Tensor
+from scg._typing import Array
+from scg.errors import OptionError, TraceError
+from scg.tape import Leaf
+
+__all__ = [
+    "Leaves",
+    "Spec",
+    "changes",
+    "mapped",
+    "native_order",
+    "result_spec",
+    "spec_of",
+    "static_spec",
+]
+
+Spec: TypeAlias = tuple[Any, ...]
+
+_ARRAY, _TREE = "array", "tree"
+_PLAIN = (type(None), bool, int, float, complex, str, bytes, Enum, type, np.dtype)
+
+
+@dataclass(slots=True)
+class Leaves:
+    """What of the arguments changes from call to call.
+
+    Attributes
+    ----------
+    arrays : list of ndarray
+        In the order of the tree.
+    generators : list of numpy.random.Generator
+        Likewise.
+    donated : list of ndarray
+        Those of the arrays that results may be written to.
+    tracked : bool
+        A tensor among them is part of a graph.
+    """
+
+    arrays: list[Array] = field(default_factory=list)
+    generators: list[np.random.Generator] = field(default_factory=list)
+    donated: list[Array] = field(default_factory=list)
+    tracked: bool = False
+
+
+def spec_of(value: Any, leaves: Leaves, path: str) -> Spec:
+    """Return all of a value that a compiled function depends on before it runs; hashable."""
+    if value.__class__ is Tensor:
+        return _spec_of_tensor(value, leaves)
+    if isinstance(value, np.ndarray | np.generic):
+        return _spec_of_array(np.asarray(value), leaves, path)
+    if isinstance(value, np.random.Generator):
+        leaves.generators.append(value)
+        same = [n for n, g in enumerate(leaves.generators) if g is value]
+        return ("generator", same[0])
+    parts = _parts(value)
+    if parts is None:
+        return static_spec(value, path)
+    kind, entries = parts
+    specs = tuple([(key, spec_of(v, leaves, f"{path}{_step(kind, key)}")) for key, v in entries])
+    return (_TREE, kind, specs)
+
+
+def _spec_of_tensor(value: Tensor, leaves: Leaves) -> Spec:
+    if isinstance(value._node, Leaf):
+        return ("parameter", id(value), value)
+    flags = 0 if value._node is None else value._node.flags
+    leaves.tracked |= bool(flags & ~MAY_ENTER)
+    leaves.arrays.append(value._data)
+    return (_ARRAY, value._data.shape, value._data.dtype, flags)
+
+
+def _spec_of_array(value: Array, leaves: Leaves, path: str) -> Spec:
+    if value.dtype.kind not in "biuf":
+        raise OptionError(
+            f"scg.jit: argument {path} is an array of dtype {value.dtype}; compiled functions "
+            "take booleans, integers and real floating-point numbers"
+        )
+    value = native_order(value)
+    leaves.arrays.append(value)
+    return (_ARRAY, value.shape, value.dtype, 0)
+
+
+def native_order(array: Array) -> Array:
+    """Return an array in the byte order of the machine."""
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+class Same:
+    """An object as a key that is equal to itself alone."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and self._value is other._value
+
+    def __hash__(self) -> int:
+        return id(self._value)
+
+    def __repr__(self) -> str:
+        return f"the {type(self._value).__name__}"
+
+
+def static_spec(value: Any, path: str) -> Spec:
+    """Return a value that is part of the signature itself."""
+    if isinstance(value, float):
+        return ("static", float, value.hex())
+    if hasattr(value, "named_parameters"):  # a module is itself, whatever it calls equal
+        return ("static", Same(value), None)
+    try:
+        hash(value)
+    except TypeError:
+        raise OptionError(
+            f"scg.jit: argument {path} is a {type(value).__name__}, which is neither an array, a "
+            "tree of them, nor hashable; pass its parts, or make it hashable"
+        ) from None
+    return ("static", type(value), value)
+
+
+def _parts(value: Any) -> tuple[Any, list[tuple[Any, Any]]] | None:
+    """Return the kind of a container and its entries; None if it is none."""
+    if isinstance(value, dict):
+        return dict, list(value.items())
+    if isinstance(value, list | tuple):
+        return type(value), list(enumerate(value))
+    module = hasattr(value, "named_parameters")  # is one object, whatever it is made of
+    if dataclasses.is_dataclass(value) and not isinstance(value, type) and not module:
+        names = [f.name for f in dataclasses.fields(value) if f.init]
+        return type(value), [(name, getattr(value, name)) for name in names]
+    return None
+
+
+def _step(kind: Any, key: Any) -> str:
+    return f".{key}" if dataclasses.is_dataclass(kind) else f"[{key!r}]"
+
+
+def mapped(value: Any, leaf: Callable[[Any], Any]) -> Any:
+    """Return a tree of the same form with every leaf replaced."""
+    parts = _parts(value)
+    if parts is None:
+        return leaf(value)
+    kind, entries = parts
+    made = {key: mapped(v, leaf) for key, v in entries}
+    if kind is dict:
+        return made
+    if dataclasses.is_dataclass(kind):
+        make: Any = kind
+        return make(**made)
+    return kind(*made.values()) if hasattr(kind, "_fields") else kind(made.values())
+
+
+def result_spec(value: Any) -> None:
+    """Refuse a result that is neither an array nor plain."""
+    if isinstance(value, (Tensor, np.ndarray, np.generic, *_PLAIN)):
+        return
+    raise TraceError(
+        f"scg.jit: the function returns a {type(value).__name__}, which another call could not "
+        "make anew; return its tensors, in a dict, list or tuple"
+    )
+
+
+def changes(old: Spec, new: Spec, path: str = "") -> Iterator[str]:
+    """Yield what differs between two signatures."""
+    if old == new or (old[0] == new[0] == _ARRAY and old[1:3] == new[1:3]):
+        return
+    if old[0] == new[0] == _TREE and [k for k, _ in old[2]] == [k for k, _ in new[2]]:
+        for (key, before), (_, after) in zip(old[2], new[2], strict=True):
+            yield from changes(before, after, f"{path}{_step(new[1], key)}" if path else str(key))
+        return
+    yield f"{path or 'the arguments'} from {_said(old)} to {_said(new)}"
+
+
+def _said(spec: Spec) -> str:
+    if spec[0] == _ARRAY:
+        return f"shape {spec[1]} {spec[2]}"
+    if spec[0] == "static":
+        return repr(float.fromhex(spec[2]) if spec[1] is float else spec[2] or spec[1])
+    return "another one" if spec[0] != _TREE else f"{getattr(spec[1], '__name__', spec[1])}"
