@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scg._tensor import peek
+from scg._peek import peek
 from scg._typing import Array
 from scg.tape import no_grad
 
