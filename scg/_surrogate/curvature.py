@@ -7,7 +7,7 @@ Hessian of f. The Hessian is that of the surrogate, so that what f does through 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -63,16 +63,16 @@ def curvature_terms(loss: Tensor, decided: Surrogate, roots: Roots) -> list[Tens
     return terms
 
 
-def _hessian(node: Node, roots: Roots) -> Callable[[Array], Array]:
+def _hessian(node: Node, roots: Roots) -> Callable[[Array], Any]:
     """Return a function that multiplies the Hessian of the surrogate in a draw with an array."""
     g = sweep(roots, targets={node}, traced=True, retain=True).get(node)
 
-    def product(v: Array) -> Array:
+    def product(v: Array) -> Any:
         inner = None if g is None else g._node
         if inner is None or not inner.flags & REQUIRES:  # the surrogate is linear in the draw
             return np.zeros(node.shape, node.dtype)
         found = sweep([(inner, v)], targets={node}, retain=True).get(node)
-        return np.zeros(node.shape, node.dtype) if found is None else np.asarray(found)
+        return np.zeros(node.shape, node.dtype) if found is None else found
 
     return product
 

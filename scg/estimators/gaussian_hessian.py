@@ -10,6 +10,7 @@ import numpy as np
 
 from scg import _axes
 from scg._axes import AxisMap
+from scg._bare import array_of, bare
 from scg._op import SMOOTH, Op
 from scg._tensor import Tensor
 from scg._typing import Array, Shape
@@ -72,30 +73,31 @@ class GaussianHessian(Estimator):
         shape = sizes + distribution.batch_shape + distribution.event_shape
         noise = source.normal(distribution._spread.noise_shape(shape), distribution.dtype)
         loc, spread = distribution.parameters["loc"], distribution.parameters[name]
-        value = loc._data + distribution._spread.times(Tensor(noise))._data
+        moved = bare(distribution._spread.times(Tensor(noise))._data)
+        value = array_of(bare(loc._data) + moved)
         joined = _JOINED.apply(
-            (loc, spread, with_noise(noise)), {"value": value, "vectors": name == "factor"}
+            (loc, spread, with_noise(noise), value), {"vectors": name == "factor"}
         )
         own = copy.copy(self)  # the probes belong to this draw
         own._signs = [_signs(source, value) for _ in range(self.probes or 0)]
         return pathwise_site(distribution, joined, estimator=own, **options)
 
     def curvature(
-        self, site: Site, product: Callable[[Array], Array]
+        self, site: Site, product: Callable[[Array], Any]
     ) -> Iterator[tuple[Tensor, Array]]:
         """Yield the parameter of the spread and its slope: the Hessian times the spread."""
         distribution: Any = site.distribution
         name = _spread_of(distribution)
-        spread = distribution.parameters[name]._data
+        spread = bare(distribution.parameters[name]._data)
         directions = self._signs or _units(site.value)
-        slope = 0.0
+        slope: Any = 0.0
         for v in directions:
             curved = product(v)
             if name == "scale":
                 slope = slope + curved * v * spread
             else:
                 slope = slope + curved[..., None] * (v[..., None, :] @ spread)
-        yield distribution.parameters[name], np.asarray(slope) / max(1, len(self._signs))
+        yield distribution.parameters[name], array_of(slope / max(1, len(self._signs)))
 
 
 def _spread_of(distribution: Any) -> str:
@@ -110,7 +112,7 @@ def _spread_of(distribution: Any) -> str:
 
 
 def _signs(source: Source, like: Array) -> Array:
-    return 2 * source.bernoulli(np.full(like.shape, 0.5, like.dtype)) - 1
+    return array_of(2 * bare(source.bernoulli(np.full(like.shape, 0.5, like.dtype))) - 1)
 
 
 def _units(like: Array) -> Iterator[Array]:
@@ -126,21 +128,24 @@ def _joined_axes(
     """Elementwise, or row by row for vectors, whose elements the factor mixes."""
     if not vectors:
         return _axes.elementwise(shapes, out)
-    loc, factor, noise = shapes
+    loc, factor, noise, value = shapes
     rows = _axes.elementwise([(*factor[:-1], 1), (*noise[:-1], 1)], (*out, 1))
     return [
-        _axes.elementwise([loc], out)[0], (*rows[0][:-2], None, None), (*rows[1][:-2], None)
+        _axes.elementwise([loc], out)[0], (*rows[0][:-2], None, None), (*rows[1][:-2], None),
+        _axes.elementwise([value], out)[0],
     ]  # fmt: skip
 
 
-def _joined_rule(F: Any, g: Any, _y: Any, _loc: Any, _spread: Any, _noise: Any, **_: Any) -> Any:
-    return g, None, None
+def _joined_rule(
+    F: Any, g: Any, _y: Any, _loc: Any, _spread: Any, _noise: Any, _value: Any, **_: Any
+) -> Any:
+    return g, None, None, None
 
 
 # The value with its parents, so that every rule about draws sees them; the spread's share of the
 # gradient is not the derivative of the value.
 _JOINED = Op(
-    "gaussian", lambda loc, spread, noise, /, *, value, vectors: value,
+    "gaussian", lambda loc, spread, noise, value, /, *, vectors: value,
     smooth=SMOOTH, axes=_joined_axes,
 )  # fmt: skip
 _JOINED.set_vjp(_joined_rule)

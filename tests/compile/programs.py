@@ -110,6 +110,13 @@ ESTIMATORS = {
     "leave one out": estimated(lambda: E.LeaveOneOut(4), axis=True),
     "enumerate": estimated(E.Enumerate, axis=True),
     "enumerate, binomial": estimated(E.Enumerate, lambda a: scg.Binomial(2, logits=a), axis=True),
+    "gaussian hessian": estimated(E.GaussianHessian, lambda a: scg.Normal(a, scg.exp(0.3 * a))),
+    "gaussian hessian, probes": estimated(
+        lambda: E.GaussianHessian(probes=2), lambda a: scg.Normal(a, scg.exp(0.3 * a))
+    ),
+    "gaussian hessian, factor": estimated(
+        E.GaussianHessian, lambda a: scg.Normal(a, factor=scg.exp(a) * np.eye(5) + 0.1)
+    ),
     "gumbel softmax": estimated(lambda: E.GumbelSoftmax(0.5)),
     "gumbel softmax, one hot": estimated(
         lambda: E.GumbelSoftmax(0.5), lambda a: scg.OneHotCategorical(logits=a)
