@@ -114,6 +114,8 @@ class Plan:
         step = self.steps[at]
         if isinstance(step, Product):
             stretch.add_product(step)
+        elif isinstance(step, Step):
+            stretch.add_update(step)
         else:
             stretch.add_loop(self._tasks[at])
 
@@ -195,7 +197,8 @@ def _read_in_place(steps: Sequence[Any], arguments: Iterable[Buffer]) -> set[Buf
     return {
         buffer for buffer in arguments
         if buffer.nbytes > COPIED and all(
-            at < len(steps) and _is_task(steps[at]) for at in buffer.readers
+            at < len(steps) and isinstance(steps[at], Region | Product) and _is_task(steps[at])
+            for at in buffer.readers
         )
     }  # fmt: skip
 
@@ -221,7 +224,9 @@ def _stored(steps: Sequence[Any]) -> set[Buffer]:
 
 
 def _is_task(step: Any) -> bool:
-    return isinstance(step, Region) or (isinstance(step, Product) and HAS_KERNEL)
+    if isinstance(step, Product):
+        return HAS_KERNEL
+    return isinstance(step, Region) or (isinstance(step, Step) and CAN_COMPILE)
 
 
 def _python(step: Any) -> Callable[[], Any]:
