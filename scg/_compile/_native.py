@@ -16,7 +16,7 @@ from scg._compile._emit import emit
 from scg._compile._fuse import Region, place
 from scg._compile._lower import Lowering
 from scg._compile._program import Program
-from scg._compile._stretch import Stretch
+from scg._compile._stretch import Stretch, Updating
 from scg._compile._work import Call, Draw, Product, Step, Work
 from scg._typing import Array
 from scg.kernels._jit import CAN_COMPILE
@@ -243,7 +243,7 @@ def _python(step: Any) -> Callable[[], Any]:
         activation = "relu" if step.relu else None
         return lambda: matmul(arrays[0], arrays[1], out, bias=bias, activation=activation)
     assert isinstance(step, Step)
-    return lambda: _update(step, arrays[: len(step.tensors)])
+    return Updating(step).run
 
 
 _DRAWS = {"normal": "standard_normal", "uniform": "random", "exponential": "standard_exponential"}
@@ -254,10 +254,3 @@ def _drawing(step: Draw) -> Callable[[], Any]:
     out = step.outputs[0].array()
     dtype = out.dtype.type
     return lambda: getattr(generator(), name)(out=out, dtype=dtype)
-
-
-def _update(step: Step, gradients: Sequence[Array]) -> None:
-    optimizer = step.optimizer
-    names = {id(p): name for name, p in optimizer._named.items()}
-    live = {names[id(t)]: g for t, g in zip(step.tensors, gradients, strict=True)}
-    optimizer._advance(live, optimizer.rate)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from scg._compile._buffers import Buffer, View, place
+from scg._compile._buffers import Buffer, View
 from scg._compile._emit import Task
 from scg._compile._work import Product, Step
 from scg._typing import Array
 from scg.kernels import machine, tasks, vector_loops
 from scg.kernels._jit import threads
 from scg.kernels._product import FIELDS, PIECES
-from scg.kernels.execute import Line, Schedule
+from scg.kernels.execute import Line, Schedule, place
 from scg.kernels.optim import Updates
 
-__all__ = ["Stretch"]
+__all__ = ["Stretch", "Updating"]
 
 # Nanoseconds, roughly: of a vector going through memory and a simple operation, and of a function.
 # A line is divided among threads from so much work on, and a thread takes so much at a time.
@@ -38,7 +38,7 @@ class Stretch:
         self.external: dict[Buffer, list[tuple[int, int]]] = {}
         self._lines: list[Line] = []
         self._touched: list[tuple[Ranges, Ranges]] = []
-        self._updates: list[_Update] = []
+        self._updates: list[Updating] = []
         self._size = 0
 
     # --- building ---------------------------------------------------------------------------
@@ -78,7 +78,7 @@ class Stretch:
 
     def add_update(self, step: Step) -> None:
         """Add a step of an optimiser: one pass over all parameters."""
-        update = _Update(step)
+        update = Updating(step)
         buffers = [view.buffer for view in (*step.inputs, *step.outputs)]
         for line in update.lines:
             # Its state arrays are nobody else's, and parameters are among what it reads.
@@ -125,7 +125,7 @@ class Stretch:
         return [(b, _setter(self._schedule.rows, ps)) for b, ps in self.external.items()]
 
 
-class _Update:
+class Updating:
     """A step of an optimiser: what `Optimizer.step` does before and after the pass over memory."""
 
     def __init__(self, step: Step) -> None:
@@ -139,6 +139,12 @@ class _Update:
             for tensor, gradient, name in zip(step.tensors, gradients, self._names, strict=True)
         ])  # fmt: skip
         self.lines = self._pass.lines
+
+    def run(self) -> None:
+        """Do it by itself."""
+        self.begin()
+        self._pass.run()
+        self.end()
 
     def begin(self) -> None:
         """Count the updates, and set the scalars that depend on the counts."""
