@@ -12,7 +12,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from scg._typing import Array, DType, Shape
 
-__all__ = ["Buffer", "View", "contiguous", "place", "reviewed", "whole"]
+__all__ = ["Buffer", "View", "contiguous", "reviewed", "whole"]
 
 
 @dataclass(slots=True, eq=False)
@@ -119,13 +119,12 @@ def reviewed(view: View, function: Callable[[Array], Any]) -> View | None:
         return None
     if not isinstance(result, np.ndarray) or result.base is None:  # a number, not a view
         return None
-    moved = place(result) - place(dummy)
+    moved = _address(result) - _address(dummy)
     strides = tuple(
         0 if n == 1 else s // size for n, s in zip(result.shape, result.strides, strict=True)
     )
     return View(view.buffer, result.shape, strides, view.offset + moved // size)
 
 
-def place(array: Array) -> int:
-    """Return the address of an array's first number."""
-    return int(array.__array_interface__["data"][0])
+def _address(array: Array) -> int:
+    return int(array.__array_interface__["data"][0])  # also of one that is read-only

@@ -24,6 +24,7 @@ SMALL = 1024
 # More in one region costs registers and time to compile, and saves little.
 MOST = 48
 LANES = 16
+COLLISION = 4096
 
 Strides = tuple[int, ...]
 
@@ -89,7 +90,10 @@ class Region:
         reduced = self.reduced
         if isinstance(work, Reduce):
             own = tuple(axes[i] for i in squeezed_axes(work.shape, work.axes))
-            if reduced not in (None, own) or (reduced and self.columns != column_form(work)):
+            columns = column_form(work)
+            if reduced not in (None, own) or (reduced and self.columns != columns):
+                return False
+            if columns and self.items and self._collides(work, axes):
                 return False
             reduced = own
         if reduced is None:
@@ -97,6 +101,16 @@ class Region:
         views = [self.strides(v, work.shape, axes) for v in (*work.inputs, *work.outputs)]
         touched = [strides for _, strides, _ in self.touched] + views
         return collapses(self.space, reduced, touched)
+
+    def _collides(self, work: Reduce, axes: tuple[int, ...]) -> bool:
+        """Tell whether rows lie so far apart that they push each other out of the caches.
+
+        Going down the columns of one array is bearable then, but not of all that a region reads.
+        """
+        (x,) = work.inputs
+        strides = self.strides(x, work.shape, axes)
+        step = strides[axes[squeezed_axes(work.shape, work.axes)[-1]]]
+        return step > 0 and step * x.dtype.itemsize % COLLISION == 0
 
     def strides(self, view: View, shape: Shape, axes: tuple[int, ...]) -> Strides:
         """Return the strides of a view, broadcast to `shape`, over the space."""

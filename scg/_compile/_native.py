@@ -16,7 +16,7 @@ from scg._compile._emit import emit
 from scg._compile._fuse import Region, place
 from scg._compile._lower import Lowering
 from scg._compile._program import Program
-from scg._compile._stretch import Stretch
+from scg._compile._stretch import Stretch, Updating
 from scg._compile._work import Call, Draw, Product, Step, Work
 from scg._typing import Array
 from scg.kernels._jit import CAN_COMPILE
@@ -114,6 +114,8 @@ class Plan:
         step = self.steps[at]
         if isinstance(step, Product):
             stretch.add_product(step)
+        elif isinstance(step, Step):
+            stretch.add_update(step)
         else:
             stretch.add_loop(self._tasks[at])
 
@@ -195,7 +197,8 @@ def _read_in_place(steps: Sequence[Any], arguments: Iterable[Buffer]) -> set[Buf
     return {
         buffer for buffer in arguments
         if buffer.nbytes > COPIED and all(
-            at < len(steps) and _is_task(steps[at]) for at in buffer.readers
+            at < len(steps) and isinstance(steps[at], Region | Product) and _is_task(steps[at])
+            for at in buffer.readers
         )
     }  # fmt: skip
 
@@ -221,7 +224,9 @@ def _stored(steps: Sequence[Any]) -> set[Buffer]:
 
 
 def _is_task(step: Any) -> bool:
-    return isinstance(step, Region) or (isinstance(step, Product) and HAS_KERNEL)
+    if isinstance(step, Product):
+        return HAS_KERNEL
+    return isinstance(step, Region) or (isinstance(step, Step) and CAN_COMPILE)
 
 
 def _python(step: Any) -> Callable[[], Any]:
@@ -238,7 +243,7 @@ def _python(step: Any) -> Callable[[], Any]:
         activation = "relu" if step.relu else None
         return lambda: matmul(arrays[0], arrays[1], out, bias=bias, activation=activation)
     assert isinstance(step, Step)
-    return lambda: _update(step, arrays[: len(step.tensors)])
+    return Updating(step).run
 
 
 _DRAWS = {"normal": "standard_normal", "uniform": "random", "exponential": "standard_exponential"}
@@ -249,10 +254,3 @@ def _drawing(step: Draw) -> Callable[[], Any]:
     out = step.outputs[0].array()
     dtype = out.dtype.type
     return lambda: getattr(generator(), name)(out=out, dtype=dtype)
-
-
-def _update(step: Step, gradients: Sequence[Array]) -> None:
-    optimizer = step.optimizer
-    names = {id(p): name for name, p in optimizer._named.items()}
-    live = {names[id(t)]: g for t, g in zip(step.tensors, gradients, strict=True)}
-    optimizer._advance(live, optimizer.rate)

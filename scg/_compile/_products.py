@@ -120,6 +120,8 @@ def _column(low: Lowering, a: View, x: View, bias: Sequence[View], out: View) ->
     if abs(a.strides[0]) == 1 and a.shape[0] > 1:
         a, weights, out, axis = _flipped(a), x, _flipped(out), 0
         bias = [_flipped(c) for c in bias]
+    elif weights.strides[1] > 1:
+        weights = low.copied(weights)  # once, instead of gathered for every row
     terms = low.map("a * b", low.fresh(a.shape, out.dtype), a=a, b=weights)
     total = low.fresh(out.shape, out.dtype) if bias else out
     if a.shape[axis] == 1:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from scg._compile._buffers import Buffer, View, place
+from scg._compile._buffers import Buffer, View
 from scg._compile._emit import Task
-from scg._compile._work import Product
+from scg._compile._work import Product, Step
 from scg._typing import Array
 from scg.kernels import machine, tasks, vector_loops
 from scg.kernels._jit import threads
 from scg.kernels._product import FIELDS, PIECES
-from scg.kernels.execute import Line, Schedule
+from scg.kernels.execute import Line, Schedule, place
+from scg.kernels.optim import Updates
 
-__all__ = ["Stretch"]
+__all__ = ["Stretch", "Updating"]
 
 # Nanoseconds, roughly: of a vector going through memory and a simple operation, and of a function.
 # A line is divided among threads from so much work on, and a thread takes so much at a time.
@@ -37,6 +38,7 @@ class Stretch:
         self.external: dict[Buffer, list[tuple[int, int]]] = {}
         self._lines: list[Line] = []
         self._touched: list[tuple[Ranges, Ranges]] = []
+        self._updates: list[Updating] = []
         self._size = 0
 
     # --- building ---------------------------------------------------------------------------
@@ -74,6 +76,15 @@ class Stretch:
             relu=product.relu,
         ), [view.buffer for view in product.inputs], [out.buffer])  # fmt: skip
 
+    def add_update(self, step: Step) -> None:
+        """Add a step of an optimiser: one pass over all parameters."""
+        update = Updating(step)
+        buffers = [view.buffer for view in (*step.inputs, *step.outputs)]
+        for line in update.lines:
+            # Its state arrays are nobody else's, and parameters are among what it reads.
+            self._add(line, buffers, buffers)
+        self._updates.append(update)
+
     def _add(self, line: Line, reads: list[Buffer], writes: list[Buffer]) -> None:
         """Add a line, which waits for those before it that touch the same memory."""
         read, written = _ranges(reads), _ranges(writes)
@@ -96,11 +107,63 @@ class Stretch:
     def close(self) -> Callable[[], None]:
         """Return a function that runs all that was added."""
         self._schedule = Schedule(self._lines)
-        return self._schedule.run
+        run, updates = self._schedule.run, self._updates
+        if not updates:
+            return run
+
+        def run_with_updates() -> None:
+            for update in updates:
+                update.begin()
+            run()
+            for update in updates:
+                update.end()
+
+        return run_with_updates
 
     def pointers(self) -> list[tuple[Buffer, Callable[[Array], None]]]:
         """Return what tells the tasks where the arrays of a call are."""
         return [(b, _setter(self._schedule.rows, ps)) for b, ps in self.external.items()]
+
+
+class Updating:
+    """A step of an optimiser: what `Optimizer.step` does before and after the pass over memory."""
+
+    def __init__(self, step: Step) -> None:
+        self._optimizer = optimizer = step.optimizer
+        names = {id(p): name for name, p in optimizer._named.items()}
+        self._names = [names[id(tensor)] for tensor in step.tensors]
+        self._leaves = [tensor._leaf("update") for tensor in step.tensors]
+        gradients = [view.array() for view in step.inputs[: len(self._names)]]
+        self._pass = Updates(optimizer._rule, [
+            (tensor._data, gradient, *optimizer._state[name].values())
+            for tensor, gradient, name in zip(step.tensors, gradients, self._names, strict=True)
+        ])  # fmt: skip
+        self.lines = self._pass.lines
+
+    def run(self) -> None:
+        """Do it by itself."""
+        self.begin()
+        self._pass.run()
+        self.end()
+
+    def begin(self) -> None:
+        """Count the updates, and set the scalars that depend on the counts."""
+        optimizer = self._optimizer
+        rate, counts = optimizer.rate, optimizer._updates
+        scalars: dict[int, Any] = {}
+        chosen = []
+        for name in self._names:
+            count = counts[name] = counts[name] + 1
+            if count not in scalars:
+                scalars[count] = optimizer._scalars(rate, count)
+            chosen.append(scalars[count])
+        self._pass.set(chosen)
+
+    def end(self) -> None:
+        """Count the step, after which the parameters are others."""
+        for leaf in self._leaves:
+            leaf.version += 1
+        self._optimizer.steps += 1
 
 
 class _Compiled:

@@ -337,6 +337,51 @@ def test_a_parameter_that_was_given_another_array_is_followed():
     np.testing.assert_array_equal(plan([])[0], [25.0, 36.0, 49.0])
 
 
+OPTIMIZERS = {
+    "SGD": lambda ps: scg.optim.SGD(ps, lr=lambda n: 0.1 / (n + 1)),
+    "Momentum": lambda ps: scg.optim.Momentum(ps, lr=0.1, nesterov=True),
+    "Adam": lambda ps: scg.optim.Adam(ps, lr=0.1, weight_decay=0.01),
+}
+
+
+def trained(make, loops=True, steps=3):
+    """Return parameters, state and counts after compiled steps, and after ordinary ones."""
+    results = []
+    for compiled in (True, False):
+        p, q = scg.parameter(numbers(40, 9)), scg.parameter(numbers(7, dtype=np.float64))
+        optimizer = make([p, q])
+        w = Writer()
+        a, b = w.parameter(p), w.parameter(q)
+        gradients = [w.square(a), w.multiply(b, w.argument(0, (), np.float64))]
+        w.update(optimizer, (p, q), gradients)
+        w.program.results = [a, w.sum(w.parameter(p))]
+        w.program.gradients = dict(zip((p, q), gradients, strict=True))
+        plan = Plan(w.program, loops=loops)
+        for n in range(steps):
+            number = np.array(n + 1.0)
+            if compiled:
+                before = scg.peek(p).copy()
+                old, total = plan([number])
+                np.testing.assert_array_equal(old, before)
+                np.testing.assert_allclose(total, scg.peek(p).sum(), rtol=1e-4)
+            else:
+                p.grad, q.grad = scg.peek(p) ** 2, scg.peek(q) * number
+                optimizer.step()
+        state = [a for s in optimizer._state.values() for a in s.values()]
+        counts = [optimizer.steps, *optimizer._updates.values(), p._node.version, q._node.version]
+        results.append(([scg.peek(p), scg.peek(q), *state], counts))
+    return results
+
+
+@pytest.mark.parametrize("loops", [True, False])
+@pytest.mark.parametrize("name", sorted(OPTIMIZERS))
+def test_updates_are_those_of_the_optimizer(name, loops):
+    (ours, counts), (theirs, expected) = trained(OPTIMIZERS[name], loops)
+    assert counts == expected
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
 def test_a_strided_parameter_is_read_as_it_is():
     p = scg.parameter(np.ones((3, 4)))
     w = Writer()
