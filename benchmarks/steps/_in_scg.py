@@ -17,7 +17,7 @@ def program(
 ) -> Program:  # fmt: skip
     """Return the program that calls a step, as it is or compiled, on one batch after the other."""
     if compiled:
-        step = jitted(step)
+        step = scg.jit(step)
     data = cycle(batches)
 
     def steps(count: int) -> None:
@@ -25,13 +25,6 @@ def program(
             step(*next(data))
 
     return made(steps, parameters)
-
-
-def jitted(step: Callable[..., Any]) -> Callable[..., Any]:
-    compile_step = getattr(scg, "jit", None)
-    if compile_step is None:
-        raise ModuleNotFoundError("scg has no jit yet", name="scg")
-    return compile_step(step)
 
 
 def made(steps: Callable[[int], Any], parameters: Iterable[scg.Tensor]) -> Program:

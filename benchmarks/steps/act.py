@@ -28,7 +28,7 @@ def _scg(*, compiled: bool) -> Program:
         with scg.no_grad():
             return scg.Categorical(logits=policy(state)).sample(rng=rng)
 
-    act = _in_scg.jitted(draw) if compiled else draw
+    act = scg.jit(draw) if compiled else draw
     data = states()
 
     def steps(count: int) -> None:
