@@ -6,8 +6,11 @@
 
 Each shape is timed in rounds that take every library in turn, so that a busy machine slows all of
 them alike; a round's figure is the median of its time, ratios are medians over the rounds. Threads
-are pinned in child processes. With several threads there is a pause between two libraries, because
-the threads of one keep spinning into the time of the next.
+are pinned in child processes. One thread's time is what the system gave to it: a busy machine then
+takes its caches but not its turns. With several threads there is a pause between two libraries,
+because the threads of one keep spinning into the time of the next. "task" is the product as a
+compiled step has it, without the call from Python; the share is its best round's of what
+multiply-adds in registers reach.
 """
 
 from __future__ import annotations
@@ -23,10 +26,13 @@ from statistics import median
 
 import numpy as np
 
+from benchmarks._bounds import fma_peak
 from benchmarks._measure import describe, parsed, parser
-from benchmarks._worker import turn
 from scg.kernels import _jit
+from scg.kernels._product import HAS_KERNEL
+from scg.kernels.execute import Schedule
 from scg.kernels.matmul import matmul, uses_blas
+from scg.kernels.tasks import Matrix, multiply
 
 try:
     import torch
@@ -37,8 +43,11 @@ except ImportError:
 TABLE = [
     (112, 784, 384, "nn"), (112, 384, 768, "nn"), (560, 784, 384, "nn"), (100, 784, 400, "nn"),
     (100, 400, 20, "nn"), (784, 100, 400, "tn"), (100, 400, 784, "nt"), (100, 400, 784, "nn"),
-    (64, 64, 64, "nn"), (1000, 1000, 1000, "nn"), (1024, 1024, 1024, "nt"),
+    (64, 64, 64, "nn"), (96, 96, 96, "nn"), (96, 96, 96, "tn"), (96, 96, 96, "nt"),
+    (128, 1024, 1024, "nn"), (128, 1024, 1024, "nt"), (1024, 128, 1024, "tn"),
+    (512, 512, 512, "tt"), (1000, 1000, 1000, "nn"), (1024, 1024, 1024, "nt"),
 ]  # fmt: skip
+LAYOUTS = ("nn", "tn", "nt", "tt")
 SMALL = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 LARGE = (512, 1024, 2048)
 PAUSE, WINDOW, CHUNK = 0.1, 0.03, 5e-4  # seconds
@@ -58,18 +67,41 @@ def contestants(a: np.ndarray, b: np.ndarray) -> dict[str, Callable[[], object]]
         "scg": lambda: matmul(a, b, out),
         "numpy": lambda: np.matmul(a, b, out=out),
     }
+    if HAS_KERNEL:
+        runs["task"] = task(a, b, out).run
     if torch is not None:
         x, y, z = (torch.from_numpy(array) for array in (a, b, out))
         runs["torch"] = lambda: torch.matmul(x, y, out=z)
     return runs
 
 
+def task(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Schedule:
+    (m, k), n = a.shape, b.shape[1]
+    places = (Matrix(x.ctypes.data, *x.strides) for x in (a, b, out))
+    return Schedule([multiply(a.dtype, m, k, n, *places)])
+
+
 def seconds(run: Callable[[], object], window: float) -> float:
     """Run for so long and return the median seconds of a call."""
-    return turn(lambda count: [run() for _ in range(count)], window, CHUNK)
+    clock = time.perf_counter if _jit.threads() > 1 else time.thread_time
+
+    def timed(count: int) -> float:
+        start = clock()
+        for _ in range(count):
+            run()
+        return (clock() - start) / count
+
+    run()
+    count = max(1, round(min(CHUNK, window) / timed(1)))
+    times, end = [timed(count)], time.perf_counter() + window
+    while time.perf_counter() < end:
+        times.append(timed(count))
+    return median(times)
 
 
-def measure(shape: tuple[int, int, int, str], dtype: str, options: argparse.Namespace) -> str:
+def measure(
+    shape: tuple[int, int, int, str], dtype: str, peak: float | None, options: argparse.Namespace
+) -> str:
     """Return the table row of a shape."""
     m, k, n, layout = shape
     flops = 2 * m * k * n
@@ -88,17 +120,18 @@ def measure(shape: tuple[int, int, int, str], dtype: str, options: argparse.Name
         if name != "scg"
     )
     kind = "blas" if uses_blas(m, k, n, np.dtype(dtype)) else "tile"
-    return f"{m:5} {k:5} {n:5} {layout} {dtype} {kind} {speeds} | {ratios}"
+    share = f"{flops / min(times['task']) / peak:5.0%}" if peak else "    -"
+    return f"{m:5} {k:5} {n:5} {layout} {dtype} {kind} {speeds} | {ratios} | {share}"
 
 
 def shapes(options: argparse.Namespace) -> Iterator[tuple[int, int, int, str]]:
     if options.shape:
-        yield from ((*options.shape, layout) for layout in ("nn", "tn", "nt"))
+        yield from ((*options.shape, layout) for layout in LAYOUTS)
     elif options.smoke:
         yield from [(3, 5, 7, "nn"), (17, 9, 33, "tn"), (17, 9, 33, "nt")]
     elif options.sweep:
         yield from ((m, k, n, "nn") for m, k, n in itertools.product(SMALL[::2], repeat=3))
-        yield from ((s, s, s, layout) for s in SMALL + LARGE for layout in ("nn", "tn", "nt"))
+        yield from ((s, s, s, layout) for s in SMALL + LARGE for layout in LAYOUTS)
     else:
         yield from TABLE
 
@@ -110,11 +143,14 @@ def report(options: argparse.Namespace) -> None:
     names = list(contestants(*operands(1, 1, 1, "nn", "f4")))
     print(
         f"\nthreads {_jit.threads()}: GF/s (median and best round) of {', '.join(names)}"
-        " | speed of scg over the others (median)"
+        " | speed of scg over the others (median) | share of the peak"
     )
     for dtype in ("f4", "f8"):
+        peak = fma_peak(dtype, 0 if options.smoke else 0.5)
+        if peak:
+            print(f"multiply-adds in registers, {dtype}: {peak / 1e9:.1f} GF/s")
         for shape in shapes(options):
-            print(measure(shape, dtype, options), flush=True)
+            print(measure(shape, dtype, peak, options), flush=True)
 
 
 def main() -> None:
@@ -132,7 +168,7 @@ def main() -> None:
     for count in options.threads or sorted({1, os.cpu_count() or 1}):
         sys.stdout.flush()
         environment = os.environ | dict.fromkeys(THREADS, str(count))
-        command = [sys.executable, __file__, *sys.argv[1:], "--child"]
+        command = [sys.executable, "-m", "benchmarks.matmul", *sys.argv[1:], "--child"]
         subprocess.run(command, env=environment, check=True)
 
 

@@ -14,6 +14,7 @@ that `execute.py` calls by its address.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
 import importlib.metadata
@@ -262,7 +263,7 @@ def _attach_cache(dispatcher: Any, function: Any) -> None:
 
 # --- threads ---------------------------------------------------------------------------------
 
-_parallel_lock = threading.Lock()
+_team = threading.Lock()
 _owner_pid = os.getpid()
 
 
@@ -314,7 +315,7 @@ def region_entry() -> int:
     return int(binding.address_of_symbol("numba_parallel_for"))
 
 
-_SAMPLE = 0.02  # seconds between two looks at the run queue; one look costs about 10 us
+_SAMPLE = 0.05  # seconds between two looks at the run queue; one look costs up to 100 us
 _last_look = [0.0, 0.0]  # when, and whether the cores were taken
 
 
@@ -333,12 +334,29 @@ def _crowded() -> bool:
 
 
 def _others_running() -> int:
-    """Return how many threads besides this one want a core now."""
+    """Return how many threads of other programs want a core now."""
     try:
         with open("/proc/loadavg", "rb") as file:  # noqa: PTH123 - a Path costs as much again
-            return int(file.read().split()[3].split(b"/")[0]) - 1
+            running = int(file.read().split()[3].split(b"/")[0])
+        return max(running - _own_running(), 0) if running > 1 else 0
     except (OSError, ValueError, IndexError):
         return 0
+
+
+def _own_running() -> int:
+    """Return how many threads of this process want a core.
+
+    The threading layer's threads look for work for milliseconds after a region. Taken for others,
+    they would make every second stretch of a training run go on alone.
+    """
+    running = 0
+    for thread in os.listdir("/proc/self/task"):  # noqa: PTH208 - as above
+        with (
+            contextlib.suppress(FileNotFoundError),  # it has ended since
+            open(f"/proc/self/task/{thread}/stat", "rb") as file,  # noqa: PTH123
+        ):
+            running += file.read().rpartition(b")")[2].split()[0] == b"R"
+    return running
 
 
 @cache
@@ -349,20 +367,28 @@ def _cores() -> int:
 def parallel_call(serial: Callable[..., Any], threaded: Callable[..., Any], *args: Any) -> Any:
     """Run `threaded(*args)` if threads may be used here and now, else `serial(*args)`.
 
-    Both must give the same bits. On TBB any thread may call. On other layers one thread at a time
-    may, and a forked child may not: `workqueue` aborts the process on concurrent use and GNU
-    OpenMP kills a forked child.
+    Both must give the same bits. One thread at a time has the team: a second one would share the
+    same cores with it, and on other layers than TBB `workqueue` would abort the process. On those a
+    forked child may not either: GNU OpenMP kills it.
     """
-    if threads() == 1 or _crowded():
-        return serial(*args)
-    if _layer() == "tbb":
-        return _limited(threaded, args)
-    if os.getpid() != _owner_pid or not _parallel_lock.acquire(blocking=False):
+    if threads() == 1 or _crowded() or not _team.acquire(blocking=False):
         return serial(*args)
     try:
+        if _layer() != "tbb" and os.getpid() != _owner_pid:
+            return serial(*args)
         return _limited(threaded, args)
     finally:
-        _parallel_lock.release()
+        _team.release()
+
+
+def _forget_team() -> None:
+    """Give a forked child a team of its own: nobody in it would give back its parent's."""
+    global _team
+    _team = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_team)
 
 
 def _limited(threaded: Callable[..., Any], args: tuple[Any, ...]) -> Any:

@@ -14,7 +14,7 @@ the other rows, the layout of the arrays, the batch and the number of threads.
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -298,12 +298,14 @@ _partition = device(partition)
 @kernel
 def _run(
     a: Any, b: Any, c: Any, bias: Any, batch: Any, a_step: Any, b_step: Any, relu: Any,
-    accumulate: Any, multiply: Any, region: Any, team: Any, entry: Any, member: Any,
+    accumulate: Any, tools: Any,
 ) -> None:  # fmt: skip
     """Multiply `batch` pairs of matrices; the next of each lies that many bytes further.
 
-    On the calling thread if `region` is 0, else it is the function that runs a table of tasks.
+    `tools` is the address of five numbers: the task; the function that runs a table of tasks, or 0
+    to stay on the calling thread; and its team.
     """
+    multiply, region, team = load_i64(tools, 0), load_i64(tools, 1), load_i64(tools, 2)
     m, k = a.shape
     n, size = b.shape[1], c.itemsize
     pieces = -(-PIECES * team // batch) if region else 1
@@ -319,17 +321,25 @@ def _run(
     if region:
         line = row[len(FIELDS) :]
         line[0], line[1], line[2], line[3], line[4] = multiply, units, 1, address(row), 0
-        call_region(region, address(line), 1, team, entry, member)
+        call_region(region, address(line), 1, team, load_i64(tools, 3), load_i64(tools, 4))
     else:
         call_task(multiply, 0, units, address(row))
     keep(row)
 
 
-_compiled: set[DType] = set()
+class _Tools(NamedTuple):
+    """What `_run` is given for a dtype; the arrays hold the numbers at the addresses."""
+
+    arrays: tuple[Array, Array]
+    one: int
+    several: int
+
+
+_tools: dict[DType, _Tools] = {}
 _building = threading.Lock()
 
 
-def _build(dtype: DType) -> None:
+def _build(dtype: DType) -> _Tools:
     """Compile for one dtype, any strides, inputs read-only or not.
 
     Left to itself Numba would compile again for every mixture of layouts.
@@ -339,13 +349,16 @@ def _build(dtype: DType) -> None:
     vector = types.Array(real, 1, "C", readonly=True)
     signature = (
         anything, anything, types.Array(real, 2, "C"), vector,
-        *[types.intp] * 3, *[types.boolean] * 2, *[types.intp] * 5,
+        *[types.intp] * 3, *[types.boolean] * 2, types.intp,
     )  # fmt: skip
     with _building:
         _run.disable_compile(False)
         _run.compile(signature)
         _run.disable_compile()
-    _compiled.add(dtype)
+        multiply = MULTIPLY[dtype].address
+        arrays = np.array([multiply, 0, 1, 0, 0]), np.array([multiply, TOGETHER.address, *team()])
+        _tools[dtype] = _Tools(arrays, arrays[0].ctypes.data, arrays[1].ctypes.data)
+    return _tools[dtype]
 
 
 def run(
@@ -353,25 +366,21 @@ def run(
     accumulate: bool,
 ) -> None:  # fmt: skip
     """Multiply on as many threads as the size is worth; arguments as in `_run`."""
-    if c.dtype not in _compiled:
-        _build(c.dtype)
-    small = c.size * a.shape[1] < SERIAL_SIZE
-    call = _by_one if small or threads() == 1 else _by_threads
+    tools = _tools.get(c.dtype) or _build(c.dtype)
+    arguments = (a, b, c, bias, batch, a_step, b_step, relu, accumulate)
     try:
-        call(a, b, c, bias, batch, a_step, b_step, relu, accumulate)
+        if threads() == 1 or c.size * a.shape[1] < SERIAL_SIZE:
+            _run(*arguments, tools.one)
+        else:
+            parallel_call(_by_one, _by_team, *arguments)
     except TypeError:
         # Numba refuses unaligned arrays: they are copied. Any other cause raises again.
-        a, b = np.array(a, order="C"), np.array(b, order="C")
-        call(a, b, c, bias, batch, a_step, b_step, relu, accumulate)
+        _by_one(np.array(a, order="C"), np.array(b, order="C"), *arguments[2:])
 
 
-def _by_one(*args: Any) -> None:
-    _run(*args, MULTIPLY[args[2].dtype].address, 0, 1, 0, 0)
+def _by_one(*arguments: Any) -> None:
+    _run(*arguments, _tools[arguments[2].dtype].one)
 
 
-def _by_threads(*args: Any) -> None:
-    parallel_call(_by_one, _by_team, *args)
-
-
-def _by_team(*args: Any) -> None:
-    _run(*args, MULTIPLY[args[2].dtype].address, TOGETHER.address, *team())
+def _by_team(*arguments: Any) -> None:
+    _run(*arguments, _tools[arguments[2].dtype].several)

@@ -5,6 +5,8 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import threading
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -160,7 +162,8 @@ def test_four_threads_and_a_fork_change_no_bit(tmp_path):
         "SCG_YIELD": "0",
         "PYTHONWARNINGS": "ignore::DeprecationWarning",
     }
-    assert run(THREADED, tmp_path, **options) == ["0", "0"]
+    # On a busy machine Numba says first that threads which have just ended are not yet gone.
+    assert run(THREADED, tmp_path, **options)[-2:] == ["0", "0"]
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "two"])
@@ -236,3 +239,59 @@ def test_yielding_can_be_switched_off(monkeypatch):
     monkeypatch.setattr(_jit, "_last_look", [float("-inf"), 0.0])
     monkeypatch.setattr(_jit, "_others_running", lambda: 99)
     assert not _jit._crowded()
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/loadavg"), reason="only Linux tells")  # noqa: PTH110
+def test_threads_of_this_process_are_not_others(monkeypatch, tmp_path):
+    """Threads of ours that look for work would otherwise stop the next call from using them."""
+    queue = tmp_path / "loadavg"
+    queue.write_text("0.1 0.1 0.1 5/99 1234\n")
+    plain = open
+    monkeypatch.setattr(
+        "builtins.open",
+        lambda name, *options: plain(queue if name == "/proc/loadavg" else name, *options),
+    )
+    monkeypatch.setattr(_jit, "_own_running", lambda: 3)
+    assert _jit._others_running() == 2
+    monkeypatch.setattr(_jit, "_own_running", lambda: 9)
+    assert _jit._others_running() == 0
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="only Linux tells")  # noqa: PTH110
+def test_threads_of_this_process_are_counted():
+    @_jit.kernel
+    def work(steps):
+        x = 1.0
+        for _ in range(steps):
+            x = 0.999 * x + 1e-3
+        return x
+
+    work(1)  # compiles
+    worker = threading.Thread(target=work, args=(100_000_000,))
+    worker.start()
+    seen = 0
+    while worker.is_alive():
+        seen = max(seen, _jit._own_running())
+    assert seen >= 2
+
+
+def test_one_caller_at_a_time_has_the_team(monkeypatch):
+    monkeypatch.setattr(_jit, "threads", lambda: 2)
+    monkeypatch.setattr(_jit, "_limited", lambda threaded, args: threaded(*args))
+
+    def call(inner):
+        return _jit.parallel_call(lambda: "serial", inner)
+
+    assert call(lambda: call(lambda: "threaded")) == "serial"
+    assert call(lambda: "threaded") == "threaded"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork is a POSIX call")
+def test_a_forked_child_has_a_team_of_its_own(monkeypatch):
+    """Also if another thread of the parent was using the parent's."""
+    with _jit._team, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # fork in a process that has threads
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if _jit._team.acquire(blocking=False) else 3)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
