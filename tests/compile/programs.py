@@ -141,6 +141,20 @@ def vae(dtype=np.float32, kl="analytic"):
     return step_of(loss, parameters, scg.optim.Adam(parameters, lr=1e-3)), parameters
 
 
+def importance_weighted():
+    """Return a step on the bound of several samples, with a discrete latent variable beside."""
+    a, w = start(2, seed=23), start(2, seed=24)
+
+    def loss(x):
+        q, prior = scg.Normal(a, 0.7), scg.Normal(0.0, 1.0)
+        z = q.sample(5)
+        b = scg.Bernoulli(logits=z * w).sample()
+        weights = prior.log_prob(z) - q.log_prob(z) + scg.Normal(z + b, 1.0).log_prob(x)
+        return -scg.iwae(weights, axis=0).mean()
+
+    return step_of(loss, [a, w]), [a, w]
+
+
 def chain():
     """Return a step in which draws feed draws, and costs are marked, smooth and jumpy."""
     a, w = start(4, seed=3), start(seed=4)
@@ -432,6 +446,7 @@ PROGRAMS = {
     "vae": (vae, images()),
     "vae in float64": (lambda: vae(np.float64), [(x.astype(float),) for (x,) in images()]),
     "vae, estimator A": (lambda: vae(kl="sampled"), images()),
+    "importance weighted": (importance_weighted, sized(2)),
     "chain": (chain, sized(4)),
     "conv": (conv, labelled((6, 1, 8, 8))),
     "dropout": (dropout, labelled((7, 6))),
