@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from scg._run import Run, _check_marks, _run, _updates, current_run
+from scg._run import (
+    Run,
+    _check_marks,
+    _run,
+    _updates,
+    current_run,
+    end_run,
+    gradients_cleared,
+)  # fmt: skip
 
-__all__ = ["apart", "is_clean"]
+__all__ = ["apart", "end_after", "is_clean"]
 
 
 @contextmanager
@@ -27,6 +35,21 @@ def apart() -> Iterator[None]:
         _check_marks(run)
     finally:
         _run.reset(token)
+
+
+def end_after(*, updated: bool) -> None:
+    """End the run around an execution apart, which updated parameters or cleared gradients.
+
+    A run in which nothing has happened has nobody who could tell it from the next one.
+    """
+    run = current_run()
+    if run.begin is None and run.parent is None and not (run.drawn or run.closed or run.marks):
+        _updates[0] += updated
+        run.updates = _updates[0]
+    elif updated:
+        end_run(updated=True)
+    else:
+        gradients_cleared()
 
 
 def is_clean() -> bool:

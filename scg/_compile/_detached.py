@@ -6,7 +6,9 @@ a parameter meets noise that came out of a compiled function is refused.
 
 from __future__ import annotations
 
+import inspect
 import sys
+from typing import Any
 
 from scg import _axes
 from scg._op import OPAQUE, Op
@@ -14,7 +16,7 @@ from scg._tensor import Tensor
 from scg._typing import Array
 from scg.tape import NOISE, REQUIRES, ROUTED, STOPPED, TRAINABLE, Node, NoisyNode
 
-__all__ = ["MAY_ENTER", "detached", "flags_after"]
+__all__ = ["MAY_ENTER", "Definition", "detached", "flags_after"]
 
 MAY_ENTER = NOISE | TRAINABLE | STOPPED
 
@@ -29,10 +31,23 @@ def flags_after(node: Node | None) -> int:
     return flags | TRAINABLE | STOPPED if node.flags & (TRAINABLE | REQUIRES | ROUTED) else flags
 
 
-def detached(array: Array, flags: int) -> Tensor:
-    """Return an array as a tensor of which so much is known."""
+class Definition:
+    """Stands for the frame in which a value was made: the line on which a function begins.
+
+    Looking for the user's frame would take as long as all else about a result.
+    """
+
+    f_back = None
+    f_lasti = 0
+
+    def __init__(self, function: Any) -> None:
+        function = inspect.unwrap(getattr(function, "__func__", function))
+        self.f_code = getattr(function, "__code__", None) or sys._getframe().f_code
+
+
+def detached(array: Array, flags: int, made: Any) -> Tensor:
+    """Return an array as a tensor of which so much is known, and where it was made."""
     if not flags:
         return Tensor(array)
     kind = NoisyNode if flags & NOISE else Node
-    frame = sys._getframe(1)
-    return Tensor(array, kind(_COMPILED, (), (), {}, flags, 0, array.shape, array.dtype, frame))
+    return Tensor(array, kind(_COMPILED, (), (), {}, flags, 0, array.shape, array.dtype, made))

@@ -33,6 +33,7 @@ __all__ = ["Compiled", "jit"]
 
 Fn = TypeVar("Fn", bound=Callable[..., Any])
 
+NOTHING = Leaves()
 PLANS = 64  # kept for each function; the one that was not used for longest goes first
 
 
@@ -68,7 +69,7 @@ class Compiled:
         if recent is not None and not kwargs:
             arrays = recent.arrays_of(args)
             if arrays is not None and is_clean():
-                return self._locked(recent.entry, Leaves(arrays), args, kwargs)
+                return self._locked(recent.entry, arrays, NOTHING, args, kwargs)
         leaves = Leaves()
         spec = self._spec(args, kwargs, leaves)
         if leaves.tracked or not is_clean():
@@ -76,22 +77,25 @@ class Compiled:
         entry = self._entry(spec)
         if not kwargs and not self._donated:
             self._recent = Recent.of(entry, spec, args)
-        return self._locked(entry, leaves, args, kwargs)
+        return self._locked(entry, [_plain(a) for a in leaves.arrays], leaves, args, kwargs)
 
-    def _locked(self, entry: _Entry, leaves: Leaves, args: Any, kwargs: Any) -> Any:
+    def _locked(
+        self, entry: _Entry, arrays: Sequence[Array], leaves: Leaves, args: Any, kwargs: Any
+    ) -> Any:
         with entry.lock:
             if entry.running:  # called by itself, from Python that the program calls
                 return self._function(*args, **kwargs)
             entry.running = True
             try:
-                return self._run(entry, leaves, args, kwargs)
+                return self._run(entry, arrays, leaves, args, kwargs)
             finally:
                 entry.running = False
 
-    def _run(self, entry: _Entry, leaves: Leaves, args: Any, kwargs: Any) -> Any:
+    def _run(
+        self, entry: _Entry, arrays: Sequence[Array], leaves: Leaves, args: Any, kwargs: Any
+    ) -> Any:
         plan = entry.fitting()
         if plan is not None and (plan.traced is None or not self._check):
-            arrays = [_plain(a) for a in leaves.arrays]
             return plan(arrays, leaves.generators, leaves.donated, self._executor)
         result, again = traced(self._function, args, kwargs, leaves.generators)
         if plan is None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
 
-from scg._apart import apart
+from scg._apart import apart, end_after
 from scg._compile._clean import clean, without_dead
-from scg._compile._detached import detached, flags_after
-from scg._compile._program import Program
+from scg._compile._detached import Definition, detached, flags_after
+from scg._compile._program import Host, Program
 from scg._compile._trace import Trace
-from scg._compile._trees import mapped, native_order, result_spec
+from scg._compile._trees import maker, mapped, native_order, parts, result_spec
 from scg._recording import recording_to
-from scg._run import end_run, gradients_cleared
 from scg._tensor import Tensor
 from scg._typing import Array
 from scg.tape import Leaf
@@ -35,14 +35,14 @@ class Slot:
         What is known of it as a tensor.
     """
 
-    __slots__ = ("flags", "tensor")
+    __slots__ = ("_where", "flags", "tensor")
 
-    def __init__(self, tensor: bool, flags: int) -> None:
-        self.tensor, self.flags = tensor, flags
+    def __init__(self, tensor: bool, flags: int, where: Definition) -> None:
+        self.tensor, self.flags, self._where = tensor, flags, where
 
     def made(self, array: Array) -> Any:
         """Return an array as this result."""
-        return detached(array, self.flags) if self.tensor else array
+        return detached(array, self.flags, self._where) if self.tensor else array
 
 
 class Plan:
@@ -56,6 +56,8 @@ class Plan:
         Cleaned.
     found : list of (Leaf, bool)
         Whether there was a gradient when the traced call began: another call has to be alike.
+    filled : callable
+        Returns the tree of results for their arrays.
     """
 
     def __init__(self, trace: Trace, tree: Any) -> None:
@@ -65,7 +67,8 @@ class Plan:
         self._passed = trace.generators.passed
         self._updates, self._cleared = trace.updates, trace.cleared
         self._tags = [(leaf, leaf.grad_tags) for leaf in trace.gradients.written]
-        self._tree = tree
+        self._calls_python = any(isinstance(s, Host) for s in self.program.instructions)
+        self.filled = builder(tree, count())
         self._run: Executor | None = None
 
     def fits(self) -> bool:
@@ -84,25 +87,34 @@ class Plan:
             self._run = make(self.program)
         if generators:
             self._passed.update(enumerate(generators))
-        results = self._run(arrays)
+        if self._calls_python:
+            with apart():  # which may ask what run it is in, as a running mean does
+                results = self._run(arrays)
+        else:
+            results = self._run(arrays)
         for leaf, tags in self._tags:
             leaf.grad_tags = tags
         self.end()
         return self.filled(_placed(results, donated) if donated else results)
 
-    def filled(self, results: Sequence[Array]) -> Any:
-        """Return the tree of results, with arrays in their places."""
-        if type(self._tree) is Slot:
-            return self._tree.made(results[0])
-        left = iter(results)
-        return mapped(self._tree, lambda x: x.made(next(left)) if type(x) is Slot else x)
-
     def end(self) -> None:
         """End the run around the call, if the step did what ends one."""
-        if self._updates:
-            end_run(updated=True)
-        elif self._cleared:
-            gradients_cleared()
+        if self._updates or self._cleared:
+            end_after(updated=self._updates)
+
+
+def builder(tree: Any, numbers: Iterator[int]) -> Callable[[Sequence[Array]], Any]:
+    """Return what puts arrays into the places of a tree, which are numbered as they come."""
+    if type(tree) is Slot:
+        number, made = next(numbers), tree.made
+        return lambda arrays: made(arrays[number])
+    found = parts(tree)
+    if found is None:
+        return lambda arrays: tree
+    kind, entries = found
+    inner = [(key, builder(value, numbers)) for key, value in entries]
+    make = maker(kind)
+    return lambda arrays: make([(key, build(arrays)) for key, build in inner])
 
 
 def _placed(results: list[Array], donated: Sequence[Array]) -> list[Array]:
@@ -129,7 +141,8 @@ def traced(
     trace = Trace()
     for number, generator in enumerate(generators):
         trace.generators.take(number, generator)
-    entry, exit_ = _Entry(trace), _Exit(trace)
+    where = Definition(function)
+    entry, exit_ = _Entry(trace, where), _Exit(trace, where)
     with apart(), recording_to(trace):
         args, kwargs = mapped((args, kwargs), entry)
         tree = mapped(function(*args, **kwargs), exit_)
@@ -142,8 +155,8 @@ def traced(
 class _Entry:
     """Turns arguments into what the function sees: arrays become tensors."""
 
-    def __init__(self, trace: Trace) -> None:
-        self._trace = trace
+    def __init__(self, trace: Trace, where: Definition) -> None:
+        self._trace, self._where = trace, where
         self._count: Iterator[int] = iter(range(2**62))
 
     def __call__(self, leaf: Any) -> Any:
@@ -158,7 +171,7 @@ class _Entry:
             return leaf
         own = array.view()  # two arguments may be one array
         self._trace.argument(own, next(self._count))
-        return detached(own, flags)
+        return detached(own, flags, self._where)
 
 
 class _Exit:
@@ -170,16 +183,16 @@ class _Exit:
         Copies of the results of the traced call.
     """
 
-    def __init__(self, trace: Trace) -> None:
-        self._trace = trace
+    def __init__(self, trace: Trace, where: Definition) -> None:
+        self._trace, self._where = trace, where
         self.arrays: list[Array] = []
 
     def __call__(self, leaf: Any) -> Any:
         result_spec(leaf)
         if isinstance(leaf, Tensor) and not isinstance(leaf._node, Leaf):
-            return self._slot(leaf._data, Slot(True, flags_after(leaf._node)))
+            return self._slot(leaf._data, Slot(True, flags_after(leaf._node), self._where))
         if isinstance(leaf, np.ndarray | np.generic):
-            return self._slot(np.asarray(leaf), Slot(False, 0))
+            return self._slot(np.asarray(leaf), Slot(False, 0, self._where))
         return leaf
 
     def _slot(self, array: Array, slot: Slot) -> Slot:

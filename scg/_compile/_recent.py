@@ -63,5 +63,8 @@ class Recent:
                 return None
             if value.shape != shape or value.dtype is not dtype:
                 return None
+            flags = value.flags
+            if not (flags.c_contiguous and flags.aligned):
+                return None
             arrays.append(value)
         return arrays

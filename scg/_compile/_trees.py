@@ -65,10 +65,10 @@ def spec_of(value: Any, leaves: Leaves, path: str) -> Spec:
         leaves.generators.append(value)
         same = [n for n, g in enumerate(leaves.generators) if g is value]
         return ("generator", same[0])
-    parts = _parts(value)
-    if parts is None:
+    found = parts(value)
+    if found is None:
         return static_spec(value, path)
-    kind, entries = parts
+    kind, entries = found
     specs = tuple([(key, spec_of(v, leaves, f"{path}{_step(kind, key)}")) for key, v in entries])
     return (_TREE, kind, specs)
 
@@ -132,7 +132,7 @@ def static_spec(value: Any, path: str) -> Spec:
     return ("static", type(value), value)
 
 
-def _parts(value: Any) -> tuple[Any, list[tuple[Any, Any]]] | None:
+def parts(value: Any) -> tuple[Any, list[tuple[Any, Any]]] | None:
     """Return the kind of a container and its entries; None if it is none."""
     if isinstance(value, dict):
         return dict, list(value.items())
@@ -151,17 +151,23 @@ def _step(kind: Any, key: Any) -> str:
 
 def mapped(value: Any, leaf: Callable[[Any], Any]) -> Any:
     """Return a tree of the same form with every leaf replaced."""
-    parts = _parts(value)
-    if parts is None:
+    found = parts(value)
+    if found is None:
         return leaf(value)
-    kind, entries = parts
-    made = {key: mapped(v, leaf) for key, v in entries}
+    kind, entries = found
+    return maker(kind)([(key, mapped(v, leaf)) for key, v in entries])
+
+
+def maker(kind: Any) -> Callable[[list[tuple[Any, Any]]], Any]:
+    """Return what makes a container of a kind from its entries."""
     if kind is dict:
-        return made
+        return dict
     if dataclasses.is_dataclass(kind):
         make: Any = kind
-        return make(**made)
-    return kind(*made.values()) if hasattr(kind, "_fields") else kind(made.values())
+        return lambda entries: make(**dict(entries))
+    if hasattr(kind, "_fields"):
+        return lambda entries: kind(*[value for _, value in entries])
+    return lambda entries: kind([value for _, value in entries])
 
 
 def result_spec(value: Any) -> None:

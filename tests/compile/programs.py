@@ -239,6 +239,20 @@ def enumerated_beside_scored():
     return step_of(loss, [a, c]), [a, c]
 
 
+def mean_of_two():
+    """Return a step in which two draws share a running mean, which both must not see."""
+    a = start(2, seed=25)
+    mean = E.RunningMean(decay=0.5)
+
+    def loss(x):
+        drawn = [
+            scg.Bernoulli(logits=a[i]).sample(estimator=E.Score(baseline=mean)) for i in range(2)
+        ]
+        return (drawn[0] - x[0]) ** 2 + 3.0 * (drawn[0] * drawn[1] - x[1]) ** 2
+
+    return step_of(loss, [a]), [a]
+
+
 def episodes():
     """Return a step over several episodes, each with a draw of its own."""
     a = start(2, seed=7)
@@ -453,6 +467,7 @@ PROGRAMS = {
     "second order": (second_order, sized(3)),
     "mixed orders": (mixed_orders, sized(3)),
     "enumerated beside scored": (enumerated_beside_scored, sized(3)),
+    "mean of two": (mean_of_two, sized(2)),
     "episodes": (episodes, sized(2)),
     "surrogate": (surrogate, sized(3)),
     "functional": (functional, sized(3)),

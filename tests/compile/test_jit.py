@@ -398,12 +398,15 @@ def test_a_step_ends_the_run_around_it():
         loss().backward()
         optimizer.step()
 
-    for _ in range(4):
+    for drawn in (True, True, True, False, True):
+        if drawn:
+            scg.Normal(a, 1.0).sample()
         before, updates = scg._run.current_run(), scg._run._updates[0]
         step()
-        assert before.updated
+        assert before.updated is drawn
         assert scg._run._updates[0] > updates
-    assert optimizer.steps == a.version == 4
+        assert scg._run.current_run().updates == scg._run._updates[0]
+    assert optimizer.steps == a.version == 5
 
 
 def test_gradients_accumulate_over_calls():
