@@ -89,32 +89,10 @@ class Op:
     """
 
     __slots__ = (
-        "_all_smooth",
-        "_bends",
-        "_has_needs",
-        "_kept",
-        "alias",
-        "axes",
-        "defaults",
-        "doc",
-        "forward",
-        "inputs",
-        "linear",
-        "max_order",
-        "name",
-        "numpy",
-        "pole_safe",
-        "public",
-        "reference",
-        "rules",
-        "samples",
-        "shape",
-        "sign",
-        "slope_between_jumps",
-        "smooth",
-        "static_names",
-        "variadic",
-        "vjp",
+        "_all_smooth", "_bends", "_has_needs", "_kept", "alias", "axes", "defaults", "doc",
+        "forward", "inputs", "linear", "max_order", "name", "numpy", "pole_safe", "public",
+        "reference", "rules", "samples", "shape", "sign", "slope_between_jumps", "smooth",
+        "static_names", "variadic", "vjp",
     )  # fmt: skip
 
     def __init__(self, name: str, forward: Callable[..., Any], **fields: Any) -> None:

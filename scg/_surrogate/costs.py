@@ -13,13 +13,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from scg._bare import bare, pulled, raw, shape_of
-from scg._partial import Partial
+from scg._bare import bare, raw, shape_of
 from scg._run import Run, current_run, order
-from scg._smoothness import NOT_LINEAR, Linear, Passage
-from scg._sweep import unbroadcast
-from scg._tensor import Tensor
-from scg.tape import REQUIRES, ROUTED, Node
+from scg._surrogate import linear
+from scg.tape import Node
 
 __all__ = ["NEVER", "Cost", "Costs", "Key", "Rest", "take_apart"]
 
@@ -236,7 +233,7 @@ class _Opening:
         heapq.heappush(self._heap, (-key[0].order, mark, key[0]))
 
     def _open(self, key: Key, visit: _Visit) -> None:
-        carrying = _operands(key[0])
+        carrying = linear.operands(key[0])
         if carrying is None:
             self._elementary[key] = self._cost(key[0], key[0].order, visit)
         else:
@@ -279,23 +276,23 @@ class _Opening:
     ) -> Iterator[_Visit | None]:
         """Yield the visit of each operand; None where no cotangent goes."""
         mark = node.order if node.name == "cost" and visit.mark is None else visit.mark
-        now = _cotangents(node, carrying, visit.cotangent)
+        now = linear.cotangents(node, carrying, visit.cotangent)
         earlier: list[Any] = []
         if visit.earlier and visit.mark is None:
-            earlier = [(when, _cotangents(node, carrying, g)) for when, g in visit.earlier]
+            earlier = [(when, linear.cotangents(node, carrying, g)) for when, g in visit.earlier]
         told_apart = mark is None and bool(self._reads.orders)
-        by_tensor = visit.by_tensor or (told_apart and _by_tensor(node, carrying))
+        by_tensor = visit.by_tensor or (told_apart and linear.by_tensor(node, carrying))
         for number, g in enumerate(now):
             if g is None:
                 yield None
                 continue
             value = bare(node.inputs[number])  # type: ignore[index]
-            sign = visit.sign * _sign(node, number) if told_apart else visit.sign
-            before = earlier and [(when, _fitted(gs[number], value)) for when, gs in earlier]
-            if told_apart and (_scales(node) or shape_of(g) != shape_of(value)):
+            sign = visit.sign * linear.sign(node, number) if told_apart else visit.sign
+            before = earlier and [(when, linear.fitted(gs[number], value)) for when, gs in earlier]
+            if told_apart and (linear.scales(node) or shape_of(g) != shape_of(value)):
                 plain = np.full(shape_of(value), float(sign))
                 before = self._reads.without(before, node.order, plain)
-            yield _Visit(value, _fitted(g, value), mark, before, by_tensor, sign, node.order)
+            yield _Visit(value, linear.fitted(g, value), mark, before, by_tensor, sign, node.order)
 
     def _place(self, node: Node, number: int, carries: bool, visit: _Visit) -> Any:
         """Put an operand where it belongs, and return its cost, its key, or None."""
@@ -345,58 +342,3 @@ def _take_off_list(node: Node) -> None:
     """Note that a backward reached a marked cost."""
     for run in node.runs:
         run.marks.pop(node, None)
-
-
-def _scales(node: Node) -> bool:
-    return node.op is not None and node.op.linear is not Linear.MOVES
-
-
-def _by_tensor(node: Node, carrying: Sequence[bool]) -> bool:
-    return any(
-        p is not None and p.flags & REQUIRES and not carries
-        for p, carries in zip(node.parents, carrying, strict=True)
-    )
-
-
-def _sign(node: Node, number: int) -> int:
-    name = node.name
-    return -1 if name == "negative" or (name == "subtract" and number == 1) else 1
-
-
-def _cotangents(node: Node, carrying: Sequence[bool], g: Any) -> Sequence[Any]:
-    needs = list(carrying)
-    for number, parent in enumerate(node.parents):
-        if parent is not None and parent.flags & REQUIRES:
-            needs[number] = True
-    assert node.op is not None
-    return pulled(node.op, node, g, needs)
-
-
-def _fitted(g: Any, value: Any) -> Any:
-    """Return a cotangent as an array of the operand's shape."""
-    if isinstance(g, Partial):
-        g = g.added_to(None, in_place=False)
-    shape = value.shape if value.__class__ is np.ndarray else shape_of(value)
-    return g if g.shape == shape else unbroadcast(g, shape, isinstance(g, Tensor))
-
-
-_JOINTLY = (Linear.MOVES, Linear.ALL)
-
-
-def _operands(node: Node) -> tuple[bool, ...] | None:
-    """Tell which operands carry costs; None if the node is elementary.
-
-    Without the operands' values, or with randomness in more than one factor, it is.
-    """
-    op = node.op
-    if op is None or node.inputs is None or op.linear is NOT_LINEAR or node.saved is None:
-        return None
-    classes = node.more.classes
-    if classes is not None and any(c is not Passage.SMOOTH for c in classes):
-        return None
-    if op.linear in _JOINTLY:
-        return (True,) * len(node.parents)
-    random = [p is not None and bool(p.flags & ROUTED or p.runs) for p in node.parents]
-    if op.linear is Linear.FIRST:
-        return None if any(random[1:]) else (True, *(False,) * (len(random) - 1))
-    return tuple(random) if sum(random) == 1 else None
