@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from scg._typing import DType
 from scg.kernels._jit import threads
-from scg.kernels._product import FIELDS, MULTIPLY, PIECES, partition
+from scg.kernels._product import FIELDS, MULTIPLY, PIECES, addresses, partition
 from scg.kernels._transpose import BLOCK, TRANSPOSE
 from scg.kernels.execute import Line
 
@@ -87,6 +87,7 @@ def multiply(
     row = (
         a.place, a.row, a.col, a.step, b.place, b.row, b.col, b.step, c.place, c.row, c.step,
         bias, int(relu), int(accumulate), m, k, n, down, across,
+        *addresses(dtype),
     )  # fmt: skip
     assert len(row) == len(FIELDS)
     units = batch * down * across
