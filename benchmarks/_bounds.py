@@ -18,7 +18,8 @@ from scg.kernels.simd_memory import (
     store_f32,
     store_f64,
 )
-from scg.kernels.simd_tile import REALS, ROWS, VECTOR_BYTES, _broadcast, _fma
+from scg.kernels.simd_tile import REALS, ROWS, VECTOR_BYTES
+from scg.kernels.simd_vector import broadcast, fma
 
 CHAINS = 2 * ROWS  # as many sums as a tile has, so that none waits for the one before
 STEPS = 20_000
@@ -32,12 +33,12 @@ def _chains(real: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             kind, size = REALS[real]
             lanes = VECTOR_BYTES // size
-            x = _broadcast(builder, builder.sitofp(args[0], kind), lanes)
+            x = broadcast(builder, builder.sitofp(args[0], kind), lanes)
             sums = [cgutils.alloca_once_value(builder, x) for _ in range(CHAINS)]
-            fma = _fma(builder.module, kind, lanes)
+            multiply = fma(builder.module, kind, lanes)
             with cgutils.for_range(builder, args[0]):
                 for cell in sums:
-                    builder.store(builder.call(fma, [builder.load(cell), x, x]), cell)
+                    builder.store(builder.call(multiply, [builder.load(cell), x, x]), cell)
             total = builder.load(sums[0])
             for cell in sums[1:]:
                 total = builder.fadd(total, builder.load(cell))

@@ -30,7 +30,9 @@ from benchmarks.matmul import THREADS
 from scg._op import OPS
 from scg.kernels import log_prob, optim, reduce, simd, softmax
 from scg.kernels._jit import device, threads, types
+from scg.kernels.execute import Schedule
 from scg.kernels.matmul import matmul
+from scg.kernels.tasks import Matrix, transpose
 
 SIZES = (1 << 15, 1 << 18, 1 << 22)  # numbers in an array: first, second or third cache, memory
 FUNCTIONS = ("exp", "log", "tanh", "sigmoid", "softplus")
@@ -76,7 +78,11 @@ def kernels(size: int) -> Iterator[tuple[str, Work]]:
     yield "normal", Work(lambda: log_prob.normal(x, y, z), 7 * total, True, (log + 5) * size)
     logits = instructions("softplus") + 3
     yield "bernoulli", Work(lambda: log_prob.bernoulli_logits(x, y), 4 * total, True, logits * size)
-    yield "transposed copy", Work(lambda: np.copyto(v.reshape(-1, rows), x.T), 2 * total, True, 0)
+    goal = v.reshape(-1, rows)
+    places = (Matrix(a.ctypes.data, *a.strides) for a in (x, goal))
+    copy = Schedule([transpose(x.dtype, *x.shape, *places)])
+    yield "transposed copy", Work(copy.run, 2 * total, True, 0)
+    yield "the same by NumPy", Work(lambda: np.copyto(goal, x.T), 2 * total, True, 0)
     for rule, scalars, arrays in (
         (optim.SGD, optim.SGD.scalars(lr=1e-9), (x, y)),
         (optim.ADAM, optim.ADAM.scalars(lr=1e-9, step=9), (x, y, z, v)),
@@ -102,7 +108,7 @@ def report(smoke: bool) -> None:
         print("no vector code for this CPU")
         return
     print(f"\nthreads {threads()}: {peak / 1e9:.0f} GF/s of multiply-adds")
-    print(f"{'kernel':16} {'numbers':>8} {'us':>9} {'GB/s':>7} {'Ginstr/s':>8}  bound   share")
+    print(f"{'kernel':17} {'numbers':>8} {'us':>9} {'GB/s':>7} {'Ginstr/s':>8}  bound   share")
     bounds: dict[int, dict[str, float]] = {}
     for size in SIZES[:1] if smoke else SIZES:
         for name, work in [*kernels(size), *(products() if size == SIZES[-1] else ())]:
@@ -119,7 +125,7 @@ def row(
     memory = work.bytes / speeds["triad" if work.writes else "read"]
     lanes = work.instructions / (peak / 2)
     bound = "memory" if memory > lanes else "compute"
-    print(f"{name:16} {size:8} {taken * 1e6:9.1f} {work.bytes / taken / 1e9:7.1f} "
+    print(f"{name:17} {size:8} {taken * 1e6:9.1f} {work.bytes / taken / 1e9:7.1f} "
           f"{work.instructions / taken / 1e9:8.1f}  {bound:7} {max(memory, lanes) / taken:5.0%}",
           flush=True)  # fmt: skip
 

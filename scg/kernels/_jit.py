@@ -14,7 +14,6 @@ that `execute.py` calls by its address.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import hashlib
 import importlib.metadata
@@ -37,6 +36,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic
 
 from scg._config import cache_dir, num_threads, yields
+from scg.kernels._run_queue import others_running
 
 __all__ = [
     "CAN_COMPILE", "Task", "binding", "cgutils", "cpu_features", "device", "exact", "intrinsic",
@@ -328,35 +328,9 @@ def _crowded() -> bool:
     """
     now = time.monotonic()
     if now - _last_look[0] > _SAMPLE:
-        taken = yields() and _others_running() + threads() > _cores()
+        taken = yields() and others_running() + threads() > _cores()
         _last_look[:] = [now, float(taken)]
     return bool(_last_look[1])
-
-
-def _others_running() -> int:
-    """Return how many threads of other programs want a core now."""
-    try:
-        with open("/proc/loadavg", "rb") as file:  # noqa: PTH123 - a Path costs as much again
-            running = int(file.read().split()[3].split(b"/")[0])
-        return max(running - _own_running(), 0) if running > 1 else 0
-    except (OSError, ValueError, IndexError):
-        return 0
-
-
-def _own_running() -> int:
-    """Return how many threads of this process want a core.
-
-    The threading layer's threads look for work for milliseconds after a region. Taken for others,
-    they would make every second stretch of a training run go on alone.
-    """
-    running = 0
-    for thread in os.listdir("/proc/self/task"):  # noqa: PTH208 - as above
-        with (
-            contextlib.suppress(FileNotFoundError),  # it has ended since
-            open(f"/proc/self/task/{thread}/stat", "rb") as file,  # noqa: PTH123
-        ):
-            running += file.read().rpartition(b")")[2].split()[0] == b"R"
-    return running
 
 
 @cache

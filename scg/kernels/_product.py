@@ -14,11 +14,13 @@ the other rows, the layout of the arrays, the batch and the number of threads.
 from __future__ import annotations
 
 import threading
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from scg._typing import Array, DType
+from scg.kernels import machine
 from scg.kernels._dtypes import FLOAT32, FLOAT64, float32_twin
 from scg.kernels._jit import CAN_COMPILE, device, kernel, parallel_call, task, threads, types
 from scg.kernels.execute import TOGETHER, team
@@ -31,16 +33,18 @@ from scg.kernels.simd_tile import (
     WIDE_COLUMNS,
     WIDE_ROWS,
     address,
+    call_finish,
+    call_tile,
+    call_transpose,
     copy_column,
     copy_row,
+    functions,
     load,
     prefetch,
-    register_tile,
     store,
-    transpose_tile,
 )
 
-__all__ = ["DEPTH", "FIELDS", "HAS_KERNEL", "MULTIPLY", "partition", "run"]
+__all__ = ["DEPTH", "FIELDS", "HAS_KERNEL", "MULTIPLY", "addresses", "partition", "run"]
 
 # Without tiles for this CPU, or under NUMBA_DISABLE_JIT=1 (which leaves plain functions), BLAS.
 HAS_KERNEL = HAS_TILE and CAN_COMPILE
@@ -50,10 +54,11 @@ HAS_KERNEL = HAS_TILE and CAN_COMPILE
 FIELDS = (
     "a", "a_row", "a_col", "a_step", "b", "b_row", "b_col", "b_step", "c", "c_row", "c_step",
     "bias", "relu", "accumulate", "m", "k", "n", "down", "across",
+    "tile", "finish", "transpose",
 )  # fmt: skip
 (
     A, A_ROW, A_COL, A_STEP, B, B_ROW, B_COL, B_STEP, C, C_ROW, C_STEP, BIAS, RELU, ACCUMULATE,
-    M, K, N, DOWN, ACROSS,
+    M, K, N, DOWN, ACROSS, TILE, FINISH, TRANSPOSE,
 ) = range(len(FIELDS))  # fmt: skip
 
 # Depth of a block of the inner dimension: a panel of B (16 KiB, or 32 with vectors of 64 bytes)
@@ -71,6 +76,15 @@ FAR = 2048
 # Tiles of a block of rows that pay for the packing of its panels.
 ENOUGH = 16
 REAL_F64, REAL_F32 = np.float64, np.float32
+
+
+@cache
+def addresses(dtype: DType) -> tuple[int, ...]:
+    """Return the addresses of a dtype's functions that are written in LLVM code."""
+    real = types.float32 if dtype == FLOAT32 else types.float64
+    return tuple(
+        machine.address_of(name, f"{name} {real}", write) for name, write in functions(real).items()
+    )
 
 
 def partition(m: int, n: int, size: int, pieces: int, rows_first: bool) -> tuple[int, int]:
@@ -91,17 +105,17 @@ def partition(m: int, n: int, size: int, pieces: int, rows_first: bool) -> tuple
 
 @device
 def _pack_panel(
-    like: Any, source: Any, row: Any, column: Any, depth: Any, width: Any, panel: Any, wide: Any
-) -> None:
+    like: Any, transpose: Any, source: Any, row: Any, column: Any, depth: Any, width: Any,
+    panel: Any, wide: Any,
+) -> None:  # fmt: skip
     """Copy B[depth, width] to a panel whose rows are contiguous, `wide` bytes apart."""
     size = like.itemsize
     if row == size:
         lanes = VECTOR_BYTES // size
         for p in range(0, depth, lanes):
             for j in range(0, width, lanes):
-                corner = source + p * size + j * column
-                goal = panel + p * wide + j * size
-                transpose_tile(like, corner, column, width - j, depth - p, goal, wide)
+                corner, goal = source + p * size + j * column, panel + p * wide + j * size
+                call_transpose(transpose, corner, column, width - j, depth - p, goal, wide)
     else:
         for p in range(depth):
             for j in range(width):
@@ -111,8 +125,9 @@ def _pack_panel(
 
 @device
 def _pack_b(
-    like: Any, source: Any, row: Any, column: Any, depth: Any, width: Any, panels: Any, apart: Any
-) -> None:
+    like: Any, transpose: Any, source: Any, row: Any, column: Any, depth: Any, width: Any,
+    panels: Any, apart: Any,
+) -> None:  # fmt: skip
     """Copy B[depth, width] to panels that begin `apart` bytes from each other.
 
     Row after row of the whole block where rows are contiguous: panel after panel would come back
@@ -132,33 +147,14 @@ def _pack_b(
             for p in range(depth):
                 copy_row(like, here + p * row, part, panel + p * wide)
         else:
-            _pack_panel(like, here, row, column, depth, part, panel, wide)
-
-
-@device
-def _finish(
-    like: Any, sums: Any, sums_row: Any, c: Any, c_row: Any, bias: Any, rows: Any, width: Any,
-    add: Any, relu: Any,
-) -> None:  # fmt: skip
-    """Do what the register tile does with its sums, for a tile that is not whole vectors wide."""
-    size = like.itemsize
-    for i in range(rows):
-        for j in range(width):
-            goal = c + i * c_row + j * size
-            x = load(like, sums + i * sums_row + j * size)
-            if add:
-                x += load(like, goal)
-            if bias:
-                x += load(like, bias + j * size)
-            # "x < 0 gives 0" and not "x > 0 gives x": a NaN must stay a NaN.
-            store(like, goal, like.dtype.type(0) if relu and x < 0 else x)
+            _pack_panel(like, transpose, here, row, column, depth, part, panel, wide)
 
 
 @device
 def _rows(
-    like: Any, a: Any, a_row: Any, a_col: Any, a_tile: Any, vectors: Any, b: Any, b_row: Any,
-    c: Any, c_row: Any, bias: Any, depth: Any, rows: Any, width: Any, add: Any, relu: Any,
-    sums: Any,
+    like: Any, tile: Any, finish: Any, a: Any, a_row: Any, a_col: Any, a_tile: Any, vectors: Any,
+    b: Any, b_row: Any, c: Any, c_row: Any, bias: Any, depth: Any, rows: Any, width: Any, add: Any,
+    relu: Any, sums: Any,
 ) -> None:  # fmt: skip
     """Multiply all rows of a block by a panel of B, tiles of equal height one after the other."""
     size = like.itemsize
@@ -172,16 +168,16 @@ def _rows(
         for r in range(ROWS):
             prefetch(place + (a_tile + 64 * r if a_tile else (height + r) * a_row))
         if whole:
-            register_tile(
-                like, height, vectors, place, a_row, a_col, b, b_row, goal, c_row, bias, depth,
+            call_tile(
+                tile, height, vectors, place, a_row, a_col, b, b_row, goal, c_row, bias, depth,
                 add, relu,
             )  # fmt: skip
         else:
             apart = vectors * VECTOR_BYTES
-            register_tile(
-                like, height, vectors, place, a_row, a_col, b, b_row, sums, apart, 0, depth, 0, 0
+            call_tile(
+                tile, height, vectors, place, a_row, a_col, b, b_row, sums, apart, 0, depth, 0, 0
             )
-            _finish(like, sums, apart, goal, c_row, bias, height, width, add, relu)
+            call_finish(finish, sums, goal, c_row, bias, height, width, apart, add, relu)
 
 
 @device
@@ -207,7 +203,7 @@ def _unit(like: Any, row: Any, item: Any, i: Any, rows: Any, j: Any, width: Any)
     a = load_i64(row, A) + item * load_i64(row, A_STEP) + i * a_row
     b = load_i64(row, B) + item * load_i64(row, B_STEP) + j * b_col
     c = load_i64(row, C) + item * load_i64(row, C_STEP) + i * c_row + j * size
-    bias = load_i64(row, BIAS)
+    bias, turn = load_i64(row, BIAS), load_i64(row, TRANSPOSE)
     lanes = VECTOR_BYTES // size
     narrow = COLUMNS * lanes
     pack_b = m >= PACK_FROM or (b_col != size and width > 1)
@@ -232,26 +228,26 @@ def _unit(like: Any, row: Any, item: Any, i: Any, rows: Any, j: Any, width: Any)
         p, x = d * k // depths, y * rows // blocks
         depth, high = (d + 1) * k // depths - p, (y + 1) * rows // blocks - x
         last = d == depths - 1
-        place, place_row, place_col, tile = a + x * a_row + p * a_col, a_row, a_col, 0
+        place, place_row, place_col, apart = a + x * a_row + p * a_col, a_row, a_col, 0
         if pack_a:
             if blocks > 1 or g == 0:
                 _pack_a(like, place, a_col, high, depth, address(block), a_apart)
-            place, place_row, place_col, tile = address(block), size, ROWS * size, a_apart
+            place, place_row, place_col, apart = address(block), size, ROWS * size, a_apart
         q, end = g * group, min((g + 1) * group, width)
-        source = b + p * b_row + q * b_col
-        if pack_b and y == 0:
-            _pack_b(like, source, b_row, b_col, depth, end - q, address(panels), b_apart)
-        panel = address(panels)
+        panel, first = address(panels), q
         while q < end:
             part = wide if end - q >= wide else min(narrow, end - q)
             vectors = -(-part // lanes)
             source, source_row = b + p * b_row + q * b_col, b_row
             if pack_b or vectors * lanes != part:
-                if not pack_b:
-                    _pack_b(like, source, b_row, b_col, depth, part, panel, b_apart)
+                # All panels of the group at once, and once for all blocks of rows.
+                if not pack_b or (y == 0 and q == first):
+                    rest = end - q if pack_b else part
+                    _pack_b(like, turn, source, b_row, b_col, depth, rest, panel, b_apart)
                 source, source_row = panel, vectors * VECTOR_BYTES
             _rows(
-                like, place, place_row, place_col, tile, vectors, source, source_row,
+                like, load_i64(row, TILE), load_i64(row, FINISH), place, place_row, place_col,
+                apart, vectors, source, source_row,
                 c + x * c_row + q * size, c_row, bias + (j + q) * size if bias and last else 0,
                 depth, high, part, d > 0 or load_i64(row, ACCUMULATE), relu and last,
                 address(sums),
@@ -263,9 +259,9 @@ def _unit(like: Any, row: Any, item: Any, i: Any, rows: Any, j: Any, width: Any)
     keep(block)
 
 
-@device
-def _units(like: Any, begin: Any, end: Any, row: Any) -> None:
-    """Compute blocks of C, numbered down, then across, then along the batch."""
+def _multiply_f64(begin: int, end: int, row: int) -> None:
+    """Do blocks of the product that `row` describes: numbered down, across, along the batch."""
+    like = np.empty(0, REAL_F64)
     m, n, lanes = load_i64(row, M), load_i64(row, N), VECTOR_BYTES // like.itemsize
     down, across = load_i64(row, DOWN), load_i64(row, ACROSS)
     panels = -(-n // (COLUMNS * lanes))
@@ -275,11 +271,6 @@ def _units(like: Any, begin: Any, end: Any, row: Any) -> None:
         rows = (y + 1) * m // down - i
         width = min((x + 1) * panels // across * COLUMNS * lanes, n) - j
         _unit(like, row, item, i, rows, j, width)
-
-
-def _multiply_f64(begin: int, end: int, row: int) -> None:
-    """Do units `begin` to `end - 1` of the product that `row` describes."""
-    _units(np.empty(0, REAL_F64), begin, end, row)
 
 
 MULTIPLY = {FLOAT32: task(float32_twin(_multiply_f64)), FLOAT64: task(_multiply_f64)}
@@ -302,8 +293,8 @@ def _run(
 ) -> None:  # fmt: skip
     """Multiply `batch` pairs of matrices; the next of each lies that many bytes further.
 
-    `tools` is the address of five numbers: the task; the function that runs a table of tasks, or 0
-    to stay on the calling thread; and its team.
+    `tools` is the address of eight numbers: the task; the function that runs a table of tasks, or
+    0 to stay on the calling thread; its team; and the functions in LLVM code.
     """
     multiply, region, team = load_i64(tools, 0), load_i64(tools, 1), load_i64(tools, 2)
     m, k = a.shape
@@ -316,7 +307,8 @@ def _run(
     row[C], row[C_STEP], row[C_ROW] = address(c), m * n * size, n * size
     row[BIAS] = address(bias) if bias.size else 0
     row[RELU], row[ACCUMULATE], row[DOWN], row[ACROSS] = relu, accumulate, down, across
-    row[M], row[K], row[N] = m, k, n
+    row[M], row[K], row[N], row[TILE] = m, k, n, load_i64(tools, 5)
+    row[FINISH], row[TRANSPOSE] = load_i64(tools, 6), load_i64(tools, 7)
     units = batch * down * across
     if region:
         line = row[len(FIELDS) :]
@@ -356,7 +348,11 @@ def _build(dtype: DType) -> _Tools:
         _run.compile(signature)
         _run.disable_compile()
         multiply = MULTIPLY[dtype].address
-        arrays = np.array([multiply, 0, 1, 0, 0]), np.array([multiply, TOGETHER.address, *team()])
+        written = addresses(dtype)
+        arrays = (
+            np.array([multiply, 0, 1, 0, 0, *written]),
+            np.array([multiply, TOGETHER.address, *team(), *written]),
+        )
         _tools[dtype] = _Tools(arrays, arrays[0].ctypes.data, arrays[1].ctypes.data)
     return _tools[dtype]
 

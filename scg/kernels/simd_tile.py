@@ -1,4 +1,4 @@
-"""LLVM vector code for `matmul.py`: a register tile, and the transposition that packs a panel.
+"""LLVM vector code for `_product.py`: register tiles, and what packs their operands.
 
 Written as intrinsics because no loop in Python makes LLVM hold 28 accumulators in registers over
 the whole inner dimension. All addresses are integers and all strides are in bytes, so one build
@@ -7,14 +7,28 @@ serves every layout. The file is named `simd_*` so that a change in it invalidat
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from scg.kernels._jit import cgutils, cpu_features, intrinsic, ir, types
+from scg.kernels.simd_vector import (
+    I32,
+    I64,
+    broadcast,
+    fetch,
+    fma,
+    lanes_within,
+    masked_read,
+    masked_write,
+    read,
+    write,
+)
 
 __all__ = [
-    "COLUMNS", "HAS_TILE", "ROWS", "VECTOR_BYTES", "WIDE_COLUMNS", "WIDE_ROWS",
-    "address", "copy_column", "copy_row", "load", "prefetch", "register_tile", "store",
-    "transpose_tile",
+    "COLUMNS", "HAS_TILE", "ROWS", "VECTOR_BYTES", "WIDE_COLUMNS", "WIDE_ROWS", "address",
+    "call_finish", "call_tile", "call_transpose", "copy_column", "copy_row", "functions", "load",
+    "prefetch", "store", "transpose_tile",
 ]  # fmt: skip
 
 # Rows x vectors of a tile: accumulators, the row of B and one broadcast of A fill the register
@@ -24,10 +38,10 @@ COLUMNS = 2
 VECTOR_BYTES, ROWS, WIDE_COLUMNS, WIDE_ROWS = (
     (64, 14, 8, 3) if "avx512f" in cpu_features() else (32, 6, 4, 3)
 )
+# Steps of the inner loop by which A is fetched ahead: packed tiles lie in one stream.
 AHEAD = 16
 HAS_TILE = "avx512f" in cpu_features() or {"avx2", "fma"} <= cpu_features()
 
-I1, I32, I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
 SIZES = [
     *((rows, columns) for rows in range(1, ROWS + 1) for columns in range(1, COLUMNS + 1)),
     *((rows, WIDE_COLUMNS) for rows in range(1, WIDE_ROWS + 1)),
@@ -52,7 +66,7 @@ def load(typingctx: Any, like: Any, place: Any) -> Any:
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         real, _ = REALS[signature.return_type]
-        return _load(builder, real, args[1])
+        return read(builder, real, args[1])
 
     return like.dtype(like, types.intp), codegen
 
@@ -62,7 +76,7 @@ def store(typingctx: Any, like: Any, place: Any, value: Any) -> Any:
     """Write a number of the dtype of the array `like` to an address."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _store(builder, args[2], args[1])
+        write(builder, args[2], args[1])
         return context.get_dummy_value()
 
     return types.void(like, types.intp, like.dtype), codegen
@@ -83,13 +97,13 @@ def _copier(vectors: Any) -> Any:
                 with whole:
                     for step in steps:
                         here, there = (builder.add(x, I64(step)) for x in (source, target))
-                        vector = _load(builder, ir.VectorType(real, lanes), here)
-                        _store(builder, vector, there)
+                        vector = read(builder, ir.VectorType(real, lanes), here)
+                        write(builder, vector, there)
                 with part:
                     for j, step in enumerate(steps):
                         here, there = (builder.add(x, I64(step)) for x in (source, target))
-                        mask = _mask(builder, lanes, width, j * lanes)
-                        _store(builder, _masked_load(builder, real, lanes, here, mask), there)
+                        mask = lanes_within(builder, lanes, width, j * lanes)
+                        write(builder, masked_read(builder, real, lanes, here, mask), there)
             return context.get_dummy_value()
 
         return types.void(like, *[types.intp] * 3), codegen
@@ -107,15 +121,33 @@ def prefetch(typingctx: Any, place: Any) -> Any:
     """Fetch a line into the first cache."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _prefetch(builder, args[0], 3)
+        fetch(builder, args[0], 3)
         return context.get_dummy_value()
 
     return types.void(types.intp), codegen
 
 
+# --- functions of their own ------------------------------------------------------------------
+#
+# As parts of a task, Numba would optimise them once more for each function between them and the
+# task, for seconds; so they are compiled by themselves and called by their addresses.
+
+_TILE = ir.FunctionType(ir.VoidType(), [I64] * 13)
+_FINISH = ir.FunctionType(ir.VoidType(), [I64] * 9)
+_TRANSPOSE = ir.FunctionType(ir.VoidType(), [I64] * 6)
+
+
+def _calling(kind: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * (len(kind.args) + 1)), codegen
+
+
 @intrinsic
-def register_tile(
-    typingctx: Any, like: Any, rows: Any, columns: Any, a: Any, a_row: Any, a_col: Any, b: Any,
+def call_tile(
+    typingctx: Any, tile: Any, rows: Any, columns: Any, a: Any, a_row: Any, a_col: Any, b: Any,
     b_row: Any, c: Any, c_row: Any, bias: Any, depth: Any, add: Any, relu: Any,
 ) -> Any:  # fmt: skip
     """C[rows, columns] = A[rows, depth] @ B[depth, columns] (+ C if `add`) (+ bias if not 0), relu.
@@ -124,22 +156,85 @@ def register_tile(
     twentieth of the speed (a seventh without mask registers), and a masked store without mask
     registers as much as 24 multiplications.
     """
+    return _calling(_TILE)
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        real, size = REALS[signature.args[0].dtype]
-        done = builder.append_basic_block("tile.done")
-        kind = builder.add(builder.mul(args[1], I64(WIDE_COLUMNS + 1)), args[2])
-        switch = builder.switch(kind, done)
-        for rows, columns in SIZES:
-            block = builder.append_basic_block(f"tile.{rows}.{columns}")
-            switch.add_case(I64(rows * (WIDE_COLUMNS + 1) + columns), block)
-            builder.position_at_end(block)
-            builder.call(_tile(builder.module, real, size, rows, columns), args[3:])
-            builder.branch(done)
-        builder.position_at_end(done)
-        return context.get_dummy_value()
 
-    return types.void(like, *[types.intp] * 13), codegen
+@intrinsic
+def call_finish(
+    typingctx: Any, finish: Any, sums: Any, c: Any, c_row: Any, bias: Any, rows: Any, width: Any,
+    apart: Any, add: Any, relu: Any,
+) -> Any:  # fmt: skip
+    """Do what a tile does with its sums, `width` numbers wide, its rows `apart` bytes apart."""
+    return _calling(_FINISH)
+
+
+@intrinsic
+def call_transpose(
+    typingctx: Any, transpose: Any, source: Any, step: Any, rows: Any, depth: Any, target: Any,
+    target_row: Any,
+) -> Any:  # fmt: skip
+    """Do as `transpose_tile`."""
+    return _calling(_TRANSPOSE)
+
+
+def functions(real: Any) -> dict[str, Callable[[], ir.Module]]:
+    """Return what writes the modules of the three functions for a dtype, by their names."""
+    writers = {
+        "scg_tile": (_TILE, _write_choice),
+        "scg_finish": (_FINISH, _write_finish),
+        "scg_transpose": (_TRANSPOSE, _write_transpose),
+    }
+    return {name: partial(_module, name, *how, *REALS[real]) for name, how in writers.items()}
+
+
+def _module(name: str, kind: Any, write: Any, real: Any, size: int) -> ir.Module:
+    module = ir.Module(name)
+    function = ir.Function(module, kind, name)
+    builder = ir.IRBuilder(function.append_basic_block())
+    write(builder, function.args, real, size)
+    builder.ret_void()
+    return module
+
+
+def _write_choice(builder: Any, args: Any, real: Any, size: int) -> None:
+    """Choose among the tiles of all sizes."""
+    done = builder.append_basic_block("done")
+    choice = builder.add(builder.mul(args[0], I64(WIDE_COLUMNS + 1)), args[1])
+    switch = builder.switch(choice, done)
+    for rows, columns in SIZES:
+        block = builder.append_basic_block(f"tile.{rows}.{columns}")
+        switch.add_case(I64(rows * (WIDE_COLUMNS + 1) + columns), block)
+        builder.position_at_end(block)
+        builder.call(_tile(builder.module, real, size, rows, columns), args[2:])
+        builder.branch(done)
+    builder.position_at_end(done)
+
+
+def _write_finish(builder: Any, args: Any, real: Any, size: int) -> None:
+    sums, c, c_row, bias, rows, width, apart, add, relu = args
+    lanes = VECTOR_BYTES // size
+    zero = ir.Constant(ir.VectorType(real, lanes), [0.0] * lanes)
+    with cgutils.for_range(builder, rows) as loop:
+        for j in range(COLUMNS):
+            step, mask = I64(j * VECTOR_BYTES), lanes_within(builder, lanes, width, j * lanes)
+            source = builder.add(builder.add(sums, builder.mul(loop.index, apart)), step)
+            goal = builder.add(builder.add(c, builder.mul(loop.index, c_row)), step)
+            cell = cgutils.alloca_once_value(
+                builder, masked_read(builder, real, lanes, source, mask)
+            )
+            for place, wanted in ((goal, add), (builder.add(bias, step), bias)):
+                with builder.if_then(builder.icmp_signed("!=", wanted, I64(0))):
+                    term = masked_read(builder, real, lanes, place, mask)
+                    builder.store(builder.fadd(builder.load(cell), term), cell)
+            with builder.if_then(builder.icmp_signed("!=", relu, I64(0))):
+                _cut(builder, cell, zero)
+            masked_write(builder, real, lanes, builder.load(cell), goal, mask)
+
+
+def _cut(builder: Any, cell: Any, zero: Any) -> None:
+    # "x < 0 gives 0" and not "x > 0 gives x": a NaN must stay a NaN.
+    x = builder.load(cell)
+    builder.store(builder.select(builder.fcmp_ordered("<", x, zero), zero, x), cell)
 
 
 @intrinsic
@@ -154,21 +249,24 @@ def transpose_tile(
     """
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _, source, step, rows, depth, target, target_row = args
-        real, size = REALS[signature.args[0].dtype]
-        lanes = VECTOR_BYTES // size
-        mask = _mask(builder, lanes, depth, 0)
-        last = builder.sub(rows, I64(1))
-        vectors = []
-        for i in range(lanes):
-            row = builder.select(builder.icmp_signed("<", I64(i), last), I64(i), last)
-            place = builder.add(source, builder.mul(row, step))
-            vectors.append(_masked_load(builder, real, lanes, place, mask))
-        for i, vector in enumerate(_transposed(builder, vectors, lanes)):
-            _store(builder, vector, builder.add(target, builder.mul(target_row, I64(i))))
+        _write_transpose(builder, args[1:], *REALS[signature.args[0].dtype])
         return context.get_dummy_value()
 
     return types.void(like, *[types.intp] * 6), codegen
+
+
+def _write_transpose(builder: Any, args: Any, real: Any, size: int) -> None:
+    source, step, rows, depth, target, target_row = args
+    lanes = VECTOR_BYTES // size
+    mask = lanes_within(builder, lanes, depth, 0)
+    last = builder.sub(rows, I64(1))
+    vectors = []
+    for i in range(lanes):
+        row = builder.select(builder.icmp_signed("<", I64(i), last), I64(i), last)
+        place = builder.add(source, builder.mul(row, step))
+        vectors.append(masked_read(builder, real, lanes, place, mask))
+    for i, vector in enumerate(_transposed(builder, vectors, lanes)):
+        write(builder, vector, builder.add(target, builder.mul(target_row, I64(i))))
 
 
 def _transposed(builder: Any, vectors: list[Any], lanes: int) -> list[Any]:
@@ -214,7 +312,7 @@ def _write_tile(builder: Any, args: Any, real: Any, lanes: int, rows: int, colum
 
     def vectors(base: Any) -> list[Any]:
         places = [builder.add(base, I64(j * VECTOR_BYTES)) for j in range(columns)]
-        return [_load(builder, vector, place) for place in places]
+        return [read(builder, vector, place) for place in places]
 
     def each_row(change: Any) -> None:
         for i, row in enumerate(cells):
@@ -225,17 +323,19 @@ def _write_tile(builder: Any, args: Any, real: Any, lanes: int, rows: int, colum
         return builder.add(c, builder.mul(c_row, I64(i)))
 
     for i in range(rows):
-        _prefetch(builder, row_of_c(i), 3)
-    fma = _fma(builder.module, real, lanes)
+        fetch(builder, row_of_c(i), 3)
+    multiply_add = fma(builder.module, real, lanes)
     with cgutils.for_range(builder, depth) as loop:
         b_vectors = vectors(builder.add(b, builder.mul(loop.index, b_row)))
         column = builder.add(a, builder.mul(loop.index, a_col))
-        _prefetch(builder, builder.add(column, builder.mul(a_col, I64(AHEAD))), 3)
+        fetch(builder, builder.add(column, builder.mul(a_col, I64(AHEAD))), 3)
 
         def multiply(i: int, sums: list[Any]) -> list[Any]:
             place = builder.add(column, builder.mul(a_row, I64(i)))
-            x = _broadcast(builder, _load(builder, real, place), lanes)
-            return [builder.call(fma, [x, y, s]) for y, s in zip(b_vectors, sums, strict=True)]
+            x = broadcast(builder, read(builder, real, place), lanes)
+            return [
+                builder.call(multiply_add, [x, y, s]) for y, s in zip(b_vectors, sums, strict=True)
+            ]
 
         each_row(multiply)
 
@@ -248,68 +348,9 @@ def _write_tile(builder: Any, args: Any, real: Any, lanes: int, rows: int, colum
         terms = vectors(bias)
         each_row(lambda i, sums: plus(terms, sums))
     with builder.if_then(builder.icmp_signed("!=", relu, I64(0))):
-        # "x < 0 gives 0" and not "x > 0 gives x": a NaN must stay a NaN.
-        each_row(
-            lambda i, sums: [
-                builder.select(builder.fcmp_ordered("<", s, zero), zero, s) for s in sums
-            ]
-        )
+        for cell in (cell for row in cells for cell in row):
+            _cut(builder, cell, zero)
     for i, row in enumerate(cells):
         for j, cell in enumerate(row):
-            _store(builder, builder.load(cell), builder.add(row_of_c(i), I64(j * VECTOR_BYTES)))
+            write(builder, builder.load(cell), builder.add(row_of_c(i), I64(j * VECTOR_BYTES)))
     builder.ret_void()
-
-
-# --- single instructions ---------------------------------------------------------------------
-
-
-def _load(builder: Any, kind: Any, place: Any) -> Any:
-    value = builder.load(builder.inttoptr(place, kind.as_pointer()))
-    value.align = 1
-    return value
-
-
-def _store(builder: Any, vector: Any, place: Any) -> None:
-    builder.store(vector, builder.inttoptr(place, vector.type.as_pointer())).align = 1
-
-
-def _prefetch(builder: Any, place: Any, locality: int) -> None:
-    """Fetch a line that will be read or written, into all caches (3) or all but the first (2)."""
-    pointer = ir.IntType(8).as_pointer()
-    kind = ir.FunctionType(ir.VoidType(), [pointer, I32, I32, I32])
-    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-    builder.call(function, [builder.inttoptr(place, pointer), I32(0), I32(locality), I32(1)])
-
-
-def _broadcast(builder: Any, value: Any, lanes: int) -> Any:
-    undefined = ir.Constant(ir.VectorType(value.type, lanes), ir.Undefined)
-    first = builder.insert_element(undefined, value, I32(0))
-    return builder.shuffle_vector(
-        first, undefined, ir.Constant(ir.VectorType(I32, lanes), [0] * lanes)
-    )
-
-
-def _mask(builder: Any, lanes: int, width: Any, start: int) -> Any:
-    """Lanes that lie within a row of `width` elements, for the vector beginning at `start`."""
-    index = ir.Constant(ir.VectorType(I64, lanes), list(range(start, start + lanes)))
-    return builder.icmp_signed("<", index, _broadcast(builder, width, lanes))
-
-
-def _name(real: Any, lanes: int) -> str:
-    return f"v{lanes}f{32 if isinstance(real, ir.FloatType) else 64}"
-
-
-def _fma(module: Any, real: Any, lanes: int) -> Any:
-    vector = ir.VectorType(real, lanes)
-    kind = ir.FunctionType(vector, [vector] * 3)
-    return cgutils.get_or_insert_function(module, kind, f"llvm.fma.{_name(real, lanes)}")
-
-
-def _masked_load(builder: Any, real: Any, lanes: int, place: Any, mask: Any) -> Any:
-    vector = ir.VectorType(real, lanes)
-    pointer = vector.as_pointer()
-    kind = ir.FunctionType(vector, [pointer, I32, mask.type, vector])
-    name = f"llvm.masked.load.{_name(real, lanes)}.p0"
-    function = cgutils.get_or_insert_function(builder.module, kind, name)
-    zero = ir.Constant(vector, [0.0] * lanes)
-    return builder.call(function, [builder.inttoptr(place, pointer), I32(1), mask, zero])

@@ -1,6 +1,7 @@
-"""Lines for the tasks that are written by hand: products, and updates of parameters.
+"""Lines for tasks that are written by hand: products and transposed copies.
 
-Addresses and strides are in bytes; the arrays behind them are the caller's to keep.
+Addresses and strides are in bytes; the arrays behind them are the caller's to keep. Lines of
+updates are made by `scg.kernels.optim.Updates`.
 """
 
 from __future__ import annotations
@@ -9,13 +10,16 @@ from typing import NamedTuple
 
 from scg._typing import DType
 from scg.kernels._jit import threads
-from scg.kernels._product import FIELDS, MULTIPLY, PIECES, partition
+from scg.kernels._product import FIELDS, MULTIPLY, PIECES, addresses, partition
+from scg.kernels._transpose import BLOCK, TRANSPOSE
 from scg.kernels.execute import Line
 
-__all__ = ["Matrix", "multiply"]
+__all__ = ["Matrix", "multiply", "transpose"]
 
 # Multiply-adds from which a line is divided, some 5 us: it starts no threads, they are there.
 DIVIDED_SIZE = 300_000
+# Numbers from which a copy is divided, as many us.
+DIVIDED_COPY = 20_000
 
 
 class Matrix(NamedTuple):
@@ -83,8 +87,46 @@ def multiply(
     row = (
         a.place, a.row, a.col, a.step, b.place, b.row, b.col, b.step, c.place, c.row, c.step,
         bias, int(relu), int(accumulate), m, k, n, down, across,
+        *addresses(dtype),
     )  # fmt: skip
     assert len(row) == len(FIELDS)
     units = batch * down * across
     grain = units if pieces == 1 else -(-units // (PIECES * threads()))
     return Line(MULTIPLY[dtype], row, units, max(grain, 1), after)
+
+
+def transpose(
+    dtype: DType, rows: int, columns: int, source: Matrix, target: Matrix, *,
+    after: int | None = None,
+) -> Line:  # fmt: skip
+    """Return the line that copies the columns of a matrix to the rows of another.
+
+    Parameters
+    ----------
+    dtype : dtype
+        `FLOAT32` or `FLOAT64` of `scg.kernels._dtypes`, of both.
+    rows, columns : int
+        Of the source.
+    source, target : Matrix
+        Rows contiguous, apart from each other.
+    after : int or None
+        As in `Line`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scg.kernels._dtypes import FLOAT64
+    >>> from scg.kernels.execute import Schedule
+    >>> x, y = np.arange(6.0).reshape(2, 3), np.empty((3, 2))
+    >>> places = (Matrix(a.ctypes.data, *a.strides) for a in (x, y))
+    >>> Schedule([transpose(FLOAT64, 2, 3, *places)]).run()
+    >>> y
+    array([[0., 3.],
+           [1., 4.],
+           [2., 5.]])
+    """
+    units = -(-rows // BLOCK) * -(-columns // BLOCK)
+    divided = rows * columns >= DIVIDED_COPY
+    grain = -(-units // (PIECES * threads())) if divided else units
+    row = source.place, source.row, target.place, target.row, rows, columns
+    return Line(TRANSPOSE[dtype], row, units, max(grain, 1), after)

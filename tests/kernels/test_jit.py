@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scg.kernels import _jit
+from scg.kernels import _jit, _run_queue
 from scg.kernels.generate import Expression, elementwise_kernel, vectorizable
 
 ROOT = Path(__file__).parents[2]
@@ -77,7 +77,7 @@ def test_serial_and_threaded_twins_do_not_load_each_other(tmp_path):
     module.write_text(
         textwrap.dedent("""
         import numpy as np
-        from scg.kernels import _jit
+        from scg.kernels import _jit, _run_queue
 
         def fill(out):
             for i in _jit.prange(out.size):
@@ -169,7 +169,7 @@ def test_four_threads_and_a_fork_change_no_bit(tmp_path):
 @pytest.mark.parametrize("value", ["0", "-1", "two"])
 def test_a_wrong_thread_count_is_explained(tmp_path, value):
     script = """
-    from scg.kernels import _jit
+    from scg.kernels import _jit, _run_queue
     try:
         _jit.threads()
     except ValueError as error:
@@ -217,7 +217,7 @@ def test_versions_name_what_compiled_code_depends_on():
 def test_threads_give_way_to_other_programs(monkeypatch, others, chosen):
     """Two threads on two cores, beside `others` that want one too."""
     monkeypatch.delenv("SCG_YIELD", raising=False)
-    for name, value in (("threads", 2), ("_cores", 2), ("_others_running", others)):
+    for name, value in (("threads", 2), ("_cores", 2), ("others_running", others)):
         monkeypatch.setattr(_jit, name, lambda value=value: value)
     monkeypatch.setattr(_jit, "_limited", lambda threaded, args: threaded(*args))
     monkeypatch.setattr(_jit, "_last_look", [float("-inf"), 0.0])
@@ -228,7 +228,7 @@ def test_the_run_queue_is_looked_at_now_and_then_only(monkeypatch):
     looks = []
     monkeypatch.delenv("SCG_YIELD", raising=False)
     monkeypatch.setattr(_jit, "_last_look", [float("-inf"), 0.0])
-    monkeypatch.setattr(_jit, "_others_running", lambda: looks.append(1) or 0)
+    monkeypatch.setattr(_jit, "others_running", lambda: looks.append(1) or 0)
     for _ in range(100):
         _jit._crowded()
     assert 1 <= len(looks) < 50
@@ -237,7 +237,7 @@ def test_the_run_queue_is_looked_at_now_and_then_only(monkeypatch):
 def test_yielding_can_be_switched_off(monkeypatch):
     monkeypatch.setenv("SCG_YIELD", "0")
     monkeypatch.setattr(_jit, "_last_look", [float("-inf"), 0.0])
-    monkeypatch.setattr(_jit, "_others_running", lambda: 99)
+    monkeypatch.setattr(_jit, "others_running", lambda: 99)
     assert not _jit._crowded()
 
 
@@ -251,10 +251,10 @@ def test_threads_of_this_process_are_not_others(monkeypatch, tmp_path):
         "builtins.open",
         lambda name, *options: plain(queue if name == "/proc/loadavg" else name, *options),
     )
-    monkeypatch.setattr(_jit, "_own_running", lambda: 3)
-    assert _jit._others_running() == 2
-    monkeypatch.setattr(_jit, "_own_running", lambda: 9)
-    assert _jit._others_running() == 0
+    monkeypatch.setattr(_run_queue, "_own_running", lambda: 3)
+    assert _run_queue.others_running() == 2
+    monkeypatch.setattr(_run_queue, "_own_running", lambda: 9)
+    assert _run_queue.others_running() == 0
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="only Linux tells")  # noqa: PTH110
@@ -271,7 +271,7 @@ def test_threads_of_this_process_are_counted():
     worker.start()
     seen = 0
     while worker.is_alive():
-        seen = max(seen, _jit._own_running())
+        seen = max(seen, _run_queue._own_running())
     assert seen >= 2
 
 

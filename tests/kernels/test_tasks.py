@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scg.kernels import _product, execute
 from scg.kernels.execute import Schedule
 from scg.kernels.matmul import matmul
-from scg.kernels.tasks import Matrix, multiply
+from scg.kernels.tasks import Matrix, multiply, transpose
 
 DTYPES = (np.float32, np.float64)
 needs_kernel = pytest.mark.skipif(not _product.HAS_KERNEL, reason="this CPU multiplies by BLAS")
@@ -65,3 +65,21 @@ def test_a_large_product_is_divided_and_keeps_its_bits(dtype, monkeypatch):
     assert line.units > line.grain
     execute._region(*Schedule([line])._arguments)
     np.testing.assert_array_equal(c, matmul(a, b))
+
+
+@needs_kernel
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("run", [execute._alone, execute._region])
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (8, 16), (7, 100), (64, 64), (129, 71), (200, 300), (1, 50), (50, 1)], ids=str
+)
+def test_a_transposed_copy(shape, run, dtype):
+    """Between arrays whose rows are longer than what is copied, which stays as it was."""
+    rows, columns = shape
+    x = np.random.default_rng(1).standard_normal((rows, columns + 3)).astype(dtype)
+    y = np.full((columns, rows + 5), 7, dtype)
+    line = transpose(y.dtype, rows, columns, matrix(x), matrix(y))
+    schedule = Schedule([line])
+    run(*schedule._arguments)
+    np.testing.assert_array_equal(y[:, :rows], x[:, :columns].T)
+    assert (y[:, rows:] == 7).all()
