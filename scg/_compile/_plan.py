@@ -17,6 +17,7 @@ from scg._compile._trees import maker, mapped, native_order, parts, result_spec
 from scg._recording import recording_to
 from scg._tensor import Tensor
 from scg._typing import Array
+from scg.kernels._once import computed_once
 from scg.tape import Leaf
 
 __all__ = ["Plan", "traced"]
@@ -143,7 +144,7 @@ def traced(
         trace.generators.take(number, generator)
     where = Definition(function)
     entry, exit_ = _Entry(trace, where), _Exit(trace, where)
-    with apart(), recording_to(trace):
+    with apart(), recording_to(trace), computed_once():
         args, kwargs = mapped((args, kwargs), entry)
         tree = mapped(function(*args, **kwargs), exit_)
         trace.finish()

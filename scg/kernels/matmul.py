@@ -13,6 +13,7 @@ from scg._typing import Array, DType, Shape
 from scg.errors import OptionError, ShapeError
 from scg.kernels import _activations
 from scg.kernels._dtypes import FLOAT32, FLOAT64
+from scg.kernels._once import once
 from scg.kernels._product import HAS_KERNEL, run
 from scg.kernels.simd_tile import WIDE_ROWS
 
@@ -101,7 +102,7 @@ def matmul(
         target = _target(out, shape, dtype, (a, b, bias), accumulate)
     if target.size:
         c = target if shape is full else target.reshape(full)
-        if uses_blas(full[-2], left.shape[-1], full[-1], dtype):
+        if once() or uses_blas(full[-2], left.shape[-1], full[-1], dtype):
             _by_blas(left, right, c, bias, accumulate)
         else:
             relu = activation == "relu"

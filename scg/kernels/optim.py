@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import cache
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +20,7 @@ from scg._typing import Array, DType
 from scg.errors import DTypeError, OptionError, ShapeError
 from scg.kernels._dtypes import FLOAT32, FLOAT64, float32_twin
 from scg.kernels._jit import CAN_COMPILE, Task, device, task, threads
+from scg.kernels._once import once
 from scg.kernels.execute import Line, Schedule, place
 from scg.kernels.simd_memory import (
     load_f64,
@@ -291,7 +294,13 @@ class Updates:
             for dtype, members in self._groups.items()
         }
         self.lines = [self._line(dtype) for dtype in self._groups] if CAN_COMPILE else []
-        self._schedule = Schedule(self.lines)
+        self._own: Schedule | None = None
+
+    @property
+    def _schedule(self) -> Schedule:
+        if self._own is None:  # which compiles the tasks, unless somebody has them already
+            self._own = Schedule(self.lines)
+        return self._own
 
     def _line(self, dtype: DType) -> Line:
         members, scalars, unit = self._groups[dtype], self._scalars[dtype], 0
@@ -315,18 +324,23 @@ class Updates:
 
     def run(self, gradients: Sequence[Array] | None = None) -> None:
         """Update all parameters, by other gradients than the first ones if they are given."""
+        by_numpy = once() or not CAN_COMPILE
         if gradients is not None:
-            self._point(gradients)
-        if CAN_COMPILE:
-            self._schedule.run()
-        else:
+            self._take(gradients)
+            if not by_numpy:
+                self._point()
+        if by_numpy:
             self._by_numpy()
+        else:
+            self._schedule.run()
 
-    def _point(self, gradients: Sequence[Array]) -> None:
+    def _take(self, gradients: Sequence[Array]) -> None:
         for arrays, g in zip(self._arrays, gradients, strict=True):
             if g.shape != arrays[0].shape or g.dtype != arrays[0].dtype:
                 _check(self._rule.name, (arrays[0], g))
             arrays[1] = np.ascontiguousarray(g)
+
+    def _point(self) -> None:
         for start, members in zip(self._schedule.starts, self._groups.values(), strict=False):
             for k, i in enumerate(members):
                 self._schedule.rows[start + 1 + ENTRY * k + GRADIENT] = place(self._arrays[i][1])
@@ -335,9 +349,20 @@ class Updates:
         for dtype, members in self._groups.items():
             for i, numbers in zip(members, self._scalars[dtype], strict=True):
                 p, g, *state = self._arrays[i]
-                new = self._rule.function(p, g, *state, tuple(numbers))
+                new = _plain(self._rule.function)(p, g, *state, tuple(numbers))
                 for array, value in zip((p, *state), new if state else (new,), strict=True):
                     array[...] = value
+
+
+@cache
+def _plain(function: Any) -> Callable[..., Any]:
+    """Return a device function that calls plain functions: on arrays it need not be compiled."""
+    plain = getattr(function, "py_func", function)
+    names = {
+        name: _plain(value) if hasattr(value, "py_func") else value
+        for name, value in plain.__globals__.items() if name in plain.__code__.co_names
+    }  # fmt: skip
+    return FunctionType(plain.__code__, names, plain.__name__)
 
 
 def _check(name: str, arrays: Sequence[Array]) -> None:

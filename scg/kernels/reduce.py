@@ -20,6 +20,7 @@ import numpy as np
 from scg._typing import Array, Axis, Shape
 from scg.kernels._dtypes import FLOAT32, FLOAT64
 from scg.kernels._jit import kernel, parallel_call, prange
+from scg.kernels._once import once
 
 __all__ = ["FLOATS", "Folded", "fold_axes", "mean", "numpy_axis", "sum", "unfold"]
 
@@ -70,7 +71,7 @@ def sum(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     >>> sum(np.arange(6.0).reshape(2, 3), axis=0)
     array([3., 5., 7.])
     """
-    folded = None if _is_small(x, axis) else fold_axes(x, axis)
+    folded = None if _is_small(x, axis) or once() else fold_axes(x, axis)
     if folded is None or (folded.inner == 1 and x.size < SMALL):
         return np.asarray(_reduce(x, numpy_axis(axis), keepdims=keepdims))
     return unfold(_sum(x, folded), x.shape, folded, keepdims)

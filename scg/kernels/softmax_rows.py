@@ -16,6 +16,7 @@ import numpy as np
 from scg._typing import Array
 from scg.kernels._dtypes import Build, float32_twin, kernels
 from scg.kernels._jit import kernel, parallel_call, prange
+from scg.kernels._once import once
 from scg.kernels.simd import exp_f64, log_f64
 from scg.kernels.simd_bits import select
 
@@ -29,6 +30,10 @@ PARALLEL = 1 << 16  # elements from which threads pay (measured)
 
 def run(builds: tuple[Build, ...], x: Array, *args: Array) -> None:
     """Run the loop for short rows or that for long ones, on one thread or several."""
+    if once():
+        with np.errstate(all="ignore"):
+            next(f for known, f in _BY_NUMPY if known is builds)(x, *args)
+        return
     serial, threaded = builds[:2] if x.shape[1] <= SHORT or len(builds) == 2 else builds[2:]
     if x.size < PARALLEL:
         serial[x.dtype](x, *args)
@@ -219,7 +224,7 @@ def _softmax_f64(x: Any, out: Any, top: Any, total: Any) -> None:
 
 
 @kernel
-def subtract(x: Any, shift: Any, rest: Any, out: Any) -> None:
+def _subtract(x: Any, shift: Any, rest: Any, out: Any) -> None:
     """Write (x - shift) - rest, one shift and rest per row."""
     for i in range(x.shape[0]):
         row, y = x[i], out[i]
@@ -297,8 +302,48 @@ def _builds(*bodies: Callable[..., None]) -> tuple[Build, ...]:
     return tuple(kernels(body, parallel=p) for body in bodies for p in (False, True))
 
 
+def subtract(x: Array, shift: Array, rest: Array, out: Array) -> None:
+    """Write (x - shift) - rest, one shift and rest per row."""
+    if once():
+        np.subtract(x - shift[:, None], rest[:, None], out=out)
+    else:
+        _subtract(x, shift, rest, out)
+
+
+# --- without kernels -------------------------------------------------------------------------
+
+
+def _logs_by_numpy(x: Array, shift: Array, rest: Array) -> None:
+    top = x.max(1, initial=-np.inf)
+    shift[:] = np.where(np.isinf(top), 0, top)
+    rest[:] = np.log(np.exp(x - shift[:, None]).sum(1))
+
+
+def _softmax_by_numpy(x: Array, out: Array, top: Array, total: Array) -> None:
+    np.exp(x - x.max(1, initial=-np.inf, keepdims=True), out=out)
+    out /= out.sum(1, keepdims=True)
+
+
+def _logsumexp_vjp_by_numpy(x: Array, g: Array, y: Array, out: Array) -> None:
+    np.multiply(np.exp(x - np.where(y == -np.inf, 0, y)[:, None]), g[:, None], out=out)
+
+
+def _softmax_vjp_by_numpy(y: Array, g: Array, out: Array) -> None:
+    np.multiply(y, g - (y * g).sum(1, keepdims=True), out=out)
+
+
+def _log_softmax_vjp_by_numpy(y: Array, g: Array, out: Array) -> None:
+    np.subtract(g, np.exp(y) * g.sum(1, keepdims=True), out=out)
+
+
 LOGS = _builds(_logs_short_f64, _logs_f64)
 SOFTMAX = _builds(_softmax_short_f64, _softmax_f64)
 LOGSUMEXP_VJP = _builds(_logsumexp_vjp_f64)
 SOFTMAX_VJP = _builds(_softmax_vjp_short_f64, _softmax_vjp_f64)
 LOG_SOFTMAX_VJP = _builds(_log_softmax_vjp_short_f64, _log_softmax_vjp_f64)
+
+_BY_NUMPY = (
+    (LOGS, _logs_by_numpy), (SOFTMAX, _softmax_by_numpy),
+    (LOGSUMEXP_VJP, _logsumexp_vjp_by_numpy), (SOFTMAX_VJP, _softmax_vjp_by_numpy),
+    (LOG_SOFTMAX_VJP, _log_softmax_vjp_by_numpy),
+)  # fmt: skip
