@@ -27,7 +27,7 @@ def _own_running() -> int:
     running = 0
     for thread in os.listdir("/proc/self/task"):  # noqa: PTH208 - as above
         with (
-            contextlib.suppress(FileNotFoundError),  # it has ended since
+            contextlib.suppress(FileNotFoundError, ProcessLookupError),  # it has ended since
             open(f"/proc/self/task/{thread}/stat", "rb") as file,  # noqa: PTH123
         ):
             running += file.read().rpartition(b")")[2].split()[0] == b"R"
