@@ -19,7 +19,9 @@ from scg.tape import (
 if TYPE_CHECKING:
     from scg._op import Op
 
-__all__ = ["noise_from_reads", "note_read", "passage_of_read"]
+__all__ = ["DRAWN_INSIDE", "noise_from_reads", "note_read", "passage_of_read"]
+
+DRAWN_INSIDE = "compiled draw"  # the name of what a draw inside a compiled function reached
 
 _BOTH = NOISE | TRAINABLE
 # What these return moves in jumps only.
@@ -40,6 +42,10 @@ def passage_of_read(escape: Escape) -> Passage:
 def note_read(node: Node, kind: str) -> None:
     """Note that the value of a node left the graph, if a gradient could depend on that."""
     flags = node.flags
+    if node.op is not None and node.op.name == DRAWN_INSIDE:
+        run = current_run()
+        read = Escape(kind, place_of_caller(), node, next(order), bool(flags & NOISE))
+        run.compiled_read = run.compiled_read or read
     if flags & NOISE and node.dtype.kind == "f" and kind not in _HARMLESS:
         _note_noise(node, kind)
     if flags & ROUTED or flags & _BOTH == _BOTH:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from scg.errors import GradientError
 
 __all__ = [
-    "PAST", "Draw", "Escape", "Place", "Run", "current_run", "end_run", "episode",
+    "PAST", "Draw", "Escape", "Place", "Run", "check_marks", "current_run", "end_run", "episode",
     "fresh_run", "gradients_cleared", "merge", "order",
 ]  # fmt: skip
 
@@ -81,6 +81,8 @@ class Run:
         Every raw read of a value that depends on a draw, or on a parameter.
     evaluations : list of Escape
         The first such read under no_grad before all else; `zero_grad` forgets it.
+    compiled_read : Escape or None
+        The first such read of a draw made inside a compiled function.
     more_evaluations : int
         How many followed; only counted, or a program that never updates would pile them up.
     noise_read : Escape or None
@@ -120,6 +122,7 @@ class Run:
 
     escapes: list[Escape] = field(default_factory=list)
     evaluations: list[Escape] = field(default_factory=list)
+    compiled_read: Escape | None = None
     more_evaluations: int = 0
     noise_read: Escape | None = None
     parameter_reads: dict[Any, Escape] = field(default_factory=dict)
@@ -163,7 +166,7 @@ class Run:
     @property
     def decided(self) -> bool:
         """Whether anything was read in it that Python may have acted on."""
-        return bool(self.escapes or self.evaluations)
+        return bool(self.escapes or self.evaluations or self.compiled_read)
 
     def add_draw(self) -> None:
         """Note that something was drawn whose gradient a later backward will want."""
@@ -298,6 +301,7 @@ def gradients_cleared() -> None:
     """
     root = current_run().root
     root.evaluations.clear()
+    root.compiled_read = None
     start = root.begin
     root.parameter_reads = {
         n: e for n, e in root.parameter_reads.items() if start is not None and e.order > start
@@ -316,9 +320,15 @@ def _check_marks(run: Run) -> None:
         run.marks.clear()
         raise GradientError(
             f"scg.cost at {place} marked a cost that no backward of its run reached"
-            f"{f' (and {count - 1} more)' if count > 1 else ''}; add it to the loss, or compute it "
-            "under scg.no_grad()"
+            f"{f' (and {count - 1} more)' if count > 1 else ''}; add it to the loss, scaled at "
+            "most (what is computed from it is another cost: mark that), and call its backward before "
+            "any step(), or compute it under scg.no_grad()"
         )
+
+
+def check_marks() -> None:
+    """Refuse to go on to an update if a marked cost of this run was not reached."""
+    _check_marks(current_run().root)
 
 
 def fresh_run() -> None:

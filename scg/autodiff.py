@@ -13,6 +13,7 @@ from scg._bare import bare, stored
 from scg._observed import is_past
 from scg._op import OPS, SMOOTH, Linear, op
 from scg._plan import Plan, answers, planner, swept, weight_of
+from scg._reads import DRAWN_INSIDE
 from scg._run import order
 from scg._signs import facts_of
 from scg._sweep import sources
@@ -74,7 +75,7 @@ def _checked_plan(
     plan = planner[0](loss, weight, of=of, traced=traced, targets=targets)
     if not plan.goes_anywhere:
         hint = ""
-        if loss._node is not None and loss._node.name == "compiled":
+        if loss._node is not None and loss._node.name in ("compiled", DRAWN_INSIDE):
             hint = "; it came out of a compiled function: take its gradient inside of that"
         raise GradientError(
             "nothing trainable is upstream of this loss: no scg.parameter reaches it through "

@@ -1,7 +1,8 @@
 """What a compiled function returns: numbers without a graph that have not forgotten their origin.
 
 They count as what `scg.detach` returns: a gradient that lacks them is tagged, and a jump in which
-a parameter meets noise that came out of a compiled function is refused.
+a parameter meets noise that came out of a compiled function is refused. So is the gradient of what
+Python may have decided by a draw that was made in there, whose score nobody has.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 from scg import _axes
 from scg._op import OPAQUE, Op
+from scg._reads import DRAWN_INSIDE
 from scg._tensor import Tensor
 from scg._typing import Array
 from scg.tape import NOISE, REQUIRES, ROUTED, STOPPED, TRAINABLE, Node, NoisyNode
@@ -21,6 +23,8 @@ __all__ = ["MAY_ENTER", "Definition", "detached", "flags_after"]
 MAY_ENTER = NOISE | TRAINABLE | STOPPED
 
 _COMPILED = Op("compiled", lambda x, /: x, smooth=OPAQUE, axes=_axes.elementwise, alias=True)
+_DRAWN = Op(DRAWN_INSIDE, lambda x, /: x, smooth=OPAQUE, axes=_axes.elementwise, alias=True)
+_LIVE = 1 << 40  # beside the flags of a node: a draw reaches it whose parameters are trained
 
 
 def flags_after(node: Node | None) -> int:
@@ -28,6 +32,8 @@ def flags_after(node: Node | None) -> int:
     if node is None:
         return 0
     flags = node.flags & NOISE
+    if any(not run.updated for run in node.runs):
+        flags |= _LIVE
     return flags | TRAINABLE | STOPPED if node.flags & (TRAINABLE | REQUIRES | ROUTED) else flags
 
 
@@ -50,4 +56,5 @@ def detached(array: Array, flags: int, made: Any) -> Tensor:
     if not flags:
         return Tensor(array)
     kind = NoisyNode if flags & NOISE else Node
-    return Tensor(array, kind(_COMPILED, (), (), {}, flags, 0, array.shape, array.dtype, made))
+    op, flags = _DRAWN if flags & _LIVE else _COMPILED, flags & ~_LIVE
+    return Tensor(array, kind(op, (), (), {}, flags, 0, array.shape, array.dtype, made))

@@ -52,7 +52,7 @@ def reads(parts: Costs, *, random: bool) -> list[tuple[Escape, int]]:
     for run in chain:
         if run.escapes:
             found.extend((e, later(e.order) & outside) for e in run.escapes)
-        if run.evaluations:
+        if run.evaluations or run.compiled_read is not None:
             check_evaluations(run)
     if parameters_read(random=random):
         found.extend((e, later(e.order)) for e in chain[-1].parameter_reads.values())

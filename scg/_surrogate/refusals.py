@@ -180,7 +180,19 @@ def _is_lost(parameter: Tensor) -> bool:
 
 
 def check_evaluations(run: Run) -> None:
-    """Refuse when something drawn under no_grad was read first in a run, and may have decided."""
+    """Refuse when something drawn under no_grad was read first in a run, and may have decided.
+
+    So may a draw made inside a compiled function.
+    """
+    if run.compiled_read is not None:
+        read = run.compiled_read
+        raise BiasedGradientError(
+            f"the gradient of this loss would be biased: {read.kind}() at {read.place} read what "
+            f"depends on a draw inside the compiled function at {read.node.place}, and what Python "
+            "did with it cannot be followed. Take the gradient inside that function, or call "
+            "zero_grad() before the loss is formed if it does not depend on the read, or use "
+            'backward(of="value") for a surrogate of your own'
+        )
     if run.evaluations:
         escape = run.evaluations[0]
         more = f" (and {run.more_evaluations} more)" if run.more_evaluations else ""

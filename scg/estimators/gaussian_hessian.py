@@ -70,6 +70,9 @@ class GaussianHessian(Estimator):
     ) -> Tensor:
         """Draw as usual, and let no first derivative through to the spread."""
         name = _spread_of(distribution)
+        if not distribution.parameters[name].requires_grad:  # the Hessian has nothing to move
+            drawn: Tensor = distribution._draw(source, sizes, self.route, self.route, options)
+            return drawn
         shape = sizes + distribution.batch_shape + distribution.event_shape
         noise = source.normal(distribution._spread.noise_shape(shape), distribution.dtype)
         loc, spread = distribution.parameters["loc"], distribution.parameters[name]

@@ -10,7 +10,7 @@ import numpy as np
 
 from scg._memory import require_memory
 from scg._recording import recorder
-from scg._run import end_run, gradients_cleared
+from scg._run import check_marks, end_run, gradients_cleared
 from scg._typing import Array
 from scg.checkpoint import require_match
 from scg.errors import CheckpointError, NonFiniteError, OptionError
@@ -108,6 +108,7 @@ class Optimizer:
         OptionError
             If the schedule returns a step size that is negative or not finite.
         """
+        check_marks()  # before anything is changed
         rate, here = self.rate, recorder()
         if here is not None:
             for p in self.params:

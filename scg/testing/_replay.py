@@ -91,15 +91,18 @@ class Replay:
         self._levels, self.left_out, first = [], 0.0, self.runs
         self._shape, self._size, self._not_finite = (), 0.0, ""
         with using(self), self._course.watched(), np.errstate(all="ignore"):
-            while True:
-                if self.runs - first >= self.limits.max_runs:
-                    raise ExactnessError(self._too_many_runs())
+            try:
                 outcome = self._finish(self._run(run))
-                if outcome is not None:
-                    if not outcome.finite:
-                        raise NonFiniteError(self._not_finite)
-                    self._check_left_out(outcome.value)
-                    return outcome.value.reshape(self._shape)
+                while outcome is None:
+                    if self.runs - first >= self.limits.max_runs:
+                        raise ExactnessError(self._too_many_runs())
+                    outcome = self._finish(self._run(run))
+            finally:
+                fresh_run()  # what the last run read decides nothing for the caller
+        if not outcome.finite:
+            raise NonFiniteError(self._not_finite)
+        self._check_left_out(outcome.value)
+        return outcome.value.reshape(self._shape)
 
     def _run(self, run: Callable[[], Any]) -> Outcome:
         self.runs += 1

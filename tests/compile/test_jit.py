@@ -687,3 +687,40 @@ def test_a_function_may_call_itself_from_its_own_program():
 
     f = Compiled(lambda x: again(x), (), (), one_at_a_time)
     assert [float(r._data) for r in thrice(f, np.array(0.0))] == [4.0] * 3
+
+
+@pytest.mark.parametrize("calls", [1, 4])
+def test_what_python_decides_by_a_draw_inside_is_refused_outside(calls):
+    """Nobody has the score of that draw; looking at it, or a surrogate of one's own, is free."""
+    q = scg.parameter(0.4)
+    act = scg.jit(lambda x: scg.Bernoulli(logits=q + x).sample(), check=False)
+    for _ in range(calls):
+        drawn = act(np.array(0.1))
+    q.zero_grad()
+    scg.peek(drawn)
+    (2.0 * q).backward()
+    factor = 3.0 if drawn else 1.0
+    (factor * q).backward(of="value")
+    with pytest.raises(scg.BiasedGradientError, match=r"bool\(\) at .* inside the compiled"):
+        (factor * q).backward()
+    q.zero_grad()
+    (2.0 * q).backward()
+    assert q.grad == 2.0
+
+
+def test_what_an_updating_step_returns_may_be_read():
+    """Its draws are past: the parameters have moved on."""
+    q = scg.parameter(0.4)
+    optimizer = scg.optim.SGD([q], lr=0.1)
+
+    @scg.jit
+    def step(x):
+        optimizer.zero_grad()
+        loss = (scg.Bernoulli(logits=q + x).sample() - 0.4) ** 2
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    for _ in range(4):
+        assert float(step(np.array(0.1))) > 0
+        (2.0 * q).backward()

@@ -79,9 +79,14 @@ def test_a_linear_cost_has_no_slope_in_the_scale():
     assert scale.grad == 0.0
 
 
+@pytest.mark.parametrize("cost", [lambda z: z**2, abs])
+def test_a_spread_that_is_fixed_needs_no_hessian(cost):
+    check_unbiased(lambda a: cost(scg.Normal(a, 1.0).sample(estimator=E.GaussianHessian())), LOC)
+
+
 @pytest.mark.parametrize("kink", [abs, lambda z: scg.maximum(z, 0.1)])
 def test_a_kink_that_noise_crosses_is_refused(kink):
-    z = scg.Normal(scg.parameter(LOC), 1.0).sample(estimator=E.GaussianHessian(), rng=0)
+    z = scg.Normal(LOC, scg.parameter(1.0)).sample(estimator=E.GaussianHessian(), rng=0)
     with pytest.raises(BiasedGradientError, match=r"GaussianHessian, .* happens at a kink of"):
         kink(z).backward()
 
@@ -93,7 +98,7 @@ def test_a_jump_is_refused():
 
 
 def test_a_draw_that_is_cut_for_one_cost_and_open_for_another_is_refused():
-    z = scg.Normal(scg.parameter(LOC), 1.0).sample(estimator=E.GaussianHessian(), rng=0)
+    z = scg.Normal(LOC, scg.parameter(1.0)).sample(estimator=E.GaussianHessian(), rng=0)
     x = scg.Normal(scg.parameter(LOC), 1.0).sample(rng=1)
     with pytest.raises(BiasedGradientError, match="cannot stand beside draws"):
         (z**2 * x + scg.sign(x) + x).backward()

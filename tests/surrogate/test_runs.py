@@ -240,3 +240,13 @@ def test_a_backward_leaves_nothing_for_the_garbage_collector():
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+def test_a_mark_that_was_not_reached_is_refused_before_anything_moves():
+    a = scg.parameter(0.3)
+    optimizer = scg.optim.SGD([a], lr=1.0)
+    c = scg.cost(1.0 + scg.Bernoulli(logits=a).sample(rng=0))
+    (c**2).backward()
+    with pytest.raises(GradientError, match="what is computed from it is another cost"):
+        optimizer.step()
+    assert scg.peek(a) == 0.3

@@ -370,3 +370,16 @@ def test_what_is_nan_for_more_than_one_value_of_the_noise_is_refused():
 def test_a_derivative_at_a_kink_is_refused():
     with pytest.raises(ExactnessError, match="kink"):
         exact_gradient(lambda a: abs(a - 0.3) * scg.Bernoulli(0.5).sample(), 0.301)
+
+
+def test_a_refused_program_leaves_nothing_behind():
+    a = scg.parameter(0.3)
+
+    def evaluating():
+        with scg.no_grad():
+            chosen = float(scg.Bernoulli(a).sample())
+        return (a * scg.Bernoulli(a).sample() * (2.0 if chosen else 1.0)).sum()
+
+    with pytest.raises(scg.BiasedGradientError, match="made under no_grad"):
+        scg.testing.expected_estimate(lambda _: evaluating(), a)
+    (a * scg.Bernoulli(a).sample(rng=0)).backward()
