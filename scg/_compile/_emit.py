@@ -105,17 +105,26 @@ class _Writer:
         return Task(spec, units, numbers, addresses, math.prod(layout.sizes))
 
     def _lanes(self, width: int) -> int:
-        """Return how many numbers a vector holds.
-
-        More than a register's worth lets one computation go on while another waits, and in columns
-        more of each line of memory is used while it is at hand; too many spill.
-        """
+        """Return how many numbers a vector holds."""
         if math.prod(self.layout.sizes) == 1:
             return 1
         lanes = lanes_for(self.dtypes)
-        light = not any(node[0] == "op" and node[2] for node in self.nodes)
-        wide = lanes * (4 if self.layout.columns and light else 2)
+        wide = lanes * self._registers()
         return wide if width >= wide else lanes
+
+    def _registers(self) -> int:
+        """Return how many registers a vector should fill.
+
+        Several let one computation go on while another waits, and columns use more of each line of
+        memory while it is at hand; with many values alive at once they spill (measured).
+        """
+        nodes = self.nodes
+        reductions = sum(node[0] == "reduce" for node in nodes)
+        if any(node[0] == "op" and set(node[2]) - {"where", "abs"} for node in nodes):
+            return 2
+        if self.layout.columns:
+            return 1 if reductions > 2 else 4 if len(nodes) <= 8 else 2
+        return 2 if reductions or len(nodes) <= 10 else 1
 
     # --- nodes ------------------------------------------------------------------------------
 

@@ -97,7 +97,15 @@ class Plan:
                 stretch = None
                 self._runs.append(_python(step))
         self._close(stretch)
-        self._fills = [_python(d) for d in self._draws]
+        self._runs[:0] = [_python(draw) for draw in self._draws]
+        self._found = [
+            (tensor._leaf("read the gradient of"), whole(buffer).array())
+            for tensor, buffer in self._low.gradients.items()
+        ]
+        self._left = [
+            (t._leaf("set the gradient of"), v and v.buffer.array)
+            for t, v in self._gradients.items()
+        ]
         self._targets = [
             (i, b.array) for i, b in self._low.arguments.items() if b.array is not None
         ]
@@ -138,15 +146,13 @@ class Plan:
             target[...] = arguments[index]
         for index, point in self._pointers:
             point(arguments[index])
-        for tensor, buffer in self._low.gradients.items():
-            whole(buffer).array()[...] = tensor._leaf("read").grad
-        for fill in self._fills:
-            fill()
+        for leaf, array in self._found:
+            array[...] = leaf.grad
         for run in self._runs:
             run()
-        for tensor, view in self._gradients.items():
+        for leaf, array in self._left:
             # The plan's own memory: the next call writes the next gradient there.
-            tensor._leaf("set").grad = None if view is None else view.buffer.array
+            leaf.grad = array
         return [array.copy() for array in self._returned]
 
 
