@@ -114,11 +114,10 @@ class Compiled:
         plan.traced = None
 
     def _spec(self, args: Sequence[Any], kwargs: dict[str, Any], leaves: Leaves) -> Spec:
-        """Return the signature of a call."""
-        named = [*zip(self._names, args, strict=False), *kwargs.items()]
-        extra = [(f"argument {n}", a) for n, a in enumerate(args[len(self._names) :])]
+        """Return the signature of a call; its leaves are numbered as they come, as in `traced`."""
+        extra = [f"argument {n}" for n in range(len(args) - len(self._names))]
         specs = []
-        for name, value in (*named, *extra):
+        for name, value in (*zip([*self._names, *extra], args, strict=False), *kwargs.items()):
             before = len(leaves.arrays)
             static = name in self._static
             spec = static_spec(value, name) if static else spec_of(value, leaves, name)

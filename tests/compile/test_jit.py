@@ -106,6 +106,13 @@ def test_any_layout_is_taken():
         np.testing.assert_array_equal(f(version)._data, np.cumsum(x, axis=0))
 
 
+def test_arguments_keep_their_places_however_they_are_passed():
+    f = debug(lambda a, *rest, k, **more: a + 10 * rest[0] + 100 * rest[1] + 1000 * k + more["m"])
+    x = np.ones(1)
+    results = thrice(lambda: f(x, 2 * x, 3 * x, k=4 * x, m=5000 * x))
+    assert [float(r._data[0]) for r in results] == [9321.0] * 3
+
+
 # --- signatures ------------------------------------------------------------------------------
 
 
