@@ -170,7 +170,9 @@ class _Entry:
             array = native_order(np.asarray(leaf))
         else:
             return leaf
-        own = array.view()  # two arguments may be one array
+        # Memory of its own: a captured array, or another argument, that shows the same one would
+        # be taken for this argument, and follow it at later calls.
+        own = np.array(array, order="C")
         self._trace.argument(own, next(self._count))
         return detached(own, flags, self._where)
 

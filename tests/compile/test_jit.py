@@ -113,6 +113,21 @@ def test_arguments_keep_their_places_however_they_are_passed():
     assert [float(r._data[0]) for r in results] == [9321.0] * 3
 
 
+def test_a_captured_array_does_not_follow_an_argument_that_shows_its_memory():
+    whole = np.arange(12.0).reshape(4, 3)
+    upper, lower = whole[:2], whole[2:]
+    for captured in (upper, scg.tensor(upper, copy=False)):
+        f = debug(lambda x: ((x - captured) ** 2).sum())  # noqa: B023
+        assert [float(f(x)._data) for x in (captured, upper, lower)] == [0.0, 0.0, 216.0]
+
+
+def test_a_captured_part_of_an_array_is_used_beside_another_part():
+    whole = np.arange(12.0).reshape(4, 3)
+    f = debug(lambda x: x @ whole[1:].T)
+    for part in (whole[:2], whole[:2], whole[2:]):
+        np.testing.assert_array_equal(f(part)._data, part @ whole[1:].T)
+
+
 # --- signatures ------------------------------------------------------------------------------
 
 
