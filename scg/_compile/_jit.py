@@ -19,7 +19,7 @@ from scg._compile._interpreter import interpreter
 from scg._compile._plan import Plan, traced
 from scg._compile._program import Program
 from scg._compile._recent import Recent
-from scg._compile._trees import Leaves, Spec, changes, spec_of, static_spec
+from scg._compile._trees import Leaves, Spec, Static, changes, spec_of, static_spec
 from scg._compile._words import refused_change
 from scg._recording import ACTIVE, recorder
 from scg._surrogate.tags import is_strict
@@ -97,7 +97,7 @@ class Compiled:
         plan = entry.fitting()
         if plan is not None and (plan.traced is None or not self._check):
             return plan(arrays, leaves.generators, leaves.donated, self._executor)
-        result, again = traced(self._function, args, kwargs, leaves.generators)
+        result, again = traced(self._function, *self._held(args, kwargs), leaves.generators)
         if plan is None:
             entry.plans.append(again)
         else:
@@ -115,9 +115,8 @@ class Compiled:
 
     def _spec(self, args: Sequence[Any], kwargs: dict[str, Any], leaves: Leaves) -> Spec:
         """Return the signature of a call; its leaves are numbered as they come, as in `traced`."""
-        extra = [f"argument {n}" for n in range(len(args) - len(self._names))]
         specs = []
-        for name, value in (*zip([*self._names, *extra], args, strict=False), *kwargs.items()):
+        for name, value in (*self._named(args), *kwargs.items()):
             before = len(leaves.arrays)
             static = name in self._static
             spec = static_spec(value, name) if static else spec_of(value, leaves, name)
@@ -125,6 +124,17 @@ class Compiled:
             if name in self._donated:
                 leaves.donated.extend(leaves.arrays[before:])
         return ("tree", "call", tuple(specs), grad_enabled(), is_strict())
+
+    def _named(self, args: Sequence[Any]) -> list[tuple[str, Any]]:
+        """Return the positional arguments with their names."""
+        extra = [f"argument {n}" for n in range(len(args) - len(self._names))]
+        return list(zip([*self._names, *extra], args, strict=False))
+
+    def _held(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[list[Any], Any]:
+        """Return the arguments with the static ones shut: nothing in them is traced."""
+        static = self._static
+        positional = [Static(a) if name in static else a for name, a in self._named(args)]
+        return positional, {k: Static(a) if k in static else a for k, a in kwargs.items()}
 
     def _entry(self, spec: Spec) -> _Entry:
         with self._lock:

@@ -13,7 +13,7 @@ from scg._compile._clean import clean, without_dead
 from scg._compile._detached import Definition, detached, flags_after
 from scg._compile._program import Host, Program
 from scg._compile._trace import Trace
-from scg._compile._trees import maker, mapped, native_order, parts, result_spec
+from scg._compile._trees import Static, maker, mapped, native_order, parts, result_spec
 from scg._recording import recording_to
 from scg._tensor import Tensor
 from scg._typing import Array
@@ -162,6 +162,8 @@ class _Entry:
 
     def __call__(self, leaf: Any) -> Any:
         flags = 0
+        if isinstance(leaf, Static):
+            return leaf.value
         if isinstance(leaf, Tensor):
             if isinstance(leaf._node, Leaf):
                 return leaf

@@ -19,6 +19,7 @@ from scg.tape import Leaf
 __all__ = [
     "Leaves",
     "Spec",
+    "Static",
     "changes",
     "mapped",
     "native_order",
@@ -98,6 +99,15 @@ def native_order(array: Array) -> Array:
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
+class Static:
+    """A static argument: a leaf of the tree of arguments, whatever it contains."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
 class Same:
     """An object as a key that is equal to itself alone."""
 
@@ -118,8 +128,8 @@ class Same:
 
 def static_spec(value: Any, path: str) -> Spec:
     """Return a value that is part of the signature itself."""
-    if isinstance(value, float):
-        return ("static", float, value.hex())
+    if isinstance(value, float | np.floating):
+        return ("static", type(value), float(value).hex())
     if hasattr(value, "named_parameters"):  # a module is itself, whatever it calls equal
         return ("static", Same(value), None)
     try:
@@ -195,5 +205,12 @@ def _said(spec: Spec) -> str:
     if spec[0] == _ARRAY:
         return f"shape {spec[1]} {spec[2]}"
     if spec[0] == "static":
-        return repr(float.fromhex(spec[2]) if spec[1] is float else spec[2] or spec[1])
+        return repr(_static(*spec[1:]))
     return "another one" if spec[0] != _TREE else f"{getattr(spec[1], '__name__', spec[1])}"
+
+
+def _static(kind: Any, value: Any) -> Any:
+    """Return what a static spec was made of, or stands for."""
+    if isinstance(kind, Same):
+        return kind
+    return kind(float.fromhex(value)) if issubclass(kind, float | np.floating) else value

@@ -178,6 +178,43 @@ def test_static_arguments_are_compared_and_not_traced():
         f(x, axis=[0])
 
 
+@dataclass(frozen=True, eq=False)
+class Problem:
+    data: object
+    scale: np.float64
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_static_arguments_are_no_leaves_whatever_they_contain(by_name):
+    problem, order = Problem(np.full(2, 5.0), np.float64(3.0)), np.int64(2)
+
+    @scg.jit(debug=True, static_argnames=["problem", "order"])
+    def f(problem, order, x):
+        for _ in range(order):
+            x = x * problem.scale
+        return x + problem.data
+
+    def call(x):
+        named = {"problem": problem, "order": order, "x": x}
+        return f(**named) if by_name else f(*named.values())
+
+    for number in range(4):
+        x = np.array([1.0, float(number)])
+        np.testing.assert_array_equal(call(x)._data, 9.0 * x + 5.0)
+    assert traces(f) == 1
+
+
+def test_the_type_of_a_static_number_is_compared():
+    @scg.jit(debug=True, static_argnames="k")
+    def f(x, k):
+        return x * k
+
+    x = np.ones(1, np.float32)
+    assert f(x, 0.0).dtype == np.float32
+    with pytest.warns(RetraceWarning, match=r"changed k from 0\.0 to np\.float64\(0\.0\)"):
+        assert f(x, np.float64(0.0)).dtype == np.float64
+
+
 def test_results_take_the_place_of_donated_arguments():
     f = scg.jit(debug=True, donate_argnames="state")(lambda state, x: (state["a"] + x, x * 2.0))
     state, x = {"a": np.ones(3)}, np.ones(3)
