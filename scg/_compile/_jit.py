@@ -109,6 +109,8 @@ class Compiled:
         assert plan.traced is not None
         assert again.traced is not None
         what = difference(plan.traced, again.traced)
+        if what is None and plan.form != again.form:
+            what = f"a result changes {'; '.join(changes(plan.form, again.form, 'result'))}"
         if what is not None:
             raise refused_change(repr(self), what)
         plan.traced = None

@@ -21,6 +21,7 @@ __all__ = [
     "Spec",
     "Static",
     "changes",
+    "form_of",
     "mapped",
     "native_order",
     "result_spec",
@@ -130,7 +131,8 @@ def static_spec(value: Any, path: str) -> Spec:
     """Return a value that is part of the signature itself."""
     if isinstance(value, float | np.floating):
         return ("static", type(value), float(value).hex())
-    if hasattr(value, "named_parameters"):  # a module is itself, whatever it calls equal
+    # A module is itself, whatever it calls equal; and tensors compare number by number.
+    if hasattr(value, "named_parameters") or isinstance(value, Tensor):
         return ("static", Same(value), None)
     try:
         hash(value)
@@ -190,15 +192,28 @@ def result_spec(value: Any) -> None:
     )
 
 
+def form_of(value: Any) -> Spec:
+    """Return all of a tree of results, in which hashable marks stand for the arrays."""
+    found = parts(value)
+    if found is None:
+        return static_spec(value, "")
+    kind, entries = found
+    return (_TREE, kind, tuple([(key, form_of(entry)) for key, entry in entries]))
+
+
 def changes(old: Spec, new: Spec, path: str = "") -> Iterator[str]:
     """Yield what differs between two signatures."""
     if old == new or (old[0] == new[0] == _ARRAY and old[1:3] == new[1:3]):
         return
-    if old[0] == new[0] == _TREE and [k for k, _ in old[2]] == [k for k, _ in new[2]]:
+    if _keys(old) == _keys(new) is not None:
         for (key, before), (_, after) in zip(old[2], new[2], strict=True):
             yield from changes(before, after, f"{path}{_step(new[1], key)}" if path else str(key))
         return
     yield f"{path or 'the arguments'} from {_said(old)} to {_said(new)}"
+
+
+def _keys(spec: Spec) -> tuple[Any, list[Any]] | None:
+    return (spec[1], [key for key, _ in spec[2]]) if spec[0] == _TREE else None
 
 
 def _said(spec: Spec) -> str:

@@ -344,6 +344,39 @@ def test_a_counter_is_found():
         f(np.ones(2))
 
 
+@pytest.mark.parametrize(
+    ("results", "words"),
+    [
+        ([{"n": 1}, {"n": 2}], r"result\['n'\] from 1 to 2"),
+        ([(0.0,), (-0.0,)], r"result\[0\] from 0\.0 to -0\.0"),
+        ([1, True], "result from 1 to True"),
+        ([{"a": None}, {"b": None}], "result from dict to dict"),
+        ([[None], (None,)], "result from list to tuple"),
+    ],
+)
+def test_a_result_that_is_no_array_has_to_stay_the_same(results, words):
+    left = iter(results)
+    f = debug(lambda x: (x, next(left))[1])
+    f(np.ones(2))
+    with pytest.raises(TraceError, match=words):
+        f(np.ones(2))
+
+
+def test_another_parameter_and_an_array_for_a_tensor_are_other_results():
+    one, two = scg.parameter([1.0, 2.0]), scg.parameter([1.0, 2.0])
+    for kinds in ([one, two], [np.ones(2), scg.tensor([1.0, 1.0])]):
+        left = iter(kinds)
+        f = debug(lambda x: next(left))  # noqa: B023
+        f(np.ones(2))
+        with pytest.raises(TraceError, match="not the same program"):
+            f(np.ones(2))
+
+
+def test_a_nan_stays_the_same_result():
+    f = debug(lambda x: (x, float("nan")))
+    assert all(np.isnan(r[1]) for r in thrice(f, np.ones(2)))
+
+
 def test_a_captured_generator_that_numpy_uses_too_is_refused():
     def f(x, rng):
         a = scg.Normal(0.0, 1.0).sample(rng=rng)
