@@ -1,5 +1,6 @@
 """What `scg.jit` promises around the program: signatures, refusals, results, runs, threads."""
 
+import contextlib
 import threading
 import warnings
 from collections import namedtuple
@@ -304,6 +305,31 @@ def test_reading_a_value_is_refused_at_the_users_line(function, words):
     with pytest.raises(TraceError, match=words) as caught:
         debug(function)(np.array([0.5, 2.0]))
     assert f"{__file__}:{line + (function is decides)}" in str(caught.value)
+
+
+def caught(action):
+    """Return a function that swallows what an action on its arguments raises."""
+
+    def f(*args):
+        with contextlib.suppress(Exception):
+            action(*args)
+        return args[0] * 2.0
+
+    return f
+
+
+@pytest.mark.parametrize(
+    ("action", "words"),
+    [
+        (lambda x, _: int(x[0]), "int\\(\\) of it"),
+        (lambda x, _: scg.external(lambda a: a, x), "external calls"),
+        (lambda _, rng: (rng.random(), scg.Normal(0.0, 1.0).sample(rng=rng)), "NumPy drew"),
+    ],
+)
+def test_a_refusal_that_the_function_catches_is_one_all_the_same(action, words):
+    f = debug(caught(action))
+    with pytest.raises(TraceError, match=words):
+        f(np.ones(2), np.random.default_rng(0))
 
 
 def test_a_parameter_is_not_read_either():
