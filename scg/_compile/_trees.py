@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -152,8 +153,9 @@ def parts(value: Any) -> tuple[Any, list[tuple[Any, Any]]] | None:
         return type(value), list(enumerate(value))
     module = hasattr(value, "named_parameters")  # is one object, whatever it is made of
     if dataclasses.is_dataclass(value) and not isinstance(value, type) and not module:
-        names = [f.name for f in dataclasses.fields(value) if f.init]
-        return type(value), [(name, getattr(value, name)) for name in names]
+        fields = [f.name for f in dataclasses.fields(value)]
+        names = dict.fromkeys([*fields, *getattr(value, "__dict__", ())])
+        return type(value), [(n, getattr(value, n)) for n in names if hasattr(value, n)]
     return None
 
 
@@ -175,11 +177,18 @@ def maker(kind: Any) -> Callable[[list[tuple[Any, Any]]], Any]:
     if kind is dict:
         return dict
     if dataclasses.is_dataclass(kind):
-        make: Any = kind
-        return lambda entries: make(**dict(entries))
+        return functools.partial(_dataclass, kind)
     if hasattr(kind, "_fields"):
         return lambda entries: kind(*[value for _, value in entries])
     return lambda entries: kind([value for _, value in entries])
+
+
+def _dataclass(kind: Any, entries: list[tuple[Any, Any]]) -> Any:
+    """Return an object with these attributes; `__post_init__` has had its turn at the original."""
+    made = object.__new__(kind)
+    for name, value in entries:
+        object.__setattr__(made, name, value)
+    return made
 
 
 def result_spec(value: Any) -> None:

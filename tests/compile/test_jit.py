@@ -4,7 +4,7 @@ import contextlib
 import threading
 import warnings
 from collections import namedtuple
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass, field
 
 import numpy as np
 import pytest
@@ -68,6 +68,43 @@ def test_trees_go_in_and_out():
         assert int(out["pair"].first._data) == 5
         assert out["pair"].second[1] == "x"
         assert out["list"][1:] == [2.5, True]
+
+
+@dataclass(frozen=True)
+class Shifted:
+    values: object
+    shift: InitVar[float]
+    twice: object = field(init=False, default=None)
+
+    def __post_init__(self, shift):
+        object.__setattr__(self, "values", self.values + shift)
+        object.__setattr__(self, "twice", 2.0 * self.values)
+
+
+@dataclass(slots=True)
+class Slotted:
+    values: object
+    unset: object = field(init=False)
+
+
+def test_dataclasses_are_taken_as_they_are_and_not_made_again():
+    f = debug(lambda a, b: (a, b, a.values + a.twice + b.values))
+    for number in range(4):
+        x = np.full(2, float(number))
+        a, b, total = f(Shifted(x, 1.0), Slotted(x))
+        np.testing.assert_array_equal(total._data, 3.0 * (x + 1.0) + x)
+        np.testing.assert_array_equal(a.values._data, x + 1.0)
+        np.testing.assert_array_equal(a.twice._data, 2.0 * (x + 1.0))
+        np.testing.assert_array_equal(b.values._data, x)
+        assert not hasattr(b, "unset")
+
+
+def test_attributes_beside_the_fields_of_a_dataclass_are_arguments_too():
+    f = debug(lambda batch: batch.images * batch.weight)
+    for number in range(4):
+        batch = Batch(np.ones(2), None)
+        batch.weight = np.float64(number)
+        np.testing.assert_array_equal(f(batch)._data, np.full(2, float(number)))
 
 
 def test_results_have_memory_of_their_own():
