@@ -175,6 +175,8 @@ class _Entry:
         flags = 0
         if isinstance(leaf, Static):
             return leaf.value
+        if isinstance(leaf, np.random.Generator):
+            return self._trace.generators.inside(leaf)
         if isinstance(leaf, Tensor):
             if isinstance(leaf._node, Leaf):
                 return leaf

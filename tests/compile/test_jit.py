@@ -535,6 +535,31 @@ def test_a_source_of_the_users_own_is_asked_again():
     assert not np.array_equal(results[0][0], results[0][3])
 
 
+def test_a_generator_that_is_captured_and_passed_is_refused():
+    rng = np.random.default_rng(0)
+    f = debug(
+        lambda own: scg.Normal(0.0, 1.0).sample(rng=rng) + scg.Normal(0.0, 1.0).sample(rng=own)
+    )
+    with pytest.raises(TraceError, match="is used past it too"):
+        f(rng)
+
+
+def test_a_captured_generator_does_not_follow_the_argument():
+    results = []
+    for wrap in (lambda f: f, debug):
+        rng, other = np.random.default_rng(1), np.random.default_rng(2)
+        f = wrap(
+            lambda a, b: (
+                scg.Normal(0.0, 1.0).sample(rng=rng) + 2.0 * scg.Normal(0.0, 1.0).sample(rng=a)  # noqa: B023
+                + 4.0 * scg.Normal(0.0, 1.0).sample(rng=b)
+            )
+        )  # fmt: skip
+        results.append([float(f(other, other)._data) for _ in range(4)])
+        results[-1].append(float(f(rng, rng)._data))
+        results[-1].append(other.random())
+    assert results[0] == results[1]
+
+
 # --- runs, gradients, provenance -------------------------------------------------------------
 
 
