@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
@@ -125,6 +126,7 @@ class Compiled:
             specs.append((name, spec))
             if name in self._donated:
                 leaves.donated.extend(leaves.arrays[before:])
+        _require_apart(leaves.donated)
         return ("tree", "call", tuple(specs), grad_enabled(), is_strict())
 
     def _named(self, args: Sequence[Any]) -> list[tuple[str, Any]]:
@@ -187,6 +189,16 @@ def _plain(array: Array) -> Array:
     """Return an array in row-major order."""
     flags = array.flags
     return array if flags.c_contiguous and flags.aligned else np.array(array, order="C")
+
+
+def _require_apart(donated: Sequence[Array]) -> None:
+    """Refuse donated arrays that share memory: two results would be written to it."""
+    for a, b in itertools.combinations(donated, 2):
+        if np.shares_memory(a, b):
+            raise OptionError(
+                f"scg.jit: donate_argnames: two donated arrays, {a.shape} and {b.shape}, share "
+                "memory, to which two results would be written; pass a copy of one of them"
+            )
 
 
 def _names(function: Callable[..., Any]) -> list[str]:

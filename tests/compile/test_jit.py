@@ -266,6 +266,28 @@ def test_results_take_the_place_of_donated_arguments():
     assert f({"a": frozen}, x)[0]._data is not frozen
 
 
+def test_donated_arrays_that_share_memory_are_refused():
+    f = scg.jit(debug=True, donate_argnames=["a", "b"])(lambda a, b: (a + 1.0, b * 3.0))
+    x = np.ones(4)
+    for a, b in ((x, x), (x[:3], x[1:]), (x, x[::-1])):
+        with pytest.raises(OptionError, match=r"two donated arrays.*share memory"):
+            f(a, b)
+    for _ in range(3):
+        x = np.ones(4)
+        one, three = f(x[::2], x[1::2])
+        np.testing.assert_array_equal(one._data, [2.0, 2.0])
+        np.testing.assert_array_equal(three._data, [3.0, 3.0])
+
+
+def test_a_donated_array_is_returned_beside_what_takes_its_place():
+    f = scg.jit(debug=True, donate_argnames="a")(lambda a: (a + 1.0, a, a.reshape(4, 1)))
+    for _ in range(3):
+        more, same, column = f(np.ones(4))
+        np.testing.assert_array_equal(more._data, np.full(4, 2.0))
+        np.testing.assert_array_equal(same._data, np.ones(4))
+        np.testing.assert_array_equal(column._data, np.ones((4, 1)))
+
+
 def test_an_unknown_name_is_refused():
     with pytest.raises(OptionError, match="static_argnames names z, which the function does not"):
         scg.jit(static_argnames="z")(lambda x: x)
