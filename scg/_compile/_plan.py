@@ -157,11 +157,23 @@ def traced(
     entry, exit_ = _Entry(trace, where), _Exit(trace, where)
     with apart(), recording_to(trace), computed_once():
         args, kwargs = mapped((args, kwargs), entry)
-        tree = mapped(function(*args, **kwargs), exit_)
+        tree = mapped(_result(function, args, kwargs, trace), exit_)
         trace.finish()
     plan = Plan(trace, tree)
     plan.end()
     return plan.filled(exit_.arrays), plan
+
+
+def _result(function: Callable[..., Any], args: Any, kwargs: Any, trace: Trace) -> Any:
+    """Return what a function returns; what the trace refused in it is the error that counts.
+
+    NumPy makes another one of it, when a tensor is written to an element of an array.
+    """
+    try:
+        return function(*args, **kwargs)
+    except Exception:
+        trace.raise_refusal()
+        raise
 
 
 class _Entry:

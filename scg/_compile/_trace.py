@@ -172,10 +172,14 @@ class Trace:
 
     def finish(self) -> None:
         """Enter what the step leaves, when the function has returned."""
-        if self._refused is not None:
-            raise self._refused
+        self.raise_refusal()
         self.gradients.finish()
         self.generators.finish()
+
+    def raise_refusal(self) -> None:
+        """Raise what was refused, though somebody caught it, or raised another error for it."""
+        if self._refused is not None:
+            raise self._refused
 
     # --- values ----------------------------------------------------------------------------
 

@@ -355,6 +355,7 @@ def decides(x):
         (lambda x: x[x > 0.5], "boolean mask.*scg.where"),
         (lambda x: scg.repeat(x, scg.floor(x).astype(int)), "repeat counts"),
         (lambda x: np.median(x), "numpy\\(\\)"),
+        (lambda x: np.zeros(2).__setitem__(0, x[0]), "reads a value"),
         (lambda x: scg.parameter(x), "parameter\\(\\)"),
         (lambda x: [0.0, 1.0][int(x.sum())], "int\\(\\)"),
     ],
@@ -389,6 +390,13 @@ def test_a_refusal_that_the_function_catches_is_one_all_the_same(action, words):
     f = debug(caught(action))
     with pytest.raises(TraceError, match=words):
         f(np.ones(2), np.random.default_rng(0))
+
+
+def test_numpy_may_look_at_the_form_of_a_tensor():
+    w = scg.parameter(np.ones((2, 3)))
+    f = debug(lambda x: x * w * (np.shape(x)[1] + np.ndim(w) + np.size(x) + np.size(a=w, axis=0)))
+    for out in thrice(f, np.ones((2, 3))):
+        np.testing.assert_array_equal(out._data, np.full((2, 3), 3.0 + 2.0 + 6.0 + 2.0))
 
 
 def test_a_parameter_is_not_read_either():
