@@ -486,6 +486,18 @@ def test_a_generator_made_inside_is_refused():
         f(np.array(1.0))
 
 
+@pytest.mark.parametrize("make", [
+    lambda w: scg.optim.SGD([w], lr=0.1),
+    lambda w: scg.estimators.RunningMean(),
+    lambda w: scg.noise.AntitheticSource(0),
+])  # fmt: skip
+def test_objects_with_state_are_not_made_inside(make):
+    w = scg.parameter(1.0)
+    f = debug(lambda x: (x, make(w))[0])
+    with pytest.raises(TraceError, match=r"\(\), which keeps state .* made outside"):
+        f(np.ones(1))
+
+
 def test_seeding_inside_is_refused():
     def f(x):
         scg.seed(1)
