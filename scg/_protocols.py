@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from scg.errors import DTypeError, GradientError
 
 __all__ = ["without_gradient"]
 
+_OF_FORM = frozenset({np.shape, np.ndim, np.size, np.iscomplexobj, np.isrealobj})
+
 
 def without_gradient(name: str, function: Any, args: Any, kwargs: Any) -> Any:
     """Run a NumPy function that has no gradient here, on tensors that need none.
+
+    One that looks at shape and dtype alone reads no value.
 
     Raises
     ------
@@ -20,6 +26,8 @@ def without_gradient(name: str, function: Any, args: Any, kwargs: Any) -> Any:
     DTypeError
         If the result is to be written to a tensor.
     """
+    if function in _OF_FORM:
+        return function(*map(_form, args), **{k: _form(a) for k, a in kwargs.items()})
     out = kwargs.get("out")
     if any(hasattr(target, "_node") for target in _leaves(out)):
         raise DTypeError(
@@ -57,3 +65,10 @@ def _raw(tree: Any) -> Any:
     if isinstance(tree, list | tuple):
         return type(tree)(_raw(item) for item in tree)
     return tree.numpy() if hasattr(tree, "_node") else tree
+
+
+def _form(value: Any) -> Any:
+    """Return an array without memory of its own in the shape and dtype of a tensor."""
+    if not hasattr(value, "_node"):
+        return value
+    return np.broadcast_to(np.zeros((), value.dtype), value.shape)

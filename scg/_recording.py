@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from scg._op import Op
     from scg.tape import Leaf, Node
 
-__all__ = ["ACTIVE", "Recorder", "note", "paused", "reads", "recorder", "recording_to"]
+__all__ = [
+    "ACTIVE",
+    "Recorder",
+    "keeps_state",
+    "note",
+    "paused",
+    "reads",
+    "recorder",
+    "recording_to",
+]
 
 
 class Recorder(Protocol):
@@ -92,6 +101,17 @@ def reads(data: Any, kind: str) -> None:
     here = _here.get()
     if here is not None:
         here.read(data, kind)
+
+
+def keeps_state(thing: object) -> None:
+    """Refuse an object with state that is made while a step is traced.
+
+    The step would hold the one that was made then, which grows older from call to call.
+    """
+    here = recorder()
+    if here is not None:
+        name = type(thing).__name__
+        here.refuse(f"{name}(), which keeps state from call to call and has to be made outside,")
 
 
 @contextmanager

@@ -321,8 +321,8 @@ def _check_marks(run: Run) -> None:
         raise GradientError(
             f"scg.cost at {place} marked a cost that no backward of its run reached"
             f"{f' (and {count - 1} more)' if count > 1 else ''}; add it to the loss, scaled at "
-            "most (what is computed from it is another cost: mark that), and call its backward before "
-            "any step(), or compute it under scg.no_grad()"
+            "most (what is computed from it is another cost: mark that), and call its backward "
+            "before any step(), or compute it under scg.no_grad()"
         )
 
 

@@ -215,3 +215,15 @@ def test_grad_can_be_set_and_is_checked():
 def test_shape_errors_name_op_and_shapes():
     with pytest.raises(ShapeError, match=r"scg\.add.*\(2,\).*\(3,\)"):
         scg.tensor([1.0, 2.0]) + scg.tensor([1.0, 2.0, 3.0])
+
+
+def test_numpy_looks_at_the_form_of_a_value_without_reading_it():
+    a = scg.parameter(0.0)
+    coins = scg.Bernoulli(logits=a).sample((2, 3), rng=0)
+    assert (np.shape(coins), np.ndim(coins), np.size(coins), np.isrealobj(a)) == (
+        (2, 3),
+        2,
+        6,
+        True,
+    )
+    coins.sum().backward()  # a read would be an escape, with a warning

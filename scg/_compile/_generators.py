@@ -22,10 +22,13 @@ class Generators:
     ----------
     passed : dict of int to Generator
         Those among the arguments of a call, by their number: of the trace, or of a later call.
+        The trace has objects of its own that draw from the same bits, so that one that the
+        function asks past its arguments is not taken for an argument.
     """
 
     def __init__(self) -> None:
         self.passed: dict[int, Generator] = {}
+        self._own: dict[int, Generator] = {}
         self._first = default_rng()
         self._states: dict[int, str] = {}
         self._captured: list[list[Generator]] = []
@@ -33,8 +36,12 @@ class Generators:
 
     def take(self, number: int, rng: Generator) -> None:
         """Take a generator in as an argument of the call."""
-        self.passed[number] = rng
+        self.passed[number] = self._own.setdefault(id(rng), type(rng)(rng.bit_generator))
         self.drawn(rng)
+
+    def inside(self, rng: Generator) -> Generator:
+        """Return what the function sees of a generator among the arguments."""
+        return self._own[id(rng)]
 
     def find(self, rng: Generator | None) -> Callable[[], Generator]:
         """Return what finds a generator when the step runs again; None is the default one."""
@@ -45,6 +52,7 @@ class Generators:
         for number, passed in self.passed.items():
             if passed is rng:
                 return lambda: self.passed[number]
+        self._refuse_passed(rng)
         holder = next((h for h in self._captured if h[0] is rng), None)
         if holder is None:
             holder = [rng]
@@ -54,11 +62,19 @@ class Generators:
     def drawn(self, rng: Generator | None) -> None:
         """Note the state of a generator after a draw that was recorded."""
         if rng is not None:
-            self._states[id(rng)] = _state(rng)
+            self._states[id(rng.bit_generator)] = _state(rng)
+
+    def _refuse_passed(self, rng: Generator) -> None:
+        """Refuse a captured generator that an argument asks too, in this call but not in all."""
+        if any(rng.bit_generator is p.bit_generator for p in self.passed.values()):
+            raise TraceError(
+                "scg.jit: a generator that is an argument of the call is used past it too, from an "
+                "enclosing scope, an attribute or a static argument; use the argument alone"
+            )
 
     def _check(self, rng: Generator) -> None:
         """Refuse numbers that were drawn in between, which would be the same at every call."""
-        if self._states.get(id(rng), _state(rng)) != _state(rng):
+        if self._states.get(id(rng.bit_generator), _state(rng)) != _state(rng):
             raise TraceError(
                 "scg.jit: NumPy drew from a generator inside the function, which would be the same "
                 "numbers at every call; draw with a distribution, scg.Normal(0.0, 1.0).sample("

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
@@ -19,7 +20,7 @@ from scg._compile._interpreter import interpreter
 from scg._compile._plan import Plan, traced
 from scg._compile._program import Program
 from scg._compile._recent import Recent
-from scg._compile._trees import Leaves, Spec, changes, spec_of, static_spec
+from scg._compile._trees import Leaves, Spec, Static, changes, spec_of, static_spec
 from scg._compile._words import refused_change
 from scg._recording import ACTIVE, recorder
 from scg._surrogate.tags import is_strict
@@ -97,7 +98,7 @@ class Compiled:
         plan = entry.fitting()
         if plan is not None and (plan.traced is None or not self._check):
             return plan(arrays, leaves.generators, leaves.donated, self._executor)
-        result, again = traced(self._function, args, kwargs, leaves.generators)
+        result, again = traced(self._function, *self._held(args, kwargs), leaves.generators)
         if plan is None:
             entry.plans.append(again)
         else:
@@ -109,23 +110,35 @@ class Compiled:
         assert plan.traced is not None
         assert again.traced is not None
         what = difference(plan.traced, again.traced)
+        if what is None and plan.form != again.form:
+            what = f"a result changes {'; '.join(changes(plan.form, again.form, 'result'))}"
         if what is not None:
             raise refused_change(repr(self), what)
         plan.traced = None
 
     def _spec(self, args: Sequence[Any], kwargs: dict[str, Any], leaves: Leaves) -> Spec:
-        """Return the signature of a call."""
-        named = [*zip(self._names, args, strict=False), *kwargs.items()]
-        extra = [(f"argument {n}", a) for n, a in enumerate(args[len(self._names) :])]
+        """Return the signature of a call; its leaves are numbered as they come, as in `traced`."""
         specs = []
-        for name, value in (*named, *extra):
+        for name, value in (*self._named(args), *kwargs.items()):
             before = len(leaves.arrays)
             static = name in self._static
             spec = static_spec(value, name) if static else spec_of(value, leaves, name)
             specs.append((name, spec))
             if name in self._donated:
                 leaves.donated.extend(leaves.arrays[before:])
+        _require_apart(leaves.donated)
         return ("tree", "call", tuple(specs), grad_enabled(), is_strict())
+
+    def _named(self, args: Sequence[Any]) -> list[tuple[str, Any]]:
+        """Return the positional arguments with their names."""
+        extra = [f"argument {n}" for n in range(len(args) - len(self._names))]
+        return list(zip([*self._names, *extra], args, strict=False))
+
+    def _held(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[list[Any], Any]:
+        """Return the arguments with the static ones shut: nothing in them is traced."""
+        static = self._static
+        positional = [Static(a) if name in static else a for name, a in self._named(args)]
+        return positional, {k: Static(a) if k in static else a for k, a in kwargs.items()}
 
     def _entry(self, spec: Spec) -> _Entry:
         with self._lock:
@@ -176,6 +189,16 @@ def _plain(array: Array) -> Array:
     """Return an array in row-major order."""
     flags = array.flags
     return array if flags.c_contiguous and flags.aligned else np.array(array, order="C")
+
+
+def _require_apart(donated: Sequence[Array]) -> None:
+    """Refuse donated arrays that share memory: two results would be written to it."""
+    for a, b in itertools.combinations(donated, 2):
+        if np.shares_memory(a, b):
+            raise OptionError(
+                f"scg.jit: donate_argnames: two donated arrays, {a.shape} and {b.shape}, share "
+                "memory, to which two results would be written; pass a copy of one of them"
+            )
 
 
 def _names(function: Callable[..., Any]) -> list[str]:

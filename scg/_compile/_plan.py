@@ -13,7 +13,7 @@ from scg._compile._clean import clean, without_dead
 from scg._compile._detached import Definition, detached, flags_after
 from scg._compile._program import Host, Program
 from scg._compile._trace import Trace
-from scg._compile._trees import maker, mapped, native_order, parts, result_spec
+from scg._compile._trees import Static, form_of, maker, mapped, native_order, parts, result_spec
 from scg._recording import recording_to
 from scg._tensor import Tensor
 from scg._typing import Array
@@ -41,6 +41,15 @@ class Slot:
     def __init__(self, tensor: bool, flags: int, where: Definition) -> None:
         self.tensor, self.flags, self._where = tensor, flags, where
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Slot) and self.tensor is other.tensor and self.flags == other.flags
+
+    def __hash__(self) -> int:
+        return hash((self.tensor, self.flags))
+
+    def __repr__(self) -> str:
+        return "a tensor" if self.tensor else "an array"
+
     def made(self, array: Array) -> Any:
         """Return an array as this result."""
         return detached(array, self.flags, self._where) if self.tensor else array
@@ -59,6 +68,8 @@ class Plan:
         Whether there was a gradient when the traced call began: another call has to be alike.
     filled : callable
         Returns the tree of results for their arrays.
+    form : tuple
+        What there is to the results but their arrays.
     """
 
     def __init__(self, trace: Trace, tree: Any) -> None:
@@ -69,7 +80,7 @@ class Plan:
         self._updates, self._cleared = trace.updates, trace.cleared
         self._tags = [(leaf, leaf.grad_tags) for leaf in trace.gradients.written]
         self._calls_python = any(isinstance(s, Host) for s in self.program.instructions)
-        self.filled = builder(tree, count())
+        self.filled, self.form = builder(tree, count()), form_of(tree)
         self._run: Executor | None = None
 
     def fits(self) -> bool:
@@ -146,11 +157,23 @@ def traced(
     entry, exit_ = _Entry(trace, where), _Exit(trace, where)
     with apart(), recording_to(trace), computed_once():
         args, kwargs = mapped((args, kwargs), entry)
-        tree = mapped(function(*args, **kwargs), exit_)
+        tree = mapped(_result(function, args, kwargs, trace), exit_)
         trace.finish()
     plan = Plan(trace, tree)
     plan.end()
     return plan.filled(exit_.arrays), plan
+
+
+def _result(function: Callable[..., Any], args: Any, kwargs: Any, trace: Trace) -> Any:
+    """Return what a function returns; what the trace refused in it is the error that counts.
+
+    NumPy makes another one of it, when a tensor is written to an element of an array.
+    """
+    try:
+        return function(*args, **kwargs)
+    except Exception:
+        trace.raise_refusal()
+        raise
 
 
 class _Entry:
@@ -162,6 +185,10 @@ class _Entry:
 
     def __call__(self, leaf: Any) -> Any:
         flags = 0
+        if isinstance(leaf, Static):
+            return leaf.value
+        if isinstance(leaf, np.random.Generator):
+            return self._trace.generators.inside(leaf)
         if isinstance(leaf, Tensor):
             if isinstance(leaf._node, Leaf):
                 return leaf
@@ -170,7 +197,9 @@ class _Entry:
             array = native_order(np.asarray(leaf))
         else:
             return leaf
-        own = array.view()  # two arguments may be one array
+        # Memory of its own: a captured array, or another argument, that shows the same one would
+        # be taken for this argument, and follow it at later calls.
+        own = np.array(array, order="C")
         self._trace.argument(own, next(self._count))
         return detached(own, flags, self._where)
 

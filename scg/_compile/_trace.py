@@ -7,7 +7,7 @@ tensor made anew around it is the same value; all arrays are kept alive until th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -65,6 +65,7 @@ class Trace:
         self._relied: set[Value] = set()
         self._noisy: set[Value] = set()
         self._arrays: dict[Value, Array] = {}
+        self._refused: TraceError | None = None
 
     # --- what the engine reports -----------------------------------------------------------
 
@@ -101,12 +102,15 @@ class Trace:
 
     def generator(self, rng: Any) -> Callable[[], Any]:
         """Return how another call finds the generator that it has to ask."""
-        return self.generators.find(rng)
+        try:
+            return self.generators.find(rng)
+        except TraceError as error:
+            self._fail(error)
 
     def read(self, data: Any, kind: str) -> None:
         """Refuse a raw read of what another call would not find the same."""
         if type(data) is np.ndarray and self.varies(data):
-            raise refused_read(kind, place_of_caller())
+            self._fail(refused_read(kind, place_of_caller()))
 
     def copied(self, array: Array) -> Array:
         """Return a copy that is known to be the same value."""
@@ -157,14 +161,25 @@ class Trace:
                 self._relied.add(behind)
                 self.add(Host((behind,), call=requiring(fact), name="sign"), ())
 
-    def refuse(self, what: str) -> None:
+    def refuse(self, what: str) -> NoReturn:
         """Raise, for something that cannot be repeated."""
-        raise refused_step(what, place_of_caller())
+        self._fail(refused_step(what, place_of_caller()))
+
+    def _fail(self, error: TraceError) -> NoReturn:
+        """Raise, and again when the function has returned: it may have caught the error."""
+        self._refused = self._refused or error
+        raise error
 
     def finish(self) -> None:
         """Enter what the step leaves, when the function has returned."""
+        self.raise_refusal()
         self.gradients.finish()
         self.generators.finish()
+
+    def raise_refusal(self) -> None:
+        """Raise what was refused, though somebody caught it, or raised another error for it."""
+        if self._refused is not None:
+            raise self._refused
 
     # --- values ----------------------------------------------------------------------------
 
@@ -225,7 +240,7 @@ class Trace:
                 if steps is not None:
                     return self._walk(known, steps, array)
         if any(_views.owner(known) is owner and self.varies(known) for known in self._kept):
-            raise TraceError("scg.jit: a view of an array that the trace cannot follow")
+            self._fail(TraceError("scg.jit: a view of an array that the trace cannot follow"))
         return None
 
     def _walk(
@@ -268,10 +283,11 @@ class Trace:
     def _refuse_option(self, name: str, option: Any) -> None:
         array = option._data if isinstance(option, Tensor) else option
         if type(array) is np.ndarray and self.varies(array):
-            raise TraceError(
+            text = (
                 f"scg.{name} ({place_of_caller()}): an option has to be known when scg.jit traces, "
                 "and this one is computed; pass it as a number, by a name in static_argnames"
             )
+            self._fail(TraceError(text))
 
 
 def _strong(value: Any, among: Sequence[Any]) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -19,7 +20,9 @@ from scg.tape import Leaf
 __all__ = [
     "Leaves",
     "Spec",
+    "Static",
     "changes",
+    "form_of",
     "mapped",
     "native_order",
     "result_spec",
@@ -98,6 +101,15 @@ def native_order(array: Array) -> Array:
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
+class Static:
+    """A static argument: a leaf of the tree of arguments, whatever it contains."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
 class Same:
     """An object as a key that is equal to itself alone."""
 
@@ -118,9 +130,10 @@ class Same:
 
 def static_spec(value: Any, path: str) -> Spec:
     """Return a value that is part of the signature itself."""
-    if isinstance(value, float):
-        return ("static", float, value.hex())
-    if hasattr(value, "named_parameters"):  # a module is itself, whatever it calls equal
+    if isinstance(value, float | np.floating):
+        return ("static", type(value), float(value).hex())
+    # A module is itself, whatever it calls equal; and tensors compare number by number.
+    if hasattr(value, "named_parameters") or isinstance(value, Tensor):
         return ("static", Same(value), None)
     try:
         hash(value)
@@ -140,8 +153,9 @@ def parts(value: Any) -> tuple[Any, list[tuple[Any, Any]]] | None:
         return type(value), list(enumerate(value))
     module = hasattr(value, "named_parameters")  # is one object, whatever it is made of
     if dataclasses.is_dataclass(value) and not isinstance(value, type) and not module:
-        names = [f.name for f in dataclasses.fields(value) if f.init]
-        return type(value), [(name, getattr(value, name)) for name in names]
+        fields = [f.name for f in dataclasses.fields(value)]
+        names = dict.fromkeys([*fields, *getattr(value, "__dict__", ())])
+        return type(value), [(n, getattr(value, n)) for n in names if hasattr(value, n)]
     return None
 
 
@@ -163,11 +177,18 @@ def maker(kind: Any) -> Callable[[list[tuple[Any, Any]]], Any]:
     if kind is dict:
         return dict
     if dataclasses.is_dataclass(kind):
-        make: Any = kind
-        return lambda entries: make(**dict(entries))
+        return functools.partial(_dataclass, kind)
     if hasattr(kind, "_fields"):
         return lambda entries: kind(*[value for _, value in entries])
     return lambda entries: kind([value for _, value in entries])
+
+
+def _dataclass(kind: Any, entries: list[tuple[Any, Any]]) -> Any:
+    """Return an object with these attributes; `__post_init__` has had its turn at the original."""
+    made = object.__new__(kind)
+    for name, value in entries:
+        object.__setattr__(made, name, value)
+    return made
 
 
 def result_spec(value: Any) -> None:
@@ -180,20 +201,40 @@ def result_spec(value: Any) -> None:
     )
 
 
+def form_of(value: Any) -> Spec:
+    """Return all of a tree of results, in which hashable marks stand for the arrays."""
+    found = parts(value)
+    if found is None:
+        return static_spec(value, "")
+    kind, entries = found
+    return (_TREE, kind, tuple([(key, form_of(entry)) for key, entry in entries]))
+
+
 def changes(old: Spec, new: Spec, path: str = "") -> Iterator[str]:
     """Yield what differs between two signatures."""
     if old == new or (old[0] == new[0] == _ARRAY and old[1:3] == new[1:3]):
         return
-    if old[0] == new[0] == _TREE and [k for k, _ in old[2]] == [k for k, _ in new[2]]:
+    if _keys(old) == _keys(new) is not None:
         for (key, before), (_, after) in zip(old[2], new[2], strict=True):
             yield from changes(before, after, f"{path}{_step(new[1], key)}" if path else str(key))
         return
     yield f"{path or 'the arguments'} from {_said(old)} to {_said(new)}"
 
 
+def _keys(spec: Spec) -> tuple[Any, list[Any]] | None:
+    return (spec[1], [key for key, _ in spec[2]]) if spec[0] == _TREE else None
+
+
 def _said(spec: Spec) -> str:
     if spec[0] == _ARRAY:
         return f"shape {spec[1]} {spec[2]}"
     if spec[0] == "static":
-        return repr(float.fromhex(spec[2]) if spec[1] is float else spec[2] or spec[1])
+        return repr(_static(*spec[1:]))
     return "another one" if spec[0] != _TREE else f"{getattr(spec[1], '__name__', spec[1])}"
+
+
+def _static(kind: Any, value: Any) -> Any:
+    """Return what a static spec was made of, or stands for."""
+    if isinstance(kind, Same):
+        return kind
+    return kind(float.fromhex(value)) if issubclass(kind, float | np.floating) else value

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from scg._bare import array_of, bare
-from scg._recording import recorder
+from scg._recording import keeps_state, recorder
 from scg._run import Run, current_run
 from scg._surrogate.baselines import Weighted
 from scg._typing import Array
@@ -44,6 +44,7 @@ class RunningMean:
     def __init__(self, decay: float = 0.95) -> None:
         if not 0.0 <= decay < 1.0:
             raise OptionError(f"scg.estimators.RunningMean: decay={decay!r} is not in [0, 1)")
+        keeps_state(self)
         self.decay = decay
         self.value = 0.0
         self._seen = False

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import scipy.special as sp
 
+from scg._recording import keeps_state
 from scg._typing import Array, DType, Shape
 from scg.noise._default import as_generator
 from scg.noise._source import GeneratorSource, at_least_tiny
@@ -49,6 +50,7 @@ class AntitheticSource(GeneratorSource):
     coupled: ClassVar[bool] = True
 
     def __init__(self, rng: Any = None) -> None:
+        keeps_state(self)
         super().__init__(as_generator(rng))
 
     def normal(self, shape: Shape, dtype: DType) -> Array:

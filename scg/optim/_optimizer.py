@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from scg._memory import require_memory
-from scg._recording import recorder
+from scg._recording import keeps_state, recorder
 from scg._run import check_marks, end_run, gradients_cleared
 from scg._typing import Array
 from scg.checkpoint import require_match
@@ -47,6 +47,7 @@ class Optimizer:
     def __init__(
         self, params: Parameters, lr: float | Schedule, *, check_finite: bool, **options: Any
     ) -> None:
+        keeps_state(self)
         self._named = named(type(self).__name__, params)
         self.params = list(self._named.values())
         self.lr = lr

@@ -1,9 +1,10 @@
 """What `scg.jit` promises around the program: signatures, refusals, results, runs, threads."""
 
+import contextlib
 import threading
 import warnings
 from collections import namedtuple
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass, field
 
 import numpy as np
 import pytest
@@ -69,6 +70,43 @@ def test_trees_go_in_and_out():
         assert out["list"][1:] == [2.5, True]
 
 
+@dataclass(frozen=True)
+class Shifted:
+    values: object
+    shift: InitVar[float]
+    twice: object = field(init=False, default=None)
+
+    def __post_init__(self, shift):
+        object.__setattr__(self, "values", self.values + shift)
+        object.__setattr__(self, "twice", 2.0 * self.values)
+
+
+@dataclass(slots=True)
+class Slotted:
+    values: object
+    unset: object = field(init=False)
+
+
+def test_dataclasses_are_taken_as_they_are_and_not_made_again():
+    f = debug(lambda a, b: (a, b, a.values + a.twice + b.values))
+    for number in range(4):
+        x = np.full(2, float(number))
+        a, b, total = f(Shifted(x, 1.0), Slotted(x))
+        np.testing.assert_array_equal(total._data, 3.0 * (x + 1.0) + x)
+        np.testing.assert_array_equal(a.values._data, x + 1.0)
+        np.testing.assert_array_equal(a.twice._data, 2.0 * (x + 1.0))
+        np.testing.assert_array_equal(b.values._data, x)
+        assert not hasattr(b, "unset")
+
+
+def test_attributes_beside_the_fields_of_a_dataclass_are_arguments_too():
+    f = debug(lambda batch: batch.images * batch.weight)
+    for number in range(4):
+        batch = Batch(np.ones(2), None)
+        batch.weight = np.float64(number)
+        np.testing.assert_array_equal(f(batch)._data, np.full(2, float(number)))
+
+
 def test_results_have_memory_of_their_own():
     x = np.ones(3)
     f = debug(lambda x: (x, x.reshape(3, 1), x + 0.0))
@@ -104,6 +142,28 @@ def test_any_layout_is_taken():
     x = np.arange(12.0).reshape(3, 4)
     for version in (x, np.asfortranarray(x), x[:, ::1], x[::-1][::-1], x.astype(">f8")):
         np.testing.assert_array_equal(f(version)._data, np.cumsum(x, axis=0))
+
+
+def test_arguments_keep_their_places_however_they_are_passed():
+    f = debug(lambda a, *rest, k, **more: a + 10 * rest[0] + 100 * rest[1] + 1000 * k + more["m"])
+    x = np.ones(1)
+    results = thrice(lambda: f(x, 2 * x, 3 * x, k=4 * x, m=5000 * x))
+    assert [float(r._data[0]) for r in results] == [9321.0] * 3
+
+
+def test_a_captured_array_does_not_follow_an_argument_that_shows_its_memory():
+    whole = np.arange(12.0).reshape(4, 3)
+    upper, lower = whole[:2], whole[2:]
+    for captured in (upper, scg.tensor(upper, copy=False)):
+        f = debug(lambda x: ((x - captured) ** 2).sum())  # noqa: B023
+        assert [float(f(x)._data) for x in (captured, upper, lower)] == [0.0, 0.0, 216.0]
+
+
+def test_a_captured_part_of_an_array_is_used_beside_another_part():
+    whole = np.arange(12.0).reshape(4, 3)
+    f = debug(lambda x: x @ whole[1:].T)
+    for part in (whole[:2], whole[:2], whole[2:]):
+        np.testing.assert_array_equal(f(part)._data, part @ whole[1:].T)
 
 
 # --- signatures ------------------------------------------------------------------------------
@@ -156,6 +216,43 @@ def test_static_arguments_are_compared_and_not_traced():
         f(x, axis=[0])
 
 
+@dataclass(frozen=True, eq=False)
+class Problem:
+    data: object
+    scale: np.float64
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_static_arguments_are_no_leaves_whatever_they_contain(by_name):
+    problem, order = Problem(np.full(2, 5.0), np.float64(3.0)), np.int64(2)
+
+    @scg.jit(debug=True, static_argnames=["problem", "order"])
+    def f(problem, order, x):
+        for _ in range(order):
+            x = x * problem.scale
+        return x + problem.data
+
+    def call(x):
+        named = {"problem": problem, "order": order, "x": x}
+        return f(**named) if by_name else f(*named.values())
+
+    for number in range(4):
+        x = np.array([1.0, float(number)])
+        np.testing.assert_array_equal(call(x)._data, 9.0 * x + 5.0)
+    assert traces(f) == 1
+
+
+def test_the_type_of_a_static_number_is_compared():
+    @scg.jit(debug=True, static_argnames="k")
+    def f(x, k):
+        return x * k
+
+    x = np.ones(1, np.float32)
+    assert f(x, 0.0).dtype == np.float32
+    with pytest.warns(RetraceWarning, match=r"changed k from 0\.0 to np\.float64\(0\.0\)"):
+        assert f(x, np.float64(0.0)).dtype == np.float64
+
+
 def test_results_take_the_place_of_donated_arguments():
     f = scg.jit(debug=True, donate_argnames="state")(lambda state, x: (state["a"] + x, x * 2.0))
     state, x = {"a": np.ones(3)}, np.ones(3)
@@ -167,6 +264,28 @@ def test_results_take_the_place_of_donated_arguments():
     frozen = np.ones(3)
     frozen.flags.writeable = False
     assert f({"a": frozen}, x)[0]._data is not frozen
+
+
+def test_donated_arrays_that_share_memory_are_refused():
+    f = scg.jit(debug=True, donate_argnames=["a", "b"])(lambda a, b: (a + 1.0, b * 3.0))
+    x = np.ones(4)
+    for a, b in ((x, x), (x[:3], x[1:]), (x, x[::-1])):
+        with pytest.raises(OptionError, match=r"two donated arrays.*share memory"):
+            f(a, b)
+    for _ in range(3):
+        x = np.ones(4)
+        one, three = f(x[::2], x[1::2])
+        np.testing.assert_array_equal(one._data, [2.0, 2.0])
+        np.testing.assert_array_equal(three._data, [3.0, 3.0])
+
+
+def test_a_donated_array_is_returned_beside_what_takes_its_place():
+    f = scg.jit(debug=True, donate_argnames="a")(lambda a: (a + 1.0, a, a.reshape(4, 1)))
+    for _ in range(3):
+        more, same, column = f(np.ones(4))
+        np.testing.assert_array_equal(more._data, np.full(4, 2.0))
+        np.testing.assert_array_equal(same._data, np.ones(4))
+        np.testing.assert_array_equal(column._data, np.ones((4, 1)))
 
 
 def test_an_unknown_name_is_refused():
@@ -236,6 +355,7 @@ def decides(x):
         (lambda x: x[x > 0.5], "boolean mask.*scg.where"),
         (lambda x: scg.repeat(x, scg.floor(x).astype(int)), "repeat counts"),
         (lambda x: np.median(x), "numpy\\(\\)"),
+        (lambda x: np.zeros(2).__setitem__(0, x[0]), "reads a value"),
         (lambda x: scg.parameter(x), "parameter\\(\\)"),
         (lambda x: [0.0, 1.0][int(x.sum())], "int\\(\\)"),
     ],
@@ -245,6 +365,38 @@ def test_reading_a_value_is_refused_at_the_users_line(function, words):
     with pytest.raises(TraceError, match=words) as caught:
         debug(function)(np.array([0.5, 2.0]))
     assert f"{__file__}:{line + (function is decides)}" in str(caught.value)
+
+
+def caught(action):
+    """Return a function that swallows what an action on its arguments raises."""
+
+    def f(*args):
+        with contextlib.suppress(Exception):
+            action(*args)
+        return args[0] * 2.0
+
+    return f
+
+
+@pytest.mark.parametrize(
+    ("action", "words"),
+    [
+        (lambda x, _: int(x[0]), "int\\(\\) of it"),
+        (lambda x, _: scg.external(lambda a: a, x), "external calls"),
+        (lambda _, rng: (rng.random(), scg.Normal(0.0, 1.0).sample(rng=rng)), "NumPy drew"),
+    ],
+)
+def test_a_refusal_that_the_function_catches_is_one_all_the_same(action, words):
+    f = debug(caught(action))
+    with pytest.raises(TraceError, match=words):
+        f(np.ones(2), np.random.default_rng(0))
+
+
+def test_numpy_may_look_at_the_form_of_a_tensor():
+    w = scg.parameter(np.ones((2, 3)))
+    f = debug(lambda x: x * w * (np.shape(x)[1] + np.ndim(w) + np.size(x) + np.size(a=w, axis=0)))
+    for out in thrice(f, np.ones((2, 3))):
+        np.testing.assert_array_equal(out._data, np.full((2, 3), 3.0 + 2.0 + 6.0 + 2.0))
 
 
 def test_a_parameter_is_not_read_either():
@@ -285,6 +437,39 @@ def test_a_counter_is_found():
         f(np.ones(2))
 
 
+@pytest.mark.parametrize(
+    ("results", "words"),
+    [
+        ([{"n": 1}, {"n": 2}], r"result\['n'\] from 1 to 2"),
+        ([(0.0,), (-0.0,)], r"result\[0\] from 0\.0 to -0\.0"),
+        ([1, True], "result from 1 to True"),
+        ([{"a": None}, {"b": None}], "result from dict to dict"),
+        ([[None], (None,)], "result from list to tuple"),
+    ],
+)
+def test_a_result_that_is_no_array_has_to_stay_the_same(results, words):
+    left = iter(results)
+    f = debug(lambda x: (x, next(left))[1])
+    f(np.ones(2))
+    with pytest.raises(TraceError, match=words):
+        f(np.ones(2))
+
+
+def test_another_parameter_and_an_array_for_a_tensor_are_other_results():
+    one, two = scg.parameter([1.0, 2.0]), scg.parameter([1.0, 2.0])
+    for kinds in ([one, two], [np.ones(2), scg.tensor([1.0, 1.0])]):
+        left = iter(kinds)
+        f = debug(lambda x: next(left))  # noqa: B023
+        f(np.ones(2))
+        with pytest.raises(TraceError, match="not the same program"):
+            f(np.ones(2))
+
+
+def test_a_nan_stays_the_same_result():
+    f = debug(lambda x: (x, float("nan")))
+    assert all(np.isnan(r[1]) for r in thrice(f, np.ones(2)))
+
+
 def test_a_captured_generator_that_numpy_uses_too_is_refused():
     def f(x, rng):
         a = scg.Normal(0.0, 1.0).sample(rng=rng)
@@ -299,6 +484,18 @@ def test_a_generator_made_inside_is_refused():
     f = debug(lambda x: x + scg.Normal(0.0, 1.0).sample(rng=np.random.default_rng(0)))
     with pytest.raises(TraceError, match="a generator was made inside"):
         f(np.array(1.0))
+
+
+@pytest.mark.parametrize("make", [
+    lambda w: scg.optim.SGD([w], lr=0.1),
+    lambda w: scg.estimators.RunningMean(),
+    lambda w: scg.noise.AntitheticSource(0),
+])  # fmt: skip
+def test_objects_with_state_are_not_made_inside(make):
+    w = scg.parameter(1.0)
+    f = debug(lambda x: (x, make(w))[0])
+    with pytest.raises(TraceError, match=r"\(\), which keeps state .* made outside"):
+        f(np.ones(1))
 
 
 def test_seeding_inside_is_refused():
@@ -378,6 +575,31 @@ def test_a_source_of_the_users_own_is_asked_again():
         results.append([f(np.zeros(4))._data for _ in range(4)])
     np.testing.assert_array_equal(*results)
     assert not np.array_equal(results[0][0], results[0][3])
+
+
+def test_a_generator_that_is_captured_and_passed_is_refused():
+    rng = np.random.default_rng(0)
+    f = debug(
+        lambda own: scg.Normal(0.0, 1.0).sample(rng=rng) + scg.Normal(0.0, 1.0).sample(rng=own)
+    )
+    with pytest.raises(TraceError, match="is used past it too"):
+        f(rng)
+
+
+def test_a_captured_generator_does_not_follow_the_argument():
+    results = []
+    for wrap in (lambda f: f, debug):
+        rng, other = np.random.default_rng(1), np.random.default_rng(2)
+        f = wrap(
+            lambda a, b: (
+                scg.Normal(0.0, 1.0).sample(rng=rng) + 2.0 * scg.Normal(0.0, 1.0).sample(rng=a)  # noqa: B023
+                + 4.0 * scg.Normal(0.0, 1.0).sample(rng=b)
+            )
+        )  # fmt: skip
+        results.append([float(f(other, other)._data) for _ in range(4)])
+        results[-1].append(float(f(rng, rng)._data))
+        results[-1].append(other.random())
+    assert results[0] == results[1]
 
 
 # --- runs, gradients, provenance -------------------------------------------------------------
