@@ -16,11 +16,12 @@ from scg._compile._emit import emit
 from scg._compile._fuse import Region, place
 from scg._compile._lower import Lowering
 from scg._compile._program import Program
-from scg._compile._stretch import Stretch, Updating
+from scg._compile._stretch import Stretch, Updating, overlap_test
 from scg._compile._work import Call, Draw, Product, Step, Work
 from scg._typing import Array
 from scg.kernels._jit import CAN_COMPILE
 from scg.kernels._product import HAS_KERNEL
+from scg.kernels.execute import place as address
 from scg.kernels.matmul import matmul
 
 __all__ = ["Plan", "native"]
@@ -84,7 +85,7 @@ class Plan:
     def _bind(self) -> None:
         """Make functions of the steps, with the addresses of all memory in them."""
         self._runs: list[Callable[[], Any]] = []
-        self._pointers: list[tuple[int, Callable[[Array], None]]] = []
+        self._pointers: dict[int, list[Callable[[int], None]]] = {}
         stretch: Stretch | None = None
         for at, step in enumerate(self.steps):
             if isinstance(step, Draw) and step in self._draws:
@@ -103,6 +104,7 @@ class Plan:
         ]
         self._memory = {id(t): (t, t._data) for t, _ in self._low.parameters}.values()
         self._returned = [v.array() for v in self._results]
+        self._overlaps = overlap_test(self._written_outside())
 
     def _move(self) -> None:
         """Use the memory that parameters have now: somebody gave them other arrays."""
@@ -124,7 +126,14 @@ class Plan:
             return
         self._runs.append(stretch.close())
         numbers = {buffer: i for i, buffer in self._low.arguments.items()}
-        self._pointers += [(numbers[b], point) for b, point in stretch.pointers()]
+        for buffer, point in stretch.pointers():
+            self._pointers.setdefault(numbers[buffer], []).append(point)
+
+    def _written_outside(self) -> list[Array]:
+        """Return what a call writes and its caller may hold: gradients, updated parameters."""
+        views = [g for g in self._gradients.values() if g is not None]
+        views += [v for step in self.steps if isinstance(step, Step) for v in step.outputs]
+        return [v.buffer.array for v in views if v.buffer.array is not None]
 
     # --- calling ----------------------------------------------------------------------------
 
@@ -134,10 +143,9 @@ class Plan:
             if tensor._data is not array:
                 self._move()
                 break
+        arguments = self._point(arguments)  # which keeps copies alive until the tasks have run
         for index, target in self._targets:
             target[...] = arguments[index]
-        for index, point in self._pointers:
-            point(arguments[index])
         for tensor, buffer in self._low.gradients.items():
             whole(buffer).array()[...] = tensor._leaf("read").grad
         for fill in self._fills:
@@ -148,6 +156,18 @@ class Plan:
             # The plan's own memory: the next call writes the next gradient there.
             tensor._leaf("set").grad = None if view is None else view.buffer.array
         return [array.copy() for array in self._returned]
+
+    def _point(self, arguments: Sequence[Array]) -> Sequence[Array]:
+        """Tell tasks where the arguments are; what lies where a task writes is copied first."""
+        for index, pointers in self._pointers.items():
+            start = address(arguments[index])
+            if self._overlaps(start, start + arguments[index].nbytes):
+                copy = arguments[index].copy()
+                arguments = [*arguments[:index], copy, *arguments[index + 1 :]]
+                start = address(copy)
+            for point in pointers:
+                point(start)
+        return arguments
 
 
 def _gradients(program: Program, low: Lowering) -> dict[Any, View | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ from scg.kernels._product import FIELDS, PIECES
 from scg.kernels.execute import Line, Schedule, place
 from scg.kernels.optim import Updates
 
-__all__ = ["Stretch", "Updating"]
+__all__ = ["Stretch", "Updating", "overlap_test"]
 
 # Nanoseconds, roughly: of a vector going through memory and a simple operation, and of a function.
 # A line is divided among threads from so much work on, and a thread takes so much at a time.
@@ -120,8 +121,8 @@ class Stretch:
 
         return run_with_updates
 
-    def pointers(self) -> list[tuple[Buffer, Callable[[Array], None]]]:
-        """Return what tells the tasks where the arrays of a call are."""
+    def pointers(self) -> list[tuple[Buffer, Callable[[int], None]]]:
+        """Return what tells the tasks the addresses of the arrays of a call."""
         return [(b, _setter(self._schedule.rows, ps)) for b, ps in self.external.items()]
 
 
@@ -176,7 +177,10 @@ class _Compiled:
 
 
 def _ranges(buffers: list[Buffer]) -> Ranges:
-    """Return where the memory of buffers begins and ends; what comes with a call is only read."""
+    """Return where the memory of buffers begins and ends; what comes with a call is only read,
+
+    and lies elsewhere: `Plan` sees to that.
+    """
     arrays = [b.array for b in buffers if b.array is not None]
     return [(place(a), place(a) + a.nbytes) for a in arrays]
 
@@ -185,9 +189,26 @@ def _meet(some: Ranges, others: Ranges) -> bool:
     return any(a < d and c < b for a, b in some for c, d in others)
 
 
-def _setter(rows: Any, places: Sequence[tuple[int, int]]) -> Callable[[Array], None]:
-    def point(array: Array) -> None:
-        start = place(array)
+def overlap_test(arrays: Sequence[Array]) -> Callable[[int, int], bool]:
+    """Return a test whether memory from one address to another overlaps that of any array."""
+    starts: list[int] = []
+    ends: list[int] = []
+    for start, end in sorted((place(a), place(a) + a.nbytes) for a in arrays):
+        if ends and start < ends[-1]:
+            ends[-1] = max(ends[-1], end)
+        else:
+            starts.append(start)
+            ends.append(end)
+
+    def overlaps(start: int, end: int) -> bool:
+        before = bisect_left(starts, end)
+        return before > 0 and ends[before - 1] > start
+
+    return overlaps
+
+
+def _setter(rows: Any, places: Sequence[tuple[int, int]]) -> Callable[[int], None]:
+    def point(start: int) -> None:
         for at, offset in places:
             rows[at] = start + offset
 

@@ -300,6 +300,30 @@ def test_a_large_argument_is_read_where_it_is():
         np.testing.assert_allclose(plan([array])[0], np.sum(array.astype(float) ** 2), rtol=1e-6)
 
 
+@pytest.mark.parametrize("size", [8, 200])
+def test_an_argument_may_be_what_the_call_writes(size):
+    p = scg.parameter(numbers(size, size))
+    optimizer = scg.optim.SGD([p], lr=0.5)
+    w = Writer()
+    x, y = w.argument(0, (size, size)), w.argument(1, (size, size))
+    gradient = w.square(x)
+    w.update(optimizer, [p], [gradient])
+    w.program.gradients = {p: gradient}
+    w.program.results = [w.sum(w.multiply(w.matmul(x, gradient), w.parameter(p))), w.sum(y)]
+    plan = native(w.program)
+    plan([numbers(size, size, seed=1), numbers(size, size)])
+    for _ in range(2):
+        old, rate = p.grad.copy(), np.float32(0.5)
+        start = scg.peek(p).copy()
+        total, total_before = plan([p.grad, scg.peek(p)])
+        after = start - rate * old**2
+        np.testing.assert_allclose(total, np.sum((old @ old**2) * after), rtol=1e-3)
+        np.testing.assert_allclose(total_before, start.sum(dtype=float), rtol=1e-4)
+        p._data = numbers(size, size)
+        p.grad = None
+        plan([numbers(size, size, seed=1), numbers(size, size)])
+
+
 def test_gradients_are_set_and_their_memory_written_again():
     p, q = scg.parameter(np.ones(4)), scg.parameter(np.ones(2))
     w = Writer()
