@@ -86,16 +86,19 @@ class Plan:
         """Make functions of the steps, with the addresses of all memory in them."""
         self._runs: list[Callable[[], Any]] = []
         self._pointers: dict[int, list[Callable[[int], None]]] = {}
+        optimizers = [step.optimizer for step in self.steps if isinstance(step, Step)]
+        self._schedules = [(o, callable(o.lr)) for o in optimizers]
         stretch: Stretch | None = None
         for at, step in enumerate(self.steps):
             if isinstance(step, Draw) and step in self._draws:
                 continue
+            if not _is_task(step) or (isinstance(step, Step) and callable(step.optimizer.lr)):
+                self._close(stretch)
+                stretch = None
             if _is_task(step):
                 stretch = stretch or Stretch()
                 self._add(stretch, at)
             else:
-                self._close(stretch)
-                stretch = None
                 self._runs.append(_python(step))
         self._close(stretch)
         self._fills = [_python(d) for d in self._draws]
@@ -106,8 +109,18 @@ class Plan:
         self._returned = [v.array() for v in self._results]
         self._overlaps = overlap_test(self._written_outside())
 
+    def _fits(self) -> bool:
+        """Tell whether parameters have the memory, and optimisers the kind of rate, they had."""
+        for tensor, array in self._memory:
+            if tensor._data is not array:
+                return False
+        for optimizer, scheduled in self._schedules:
+            if callable(optimizer.lr) is not scheduled:
+                return False
+        return True
+
     def _move(self) -> None:
-        """Use the memory that parameters have now: somebody gave them other arrays."""
+        """Use what parameters and optimisers were given since."""
         for tensor, buffer in self._low.parameters:
             buffer.array = tensor._data
         self._bind()
@@ -139,10 +152,8 @@ class Plan:
 
     def __call__(self, arguments: Sequence[Array]) -> list[Array]:
         """Run the step."""
-        for tensor, array in self._memory:
-            if tensor._data is not array:
-                self._move()
-                break
+        if not self._fits():
+            self._move()
         arguments = self._point(arguments)  # which keeps copies alive until the tasks have run
         for index, target in self._targets:
             target[...] = arguments[index]

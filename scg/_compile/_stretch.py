@@ -78,7 +78,10 @@ class Stretch:
         ), [view.buffer for view in product.inputs], [out.buffer])  # fmt: skip
 
     def add_update(self, step: Step) -> None:
-        """Add a step of an optimiser: one pass over all parameters."""
+        """Add a step of an optimiser: one pass over all parameters.
+
+        One that follows a schedule has to be the first: a schedule may ask what came before.
+        """
         update = Updating(step)
         buffers = [view.buffer for view in (*step.inputs, *step.outputs)]
         for line in update.lines:
@@ -150,6 +153,7 @@ class Updating:
     def begin(self) -> None:
         """Count the updates, and set the scalars that depend on the counts."""
         optimizer = self._optimizer
+        # A schedule may raise: before anything is counted.
         rate, counts = optimizer.rate, optimizer._updates
         scalars: dict[int, Any] = {}
         chosen = []
@@ -177,9 +181,9 @@ class _Compiled:
 
 
 def _ranges(buffers: list[Buffer]) -> Ranges:
-    """Return where the memory of buffers begins and ends; what comes with a call is only read,
+    """Return where the memory of buffers begins and ends.
 
-    and lies elsewhere: `Plan` sees to that.
+    What comes with a call is only read, and lies elsewhere: `Plan` sees to that.
     """
     arrays = [b.array for b in buffers if b.array is not None]
     return [(place(a), place(a) + a.nbytes) for a in arrays]

@@ -8,8 +8,10 @@ from hypothesis import HealthCheck, given, settings
 
 import scg
 from scg._compile._fuse import Region
+from scg._compile._jit import Compiled
 from scg._compile._native import Plan, native
 from scg._compile._work import Call, Product
+from scg.errors import OptionError
 from scg.kernels import _jit, execute
 from tests.compile.writer import DRAWS, Writer, assert_means, programs
 
@@ -404,6 +406,93 @@ def test_updates_are_those_of_the_optimizer(name, loops):
     assert counts == expected
     for a, b in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def native_jit(function):
+    return Compiled(function, (), (), native, check=False)
+
+
+def scheduled(make, wrap, calls):
+    """Return parameters and counts after calls that update the parameters one after the other."""
+    p, q = scg.parameter(numbers(5)), scg.parameter(numbers(3, seed=1))
+    updates = make(p, q)
+    distinct = list(dict.fromkeys(updates))
+
+    def step(x):
+        for o in distinct:
+            o.zero_grad()
+        ((p * x) ** 2).sum().backward()
+        ((q * x) ** 2).sum().backward()
+        for o in updates:
+            o.step()
+        return (p * x).sum()
+
+    compiled = wrap(step)
+    for number in range(4):
+        calls(number, distinct)
+        compiled(scg.as_tensor(np.float32(0.5)))
+    counts = [(o.steps, list(o._updates.values())) for o in distinct]
+    return [scg.peek(p).copy(), scg.peek(q).copy()], counts
+
+
+def on_the_others_steps(p, q):
+    first = scg.optim.SGD([p], lr=0.1)
+    return [first, scg.optim.SGD([q], lr=lambda n: 0.1 / (1 + first.steps))]
+
+
+SCHEDULES = {
+    "the same twice": lambda p, q: [scg.optim.Adam([p, q], lr=lambda n: 0.1 / (1 + n))] * 2,
+    "another's steps": on_the_others_steps,
+    "a number twice": lambda p, q: [scg.optim.Adam([p, q], lr=0.1)] * 2,
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_sees_the_updates_before(name):
+    nothing = lambda number, optimizers: None  # noqa: E731
+    ours = scheduled(SCHEDULES[name], native_jit, nothing)
+    theirs = scheduled(SCHEDULES[name], lambda f: f, nothing)
+    assert ours[1] == theirs[1]
+    for a, b in zip(ours[0], theirs[0], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_a_rate_may_become_a_schedule():
+    def calls(number, optimizers):
+        if number == 2:
+            optimizers[0].lr = lambda n: 0.1 / (1 + n)
+
+    make = SCHEDULES["a number twice"]
+    ours, theirs = scheduled(make, native_jit, calls), scheduled(make, lambda f: f, calls)
+    for a, b in zip(ours[0], theirs[0], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_a_schedule_that_raises_leaves_what_came_before_it():
+    results = []
+    for wrap in (native_jit, lambda f: f):
+        p, q = scg.parameter(numbers(5)), scg.parameter(numbers(5))
+        rates = [0.1, 0.1, 0.1, -1.0]
+        first = scg.optim.Adam([p], lr=0.1)
+        second = scg.optim.Adam([q], lr=lambda n: rates[n])  # noqa: B023
+
+        @wrap
+        def step(x):
+            ((p * q - x) ** 2).sum().backward()  # noqa: B023
+            first.step()  # noqa: B023
+            second.step()  # noqa: B023
+
+        for _ in range(3):
+            step(scg.as_tensor(np.float32(1.0)))
+        with pytest.raises(OptionError, match="from its schedule, at step 3"):
+            step(scg.as_tensor(np.float32(1.0)))
+        counts = [(o.steps, list(o._updates.values())) for o in (first, second)]
+        results.append((scg.peek(p), scg.peek(q), np.array(p.grad), counts))
+        first.load_state(*first.state())
+    (*ours, counts), (*theirs, expected) = results
+    assert counts == expected == [(4, [4]), (3, [3])]
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5)
 
 
 def test_a_strided_parameter_is_read_as_it_is():
