@@ -57,7 +57,7 @@ def _(step: Constant, operands: Sequence[Any], arguments: Arguments) -> Sequence
 
 @_do.register
 def _(step: Argument, operands: Sequence[Any], arguments: Arguments) -> Sequence[Array]:
-    return (arguments[step.index],)
+    return (np.array(arguments[step.index]),)  # a copy: it may be the memory of a parameter
 
 
 @_do.register
