@@ -84,7 +84,7 @@ class Plan:
 
     def _bind(self) -> None:
         """Make functions of the steps, with the addresses of all memory in them."""
-        self._runs: list[Callable[[], Any]] = []
+        self._runs: list[tuple[Callable[[], Any], int]] = []  # with the steps done after each
         self._pointers: dict[int, list[Callable[[int], None]]] = {}
         optimizers = [step.optimizer for step in self.steps if isinstance(step, Step)]
         self._schedules = [(o, callable(o.lr)) for o in optimizers]
@@ -93,14 +93,14 @@ class Plan:
             if isinstance(step, Draw) and step in self._draws:
                 continue
             if not _is_task(step) or (isinstance(step, Step) and callable(step.optimizer.lr)):
-                self._close(stretch)
+                self._close(stretch, at)
                 stretch = None
             if _is_task(step):
                 stretch = stretch or Stretch()
                 self._add(stretch, at)
             else:
-                self._runs.append(_python(step))
-        self._close(stretch)
+                self._runs.append((_python(step), at + 1))
+        self._close(stretch, len(self.steps))
         self._fills = [_python(d) for d in self._draws]
         self._targets = [
             (i, b.array) for i, b in self._low.arguments.items() if b.array is not None
@@ -108,6 +108,13 @@ class Plan:
         self._memory = {id(t): (t, t._data) for t, _ in self._low.parameters}.values()
         self._returned = [v.array() for v in self._results]
         self._overlaps = overlap_test(self._written_outside())
+        last = self._runs[-1][1] if self._runs else 0
+        # The plan's own memory: the next call writes the next gradients there.
+        self._left = [
+            (t, last - 1, None) if v is None
+            else (t, max(v.buffer.writers, default=-1), v.buffer.array)
+            for t, v in self._gradients.items()
+        ]  # fmt: skip
 
     def _fits(self) -> bool:
         """Tell whether parameters have the memory, and optimisers the kind of rate, they had."""
@@ -134,10 +141,10 @@ class Plan:
         else:
             stretch.add_loop(self._tasks[at])
 
-    def _close(self, stretch: Stretch | None) -> None:
+    def _close(self, stretch: Stretch | None, done: int) -> None:
         if stretch is None:
             return
-        self._runs.append(stretch.close())
+        self._runs.append((stretch.close(), done))
         numbers = {buffer: i for i, buffer in self._low.arguments.items()}
         for buffer, point in stretch.pointers():
             self._pointers.setdefault(numbers[buffer], []).append(point)
@@ -161,11 +168,15 @@ class Plan:
             whole(buffer).array()[...] = tensor._leaf("read").grad
         for fill in self._fills:
             fill()
-        for run in self._runs:
-            run()
-        for tensor, view in self._gradients.items():
-            # The plan's own memory: the next call writes the next gradient there.
-            tensor._leaf("set").grad = None if view is None else view.buffer.array
+        done = 0
+        try:
+            for run, done_after in self._runs:
+                run()
+                done = done_after
+        finally:  # what raises finds the gradients that were there before it
+            for tensor, written, array in self._left:
+                if written < done:
+                    tensor._leaf("set").grad = array
         return [array.copy() for array in self._returned]
 
     def _point(self, arguments: Sequence[Array]) -> Sequence[Array]:
@@ -192,11 +203,19 @@ def _gradients(program: Program, low: Lowering) -> dict[Any, View | None]:
         view = low.view(value)
         own = view == whole(view.buffer) and view.buffer.array is None
         if not own or view.buffer in seen or view.buffer.writers:
-            view = low.copied(view)
+            view = _copied(low, view)
         seen.add(view.buffer)
         view.buffer.pinned = True
         result[tensor] = view
     return result
+
+
+def _copied(low: Lowering, view: View) -> View:
+    """Copy a view as soon as all of it is there: what comes after may raise."""
+    made = [at for at, w in enumerate(low.work) if any(v.buffer is view.buffer for v in w.outputs)]
+    copy = low.copied(view)
+    low.work.insert(made[-1] + 1 if made else 0, low.work.pop())
+    return copy
 
 
 def _alive(work: list[Work], kept: Sequence[View]) -> list[Work]:

@@ -8,10 +8,11 @@ from hypothesis import HealthCheck, given, settings
 
 import scg
 from scg._compile._fuse import Region
+from scg._compile._interpreter import interpreter
 from scg._compile._jit import Compiled
 from scg._compile._native import Plan, native
 from scg._compile._work import Call, Product
-from scg.errors import OptionError
+from scg.errors import NonFiniteError, OptionError
 from scg.kernels import _jit, execute
 from tests.compile.writer import DRAWS, Writer, assert_means, programs
 
@@ -493,6 +494,38 @@ def test_a_schedule_that_raises_leaves_what_came_before_it():
     assert counts == expected == [(4, [4]), (3, [3])]
     for a, b in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5)
+
+
+SLOPES = {
+    "of a chain": lambda p, x: ((p * x) ** 2).sum(),
+    "transposed": lambda p, x: (x[:, 0] @ p.T).sum() + (p.T @ x).sum(),
+    "the argument": lambda p, x: (p * x).sum(),
+}
+
+
+@pytest.mark.parametrize("executor", [native, interpreter])
+@pytest.mark.parametrize("name", SLOPES)
+def test_gradients_that_an_optimiser_refuses_are_there_to_be_seen(name, executor):
+    p = scg.parameter(numbers(4, 4))
+    optimizer = scg.optim.SGD([p], lr=0.1, check_finite=True)
+
+    def step(x):
+        optimizer.zero_grad()
+        SLOPES[name](p, x).backward()
+        optimizer.step()
+
+    compiled = Compiled(step, (), (), executor)
+    good, bad = numbers(4, 4), numbers(4, 4)
+    bad[1, 2] = np.nan
+    for _ in range(2):
+        compiled(good)
+    with pytest.raises(NonFiniteError):
+        compiled(bad)
+    ours = np.array(p.grad)
+    with pytest.raises(NonFiniteError):
+        step(scg.as_tensor(bad))
+    np.testing.assert_allclose(ours, np.array(p.grad), rtol=1e-5)
+    assert np.isnan(ours).any()
 
 
 def test_a_strided_parameter_is_read_as_it_is():
