@@ -7,8 +7,11 @@ for a call is to bring the arguments in, draw the noise, run the tasks and take 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
+
+import numpy as np
 
 from scg._compile._arena import allocate
 from scg._compile._buffers import Buffer, View, whole
@@ -29,6 +32,8 @@ __all__ = ["Plan", "native"]
 # Arguments of more bytes are read where they are; to copy a smaller one costs less than to ask for
 # its address.
 COPIED = 1 << 14
+
+Pointers = dict[Buffer, list[Callable[[int], None]]]
 
 
 def native(program: Program) -> Plan:
@@ -76,7 +81,9 @@ class Plan:
         for at, task in self._tasks.items():
             stored_only = {b for _, b, _ in task.addresses}
             buffers = [b for b in buffers if b not in self.steps[at].made or b in stored_only]
-        elsewhere = _read_in_place(self.steps, low.arguments.values())
+        self._in_place = {b for b in low.arguments.values() if _of_tasks(b, self.steps, [-1])}
+        self._new = _new(self.steps, results)
+        elsewhere = self._in_place | self._new
         self.nbytes = allocate([b for b in buffers if b.array is None and b not in elsewhere], end)
         self._bind()
 
@@ -85,7 +92,7 @@ class Plan:
     def _bind(self) -> None:
         """Make functions of the steps, with the addresses of all memory in them."""
         self._runs: list[tuple[Callable[[], Any], int]] = []  # with the steps done after each
-        self._pointers: dict[int, list[Callable[[int], None]]] = {}
+        pointers: Pointers = {}
         optimizers = [step.optimizer for step in self.steps if isinstance(step, Step)]
         self._schedules = [(o, callable(o.lr)) for o in optimizers]
         stretch: Stretch | None = None
@@ -93,20 +100,27 @@ class Plan:
             if isinstance(step, Draw) and step in self._draws:
                 continue
             if not _is_task(step) or (isinstance(step, Step) and callable(step.optimizer.lr)):
-                self._close(stretch, at)
+                self._close(stretch, at, pointers)
                 stretch = None
             if _is_task(step):
                 stretch = stretch or Stretch()
                 self._add(stretch, at)
             else:
                 self._runs.append((_python(step), at + 1))
-        self._close(stretch, len(self.steps))
+        self._close(stretch, len(self.steps), pointers)
         self._fills = [_python(d) for d in self._draws]
         self._targets = [
             (i, b.array) for i, b in self._low.arguments.items() if b.array is not None
         ]
         self._memory = {id(t): (t, t._data) for t, _ in self._low.parameters}.values()
-        self._returned = [v.array() for v in self._results]
+        self._pointers = {
+            i: pointers.get(b, []) for i, b in self._low.arguments.items()
+            if b in self._in_place and b.readers
+        }  # fmt: skip
+        self._made = [
+            (v.shape, v.dtype, pointers[v.buffer]) for v in self._results if v.buffer in self._new
+        ]
+        self._returned = [self._returning(v) for v in self._results]
         self._overlaps = overlap_test(self._written_outside())
         last = self._runs[-1][1] if self._runs else 0
         # The plan's own memory: the next call writes the next gradients there.
@@ -141,13 +155,22 @@ class Plan:
         else:
             stretch.add_loop(self._tasks[at])
 
-    def _close(self, stretch: Stretch | None, done: int) -> None:
+    def _close(self, stretch: Stretch | None, done: int, pointers: Pointers) -> None:
         if stretch is None:
             return
         self._runs.append((stretch.close(), done))
-        numbers = {buffer: i for i, buffer in self._low.arguments.items()}
         for buffer, point in stretch.pointers():
-            self._pointers.setdefault(numbers[buffer], []).append(point)
+            pointers.setdefault(buffer, []).append(point)
+
+    def _returning(self, view: View) -> Callable[[Sequence[Array], Iterator[Array]], Array]:
+        """Return what takes a result from arguments, from what was made anew, or from the plan."""
+        if view.buffer in self._new:
+            return lambda arguments, made: next(made)
+        if view.buffer in self._in_place:
+            index = next(i for i, b in self._low.arguments.items() if b is view.buffer)
+            return lambda arguments, made: view.of(arguments[index]).copy()
+        array = view.array()
+        return lambda arguments, made: array.copy()
 
     def _written_outside(self) -> list[Array]:
         """Return what a call writes and its caller may hold: gradients, updated parameters."""
@@ -162,6 +185,7 @@ class Plan:
         if not self._fits():
             self._move()
         arguments = self._point(arguments)  # which keeps copies alive until the tasks have run
+        made = self._make()
         for index, target in self._targets:
             target[...] = arguments[index]
         for tensor, buffer in self._low.gradients.items():
@@ -177,7 +201,19 @@ class Plan:
             for tensor, written, array in self._left:
                 if written < done:
                     tensor._leaf("set").grad = array
-        return [array.copy() for array in self._returned]
+        again = iter(made)
+        return [take(arguments, again) for take in self._returned]
+
+    def _make(self) -> list[Array]:
+        """Return new arrays for the results that tasks write there themselves."""
+        made = []
+        for shape, dtype, pointers in self._made:
+            array = np.empty(shape, dtype)
+            start = address(array)
+            for point in pointers:
+                point(start)
+            made.append(array)
+        return made
 
     def _point(self, arguments: Sequence[Array]) -> Sequence[Array]:
         """Tell tasks where the arguments are; what lies where a task writes is copied first."""
@@ -242,14 +278,23 @@ def _draws(steps: Sequence[Any]) -> list[Draw]:
     return draws
 
 
-def _read_in_place(steps: Sequence[Any], arguments: Iterable[Buffer]) -> set[Buffer]:
-    """Return the arguments that tasks read where the caller has them."""
+def _of_tasks(buffer: Buffer, steps: Sequence[Any], more: Iterable[int] = ()) -> bool:
+    """Tell whether a large buffer is touched by tasks alone, by results, or by `more`."""
+    allowed = {len(steps), *more}
+    return buffer.nbytes > COPIED and all(
+        at in allowed
+        or (at >= 0 and isinstance(steps[at], Region | Product) and _is_task(steps[at]))
+        for at in buffer.readers + buffer.writers
+    )
+
+
+def _new(steps: Sequence[Any], results: Sequence[View]) -> set[Buffer]:
+    """Return what tasks write into memory made at each call, which becomes the caller's."""
+    count = Counter(v.buffer for v in results)
     return {
-        buffer for buffer in arguments
-        if buffer.nbytes > COPIED and all(
-            at < len(steps) and isinstance(steps[at], Region | Product) and _is_task(steps[at])
-            for at in buffer.readers
-        )
+        v.buffer for v in results
+        if v.buffer.array is None and count[v.buffer] == 1 and v == whole(v.buffer)
+        and _of_tasks(v.buffer, steps)
     }  # fmt: skip
 
 

@@ -91,7 +91,7 @@ class Stretch:
 
     def _add(self, line: Line, reads: list[Buffer], writes: list[Buffer]) -> None:
         """Add a line, which waits for those before it that touch the same memory."""
-        read, written = _ranges(reads), _ranges(writes)
+        read, written = self._ranges(reads), self._ranges(writes)
         after = 0
         for i, (others_read, others_written) in enumerate(self._touched):
             if _meet(read + written, others_written) or _meet(written, others_read):
@@ -99,6 +99,19 @@ class Stretch:
         self._lines.append(line._replace(after=after))
         self._touched.append((read, written))
         self._size += len(line.row)
+
+    def _ranges(self, buffers: list[Buffer]) -> Ranges:
+        """Return where the memory of buffers begins and ends.
+
+        What comes with a call lies apart from all else, which `Plan` sees to: below zero here.
+        """
+        external = list(self.external)
+        places = [external.index(b) for b in buffers if b.array is None]
+        arrays = [b.array for b in buffers if b.array is not None]
+        return [
+            *((-p - 1, -p) for p in places),
+            *((place(a), place(a) + a.nbytes) for a in arrays),
+        ]
 
     def _address(self, buffer: Buffer, offset: int, at: int) -> int:
         if buffer.array is None:
@@ -178,15 +191,6 @@ class _Compiled:
 
     def __init__(self, address: int) -> None:
         self.address = address
-
-
-def _ranges(buffers: list[Buffer]) -> Ranges:
-    """Return where the memory of buffers begins and ends.
-
-    What comes with a call is only read, and lies elsewhere: `Plan` sees to that.
-    """
-    arrays = [b.array for b in buffers if b.array is not None]
-    return [(place(a), place(a) + a.nbytes) for a in arrays]
 
 
 def _meet(some: Ranges, others: Ranges) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -278,18 +280,44 @@ def test_python_in_the_middle_sees_and_gives_arrays():
     compare(w.program, [numbers(3, 2)])
 
 
-def test_results_are_the_callers_own():
+@pytest.mark.parametrize("size", [3, 100])
+def test_results_are_the_callers_own(size):
     w = Writer()
-    x = w.argument(0, (3,))
-    y = w.exp(x)
-    w.program.results = [x, y, y]
-    plan, array = native(w.program), numbers(3)
+    x = w.argument(0, (size, size))
+    y, z = w.exp(x), w.matmul(x, x)
+    w.program.results = [x, y, y, z, w.relu(z), w.transpose(w.negative(y))]
+    plan, array = native(w.program), numbers(size, size)
     first = plan([array])
+    kept = [a.copy() for a in first]
     second = plan([array + 1])
     np.testing.assert_array_equal(first[0], array)
     np.testing.assert_array_equal(first[1], first[2])
-    assert not any(np.shares_memory(a, b) for a in first for b in [array, *second])
-    assert not np.shares_memory(first[1], first[2])
+    assert_means(w.program, [array], first)
+    for before, now in zip(kept, first, strict=True):
+        np.testing.assert_array_equal(before, now)
+    everything = [*first, *second, array]
+    assert not any(np.shares_memory(a, b) for a, b in combinations(everything, 2))
+
+
+def test_tasks_write_large_results_where_the_caller_finds_them():
+    w = Writer()
+    x = w.argument(0, (200, 300))
+    w.program.results = [x, w.exp(x), w.matmul(w.transpose(x), x)]
+    plan = compare(w.program, [numbers(200, 300)])
+    assert plan.nbytes < 1000
+
+
+def test_an_argument_that_is_a_gradient_is_returned_as_it_was():
+    p = scg.parameter(numbers(100, 100))
+    w = Writer()
+    x = w.argument(0, (100, 100))
+    w.program.gradients = {p: w.square(w.parameter(p))}
+    w.program.results = [x]
+    plan = native(w.program)
+    plan([numbers(100, 100)])
+    before = p.grad.copy()
+    p._data = numbers(100, 100, seed=1)
+    np.testing.assert_array_equal(plan([p.grad])[0], before)
 
 
 def test_a_large_argument_is_read_where_it_is():
