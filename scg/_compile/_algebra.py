@@ -98,8 +98,6 @@ def _subtract(w: Rewriter, step: Apply) -> Value | None:
     a, b = step.inputs
     if number_of(b) == 0.0:
         return _as_result(w, step, a)
-    if a is b and a is not None and a.dtype.kind == "f":  # log p - stop(log p) of the surrogate
-        return w.repeated(w.number(0.0, a.dtype), a.shape)
     minus = source_of(b, "negative")
     if minus is not None and a is not None:
         added = minus.inputs[0]
@@ -136,20 +134,28 @@ def _multiply(w: Rewriter, step: Apply) -> Value | None:
 
 
 def _product(a: float | None, b: float) -> float | None:
-    """Return a product of two numbers, if it is as good as multiplying by one after the other."""
+    """Return a product of two numbers, if multiplying by it rounds as by one after the other."""
     if a is None or not math.isfinite(a * b) or 0.0 in (a, b):
         return None
-    return a * b if 1e-30 < abs(a * b) < 1e30 else None
+    exact = _is_power_of_two(a) or _is_power_of_two(b)
+    return a * b if exact and 1e-30 < abs(a * b) < 1e30 else None
+
+
+def _is_power_of_two(number: float) -> bool:
+    """Tell whether to multiply by a number, or by its inverse, rounds nothing."""
+    return abs(math.frexp(number)[0]) == 0.5 and 1e-30 < abs(number) < 1e30
 
 
 @rule("divide")
 def _divide(w: Rewriter, step: Apply) -> Value | None:
     a, b = step.inputs
     number = number_of(b)
-    if number is None or a is None or not _same_kind(step, a) or not 1e-30 < abs(number) < 1e30:
+    if number is None or a is None or not _same_kind(step, a):
         return None
     if number == 1.0:
         return _as_result(w, step, a)
+    if not _is_power_of_two(number):  # 49 * (1 / 49) is less than 1, which a floor would show
+        return None
     inverse = w.number(1.0 / number, a.dtype)
     return _as_result(w, step, w.elementwise("multiply", a, inverse, dtype=a.dtype))
 

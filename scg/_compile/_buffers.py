@@ -80,8 +80,12 @@ class View:
 
     def array(self) -> Array:
         """Return the view of the buffer's memory, which must exist."""
-        memory, size = self.buffer.array, self.dtype.itemsize
-        assert memory is not None
+        assert self.buffer.array is not None
+        return self.of(self.buffer.array)
+
+    def of(self, memory: Array) -> Array:
+        """Return the view of other memory of the buffer's size."""
+        size = self.dtype.itemsize
         start = memory.reshape(-1)[self.offset :] if math.prod(self.shape) else memory
         return as_strided(start, self.shape, [s * size for s in self.strides])
 

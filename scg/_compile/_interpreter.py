@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import singledispatch
 from typing import Any
 
@@ -21,6 +21,7 @@ from scg._compile._program import (
     Update,
     Value,
 )
+from scg._tensor import Tensor
 from scg._typing import Array
 
 __all__ = ["interpreter"]
@@ -33,16 +34,24 @@ def interpreter(program: Program) -> Callable[[Arguments], list[Array]]:
 
     def run(arguments: Arguments) -> list[Array]:
         arrays: dict[Value, Array] = {}
-        for step in program.instructions:
-            operands = [None if v is None else arrays[v] for v in step.inputs]
-            made = _do(step, operands, arguments)
-            arrays.update(zip(step.outputs, made, strict=True))
-        for tensor, value in program.gradients.items():
-            leaf = tensor._leaf("set the gradient of")
-            leaf.grad = None if value is None else np.array(arrays[value])
+        try:
+            for step in program.instructions:
+                operands = [None if v is None else arrays[v] for v in step.inputs]
+                made = _do(step, operands, arguments)
+                arrays.update(zip(step.outputs, made, strict=True))
+        except Exception:  # which finds the gradients that were there before it
+            _leave({t: v for t, v in program.gradients.items() if v in arrays}, arrays)
+            raise
+        _leave(program.gradients, arrays)
         return [np.array(arrays[v]) for v in program.results]
 
     return run
+
+
+def _leave(gradients: Mapping[Tensor, Value | None], arrays: Mapping[Value, Array]) -> None:
+    for tensor, value in gradients.items():
+        leaf = tensor._leaf("set the gradient of")
+        leaf.grad = None if value is None else np.array(arrays[value])
 
 
 @singledispatch
@@ -57,7 +66,7 @@ def _(step: Constant, operands: Sequence[Any], arguments: Arguments) -> Sequence
 
 @_do.register
 def _(step: Argument, operands: Sequence[Any], arguments: Arguments) -> Sequence[Array]:
-    return (arguments[step.index],)
+    return (np.array(arguments[step.index]),)  # a copy: it may be the memory of a parameter
 
 
 @_do.register

@@ -7,8 +7,11 @@ for a call is to bring the arguments in, draw the noise, run the tasks and take 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
+
+import numpy as np
 
 from scg._compile._arena import allocate
 from scg._compile._buffers import Buffer, View, whole
@@ -16,11 +19,12 @@ from scg._compile._emit import emit
 from scg._compile._fuse import Region, place
 from scg._compile._lower import Lowering
 from scg._compile._program import Program
-from scg._compile._stretch import Stretch, Updating
+from scg._compile._stretch import Stretch, Updating, overlap_test
 from scg._compile._work import Call, Draw, Product, Step, Work
 from scg._typing import Array
 from scg.kernels._jit import CAN_COMPILE
 from scg.kernels._product import HAS_KERNEL
+from scg.kernels.execute import place as address
 from scg.kernels.matmul import matmul
 
 __all__ = ["Plan", "native"]
@@ -28,6 +32,8 @@ __all__ = ["Plan", "native"]
 # Arguments of more bytes are read where they are; to copy a smaller one costs less than to ask for
 # its address.
 COPIED = 1 << 14
+
+Pointers = dict[Buffer, list[Callable[[int], None]]]
 
 
 def native(program: Program) -> Plan:
@@ -75,7 +81,9 @@ class Plan:
         for at, task in self._tasks.items():
             stored_only = {b for _, b, _ in task.addresses}
             buffers = [b for b in buffers if b not in self.steps[at].made or b in stored_only]
-        elsewhere = _read_in_place(self.steps, low.arguments.values())
+        self._in_place = {b for b in low.arguments.values() if _of_tasks(b, self.steps, [-1])}
+        self._new = _new(self.steps, results)
+        elsewhere = self._in_place | self._new
         self.nbytes = allocate([b for b in buffers if b.array is None and b not in elsewhere], end)
         self._bind()
 
@@ -83,37 +91,61 @@ class Plan:
 
     def _bind(self) -> None:
         """Make functions of the steps, with the addresses of all memory in them."""
-        self._runs: list[Callable[[], Any]] = []
-        self._pointers: list[tuple[int, Callable[[Array], None]]] = []
+        self._runs: list[tuple[Callable[[], Any], int]] = []  # with the steps done after each
+        pointers: Pointers = {}
+        optimizers = [step.optimizer for step in self.steps if isinstance(step, Step)]
+        self._schedules = [(o, callable(o.lr)) for o in optimizers]
         stretch: Stretch | None = None
         for at, step in enumerate(self.steps):
             if isinstance(step, Draw) and step in self._draws:
                 continue
+            if not _is_task(step) or (isinstance(step, Step) and callable(step.optimizer.lr)):
+                self._close(stretch, at, pointers)
+                stretch = None
             if _is_task(step):
                 stretch = stretch or Stretch()
                 self._add(stretch, at)
             else:
-                self._close(stretch)
-                stretch = None
-                self._runs.append(_python(step))
-        self._close(stretch)
-        self._runs[:0] = [_python(draw) for draw in self._draws]
+                self._runs.append((_python(step), at + 1))
+        self._close(stretch, len(self.steps), pointers)
+        self._fills = [_python(d) for d in self._draws]
         self._found = [
             (tensor._leaf("read the gradient of"), whole(buffer).array())
             for tensor, buffer in self._low.gradients.items()
-        ]
-        self._left = [
-            (t._leaf("set the gradient of"), v and v.buffer.array)
-            for t, v in self._gradients.items()
         ]
         self._targets = [
             (i, b.array) for i, b in self._low.arguments.items() if b.array is not None
         ]
         self._memory = {id(t): (t, t._data) for t, _ in self._low.parameters}.values()
-        self._returned = [v.array() for v in self._results]
+        self._pointers = {
+            i: pointers.get(b, []) for i, b in self._low.arguments.items()
+            if b in self._in_place and b.readers
+        }  # fmt: skip
+        self._made = [
+            (v.shape, v.dtype, pointers[v.buffer]) for v in self._results if v.buffer in self._new
+        ]
+        self._returned = [self._returning(v) for v in self._results]
+        self._overlaps = overlap_test(self._written_outside())
+        last = self._runs[-1][1] if self._runs else 0
+        # The plan's own memory: the next call writes the next gradients there.
+        self._left = [
+            (t, last - 1, None) if v is None
+            else (t, max(v.buffer.writers, default=-1), v.buffer.array)
+            for t, v in self._gradients.items()
+        ]  # fmt: skip
+
+    def _fits(self) -> bool:
+        """Tell whether parameters have the memory, and optimisers the kind of rate, they had."""
+        for tensor, array in self._memory:
+            if tensor._data is not array:
+                return False
+        for optimizer, scheduled in self._schedules:
+            if callable(optimizer.lr) is not scheduled:
+                return False
+        return True
 
     def _move(self) -> None:
-        """Use the memory that parameters have now: somebody gave them other arrays."""
+        """Use what parameters and optimisers were given since."""
         for tensor, buffer in self._low.parameters:
             buffer.array = tensor._data
         self._bind()
@@ -127,33 +159,77 @@ class Plan:
         else:
             stretch.add_loop(self._tasks[at])
 
-    def _close(self, stretch: Stretch | None) -> None:
+    def _close(self, stretch: Stretch | None, done: int, pointers: Pointers) -> None:
         if stretch is None:
             return
-        self._runs.append(stretch.close())
-        numbers = {buffer: i for i, buffer in self._low.arguments.items()}
-        self._pointers += [(numbers[b], point) for b, point in stretch.pointers()]
+        self._runs.append((stretch.close(), done))
+        for buffer, point in stretch.pointers():
+            pointers.setdefault(buffer, []).append(point)
+
+    def _returning(self, view: View) -> Callable[[Sequence[Array], Iterator[Array]], Array]:
+        """Return what takes a result from arguments, from what was made anew, or from the plan."""
+        if view.buffer in self._new:
+            return lambda arguments, made: next(made)
+        if view.buffer in self._in_place:
+            index = next(i for i, b in self._low.arguments.items() if b is view.buffer)
+            return lambda arguments, made: view.of(arguments[index]).copy()
+        array = view.array()
+        return lambda arguments, made: array.copy()
+
+    def _written_outside(self) -> list[Array]:
+        """Return what a call writes and its caller may hold: gradients, updated parameters."""
+        views = [g for g in self._gradients.values() if g is not None]
+        views += [v for step in self.steps if isinstance(step, Step) for v in step.outputs]
+        return [v.buffer.array for v in views if v.buffer.array is not None]
 
     # --- calling ----------------------------------------------------------------------------
 
     def __call__(self, arguments: Sequence[Array]) -> list[Array]:
         """Run the step."""
-        for tensor, array in self._memory:
-            if tensor._data is not array:
-                self._move()
-                break
+        if not self._fits():
+            self._move()
+        arguments = self._point(arguments)  # which keeps copies alive until the tasks have run
+        made = self._make()
         for index, target in self._targets:
             target[...] = arguments[index]
-        for index, point in self._pointers:
-            point(arguments[index])
         for leaf, array in self._found:
             array[...] = leaf.grad
-        for run in self._runs:
-            run()
-        for leaf, array in self._left:
-            # The plan's own memory: the next call writes the next gradient there.
-            leaf.grad = array
-        return [array.copy() for array in self._returned]
+        for fill in self._fills:
+            fill()
+        done = 0
+        try:
+            for run, done_after in self._runs:
+                run()
+                done = done_after
+        finally:  # what raises finds the gradients that were there before it
+            for tensor, written, array in self._left:
+                if written < done:
+                    tensor._leaf("set").grad = array
+        again = iter(made)
+        return [take(arguments, again) for take in self._returned]
+
+    def _make(self) -> list[Array]:
+        """Return new arrays for the results that tasks write there themselves."""
+        made = []
+        for shape, dtype, pointers in self._made:
+            array = np.empty(shape, dtype)
+            start = address(array)
+            for point in pointers:
+                point(start)
+            made.append(array)
+        return made
+
+    def _point(self, arguments: Sequence[Array]) -> Sequence[Array]:
+        """Tell tasks where the arguments are; what lies where a task writes is copied first."""
+        for index, pointers in self._pointers.items():
+            start = address(arguments[index])
+            if self._overlaps(start, start + arguments[index].nbytes):
+                copy = arguments[index].copy()
+                arguments = [*arguments[:index], copy, *arguments[index + 1 :]]
+                start = address(copy)
+            for point in pointers:
+                point(start)
+        return arguments
 
 
 def _gradients(program: Program, low: Lowering) -> dict[Any, View | None]:
@@ -167,11 +243,19 @@ def _gradients(program: Program, low: Lowering) -> dict[Any, View | None]:
         view = low.view(value)
         own = view == whole(view.buffer) and view.buffer.array is None
         if not own or view.buffer in seen or view.buffer.writers:
-            view = low.copied(view)
+            view = _copied(low, view)
         seen.add(view.buffer)
         view.buffer.pinned = True
         result[tensor] = view
     return result
+
+
+def _copied(low: Lowering, view: View) -> View:
+    """Copy a view as soon as all of it is there: what comes after may raise."""
+    made = [at for at, w in enumerate(low.work) if any(v.buffer is view.buffer for v in w.outputs)]
+    copy = low.copied(view)
+    low.work.insert(made[-1] + 1 if made else 0, low.work.pop())
+    return copy
 
 
 def _alive(work: list[Work], kept: Sequence[View]) -> list[Work]:
@@ -198,14 +282,23 @@ def _draws(steps: Sequence[Any]) -> list[Draw]:
     return draws
 
 
-def _read_in_place(steps: Sequence[Any], arguments: Iterable[Buffer]) -> set[Buffer]:
-    """Return the arguments that tasks read where the caller has them."""
+def _of_tasks(buffer: Buffer, steps: Sequence[Any], more: Iterable[int] = ()) -> bool:
+    """Tell whether a large buffer is touched by tasks alone, by results, or by `more`."""
+    allowed = {len(steps), *more}
+    return buffer.nbytes > COPIED and all(
+        at in allowed
+        or (at >= 0 and isinstance(steps[at], Region | Product) and _is_task(steps[at]))
+        for at in buffer.readers + buffer.writers
+    )
+
+
+def _new(steps: Sequence[Any], results: Sequence[View]) -> set[Buffer]:
+    """Return what tasks write into memory made at each call, which becomes the caller's."""
+    count = Counter(v.buffer for v in results)
     return {
-        buffer for buffer in arguments
-        if buffer.nbytes > COPIED and all(
-            at < len(steps) and isinstance(steps[at], Region | Product) and _is_task(steps[at])
-            for at in buffer.readers
-        )
+        v.buffer for v in results
+        if v.buffer.array is None and count[v.buffer] == 1 and v == whole(v.buffer)
+        and _of_tasks(v.buffer, steps)
     }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ from scg.kernels._product import FIELDS, PIECES
 from scg.kernels.execute import Line, Schedule, place
 from scg.kernels.optim import Updates
 
-__all__ = ["Stretch", "Updating"]
+__all__ = ["Stretch", "Updating", "overlap_test"]
 
 # Nanoseconds, roughly: of a vector going through memory and a simple operation, and of a function.
 # A line is divided among threads from so much work on, and a thread takes so much at a time.
@@ -77,7 +78,10 @@ class Stretch:
         ), [view.buffer for view in product.inputs], [out.buffer])  # fmt: skip
 
     def add_update(self, step: Step) -> None:
-        """Add a step of an optimiser: one pass over all parameters."""
+        """Add a step of an optimiser: one pass over all parameters.
+
+        One that follows a schedule has to be the first: a schedule may ask what came before.
+        """
         update = Updating(step)
         buffers = [view.buffer for view in (*step.inputs, *step.outputs)]
         for line in update.lines:
@@ -87,7 +91,7 @@ class Stretch:
 
     def _add(self, line: Line, reads: list[Buffer], writes: list[Buffer]) -> None:
         """Add a line, which waits for those before it that touch the same memory."""
-        read, written = _ranges(reads), _ranges(writes)
+        read, written = self._ranges(reads), self._ranges(writes)
         after = 0
         for i, (others_read, others_written) in enumerate(self._touched):
             if _meet(read + written, others_written) or _meet(written, others_read):
@@ -95,6 +99,19 @@ class Stretch:
         self._lines.append(line._replace(after=after))
         self._touched.append((read, written))
         self._size += len(line.row)
+
+    def _ranges(self, buffers: list[Buffer]) -> Ranges:
+        """Return where the memory of buffers begins and ends.
+
+        What comes with a call lies apart from all else, which `Plan` sees to: below zero here.
+        """
+        external = list(self.external)
+        places = [external.index(b) for b in buffers if b.array is None]
+        arrays = [b.array for b in buffers if b.array is not None]
+        return [
+            *((-p - 1, -p) for p in places),
+            *((place(a), place(a) + a.nbytes) for a in arrays),
+        ]
 
     def _address(self, buffer: Buffer, offset: int, at: int) -> int:
         if buffer.array is None:
@@ -120,8 +137,8 @@ class Stretch:
 
         return run_with_updates
 
-    def pointers(self) -> list[tuple[Buffer, Callable[[Array], None]]]:
-        """Return what tells the tasks where the arrays of a call are."""
+    def pointers(self) -> list[tuple[Buffer, Callable[[int], None]]]:
+        """Return what tells the tasks the addresses of the arrays of a call."""
         return [(b, _setter(self._schedule.rows, ps)) for b, ps in self.external.items()]
 
 
@@ -149,6 +166,7 @@ class Updating:
     def begin(self) -> None:
         """Count the updates, and set the scalars that depend on the counts."""
         optimizer = self._optimizer
+        # A schedule may raise: before anything is counted.
         rate, counts = optimizer.rate, optimizer._updates
         scalars: dict[int, Any] = {}
         chosen = []
@@ -175,19 +193,30 @@ class _Compiled:
         self.address = address
 
 
-def _ranges(buffers: list[Buffer]) -> Ranges:
-    """Return where the memory of buffers begins and ends; what comes with a call is only read."""
-    arrays = [b.array for b in buffers if b.array is not None]
-    return [(place(a), place(a) + a.nbytes) for a in arrays]
-
-
 def _meet(some: Ranges, others: Ranges) -> bool:
     return any(a < d and c < b for a, b in some for c, d in others)
 
 
-def _setter(rows: Any, places: Sequence[tuple[int, int]]) -> Callable[[Array], None]:
-    def point(array: Array) -> None:
-        start = place(array)
+def overlap_test(arrays: Sequence[Array]) -> Callable[[int, int], bool]:
+    """Return a test whether memory from one address to another overlaps that of any array."""
+    starts: list[int] = []
+    ends: list[int] = []
+    for start, end in sorted((place(a), place(a) + a.nbytes) for a in arrays):
+        if ends and start < ends[-1]:
+            ends[-1] = max(ends[-1], end)
+        else:
+            starts.append(start)
+            ends.append(end)
+
+    def overlaps(start: int, end: int) -> bool:
+        before = bisect_left(starts, end)
+        return before > 0 and ends[before - 1] > start
+
+    return overlaps
+
+
+def _setter(rows: Any, places: Sequence[tuple[int, int]]) -> Callable[[int], None]:
+    def point(start: int) -> None:
         for at, offset in places:
             rows[at] = start + offset
 

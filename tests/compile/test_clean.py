@@ -6,6 +6,9 @@ from alike import check
 
 import scg
 from scg._compile._clean import clean
+from scg._compile._interpreter import interpreter
+from scg._compile._jit import Compiled
+from scg._compile._native import native
 from scg._compile._plan import traced
 from scg._compile._program import Apply, Constant, Noise, Update
 from scg._op import OPS
@@ -29,7 +32,10 @@ LEFT = {
     "minus a difference": (lambda x: -(x - x.sum()), ["sum", "subtract"]),
     "plus minus": (lambda x: x + (-x.sum()), ["sum", "subtract"]),
     "minus minus": (lambda x: x - (-x.sum()), ["sum", "add"]),
-    "itself away": (lambda x: scg.exp(x - x), ["broadcast_to"]),
+    "itself away, but for NaN": (lambda x: scg.exp(x - x), ["subtract", "exp"]),
+    "a quotient": (lambda x: x / 49.0, ["divide"]),
+    "a quotient by a power of two": (lambda x: x / -8.0, ["multiply"]),
+    "numbers that round apart": (lambda x: x * 0.1 * 10.0, ["multiply", "multiply"]),
     "numbers together": (lambda x: x * 2.0 * 3.0 / 4.0, ["multiply"]),
     "a number and minus": (lambda x: -(x * 2.0), ["multiply"]),
     "twice": (lambda x: x + x, ["multiply"]),
@@ -113,6 +119,30 @@ def test_slices_that_overlap_are_added():
 def test_zero_times_a_value_stays():
     """It is not a number where the value is infinite."""
     assert ops_of(lambda x: x * 0.0, X) == ["multiply"]
+
+
+# Where a function jumps, the last digit decides.
+JUMPS = {
+    "floor of a quotient": (lambda x: scg.floor(x / 49.0), 49.0 * np.arange(50.0)),
+    "integer of a quotient": (lambda x: (x / 0.1).astype(np.int64), 0.1 * np.arange(50.0)),
+    "comparison with a quotient": (lambda x: x / 49.0 == 1.0, np.array([49.0])),
+    "floor of a product": (lambda x: scg.floor(x * (1 / 3) * 10.0), np.arange(50.0)),
+    "a difference from itself": (
+        lambda x: scg.where(x - x == 0.0, x, 0.0), np.array([np.nan, np.inf, 1.0])
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("executor", [interpreter, native])
+@pytest.mark.parametrize("name", JUMPS)
+def test_jumps_are_where_they_were(name, executor):
+    function, x = JUMPS[name]
+    ours = Compiled(function, (), (), executor, check=False)
+    with np.errstate(all="ignore"):
+        expected = function(scg.as_tensor(x))
+        results = [ours(x) for _ in range(2)]
+    for result in results:
+        np.testing.assert_array_equal(scg.peek(result), scg.peek(expected))
 
 
 def test_a_parameter_before_and_after_an_update_are_two_values():

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 import scg
 from scg._compile._fuse import Region
+from scg._compile._interpreter import interpreter
+from scg._compile._jit import Compiled
 from scg._compile._native import Plan, native
 from scg._compile._work import Call, Product
+from scg.errors import NonFiniteError, OptionError
 from scg.kernels import _jit, execute
 from tests.compile.writer import DRAWS, Writer, assert_means, programs
 
@@ -275,18 +280,44 @@ def test_python_in_the_middle_sees_and_gives_arrays():
     compare(w.program, [numbers(3, 2)])
 
 
-def test_results_are_the_callers_own():
+@pytest.mark.parametrize("size", [3, 100])
+def test_results_are_the_callers_own(size):
     w = Writer()
-    x = w.argument(0, (3,))
-    y = w.exp(x)
-    w.program.results = [x, y, y]
-    plan, array = native(w.program), numbers(3)
+    x = w.argument(0, (size, size))
+    y, z = w.exp(x), w.matmul(x, x)
+    w.program.results = [x, y, y, z, w.relu(z), w.transpose(w.negative(y))]
+    plan, array = native(w.program), numbers(size, size)
     first = plan([array])
+    kept = [a.copy() for a in first]
     second = plan([array + 1])
     np.testing.assert_array_equal(first[0], array)
     np.testing.assert_array_equal(first[1], first[2])
-    assert not any(np.shares_memory(a, b) for a in first for b in [array, *second])
-    assert not np.shares_memory(first[1], first[2])
+    assert_means(w.program, [array], first)
+    for before, now in zip(kept, first, strict=True):
+        np.testing.assert_array_equal(before, now)
+    everything = [*first, *second, array]
+    assert not any(np.shares_memory(a, b) for a, b in combinations(everything, 2))
+
+
+def test_tasks_write_large_results_where_the_caller_finds_them():
+    w = Writer()
+    x = w.argument(0, (200, 300))
+    w.program.results = [x, w.exp(x), w.matmul(w.transpose(x), x)]
+    plan = compare(w.program, [numbers(200, 300)])
+    assert plan.nbytes < 1000
+
+
+def test_an_argument_that_is_a_gradient_is_returned_as_it_was():
+    p = scg.parameter(numbers(100, 100))
+    w = Writer()
+    x = w.argument(0, (100, 100))
+    w.program.gradients = {p: w.square(w.parameter(p))}
+    w.program.results = [x]
+    plan = native(w.program)
+    plan([numbers(100, 100)])
+    before = p.grad.copy()
+    p._data = numbers(100, 100, seed=1)
+    np.testing.assert_array_equal(plan([p.grad])[0], before)
 
 
 def test_a_large_argument_is_read_where_it_is():
@@ -298,6 +329,30 @@ def test_a_large_argument_is_read_where_it_is():
     for seed in range(2):
         array = numbers(200, 300, seed=seed)
         np.testing.assert_allclose(plan([array])[0], np.sum(array.astype(float) ** 2), rtol=1e-6)
+
+
+@pytest.mark.parametrize("size", [8, 200])
+def test_an_argument_may_be_what_the_call_writes(size):
+    p = scg.parameter(numbers(size, size))
+    optimizer = scg.optim.SGD([p], lr=0.5)
+    w = Writer()
+    x, y = w.argument(0, (size, size)), w.argument(1, (size, size))
+    gradient = w.square(x)
+    w.update(optimizer, [p], [gradient])
+    w.program.gradients = {p: gradient}
+    w.program.results = [w.sum(w.multiply(w.matmul(x, gradient), w.parameter(p))), w.sum(y)]
+    plan = native(w.program)
+    plan([numbers(size, size, seed=1), numbers(size, size)])
+    for _ in range(2):
+        old, rate = p.grad.copy(), np.float32(0.5)
+        start = scg.peek(p).copy()
+        total, total_before = plan([p.grad, scg.peek(p)])
+        after = start - rate * old**2
+        np.testing.assert_allclose(total, np.sum((old @ old**2) * after), rtol=1e-3)
+        np.testing.assert_allclose(total_before, start.sum(dtype=float), rtol=1e-4)
+        p._data = numbers(size, size)
+        p.grad = None
+        plan([numbers(size, size, seed=1), numbers(size, size)])
 
 
 def test_gradients_are_set_and_their_memory_written_again():
@@ -380,6 +435,125 @@ def test_updates_are_those_of_the_optimizer(name, loops):
     assert counts == expected
     for a, b in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def native_jit(function):
+    return Compiled(function, (), (), native, check=False)
+
+
+def scheduled(make, wrap, calls):
+    """Return parameters and counts after calls that update the parameters one after the other."""
+    p, q = scg.parameter(numbers(5)), scg.parameter(numbers(3, seed=1))
+    updates = make(p, q)
+    distinct = list(dict.fromkeys(updates))
+
+    def step(x):
+        for o in distinct:
+            o.zero_grad()
+        ((p * x) ** 2).sum().backward()
+        ((q * x) ** 2).sum().backward()
+        for o in updates:
+            o.step()
+        return (p * x).sum()
+
+    compiled = wrap(step)
+    for number in range(4):
+        calls(number, distinct)
+        compiled(scg.as_tensor(np.float32(0.5)))
+    counts = [(o.steps, list(o._updates.values())) for o in distinct]
+    return [scg.peek(p).copy(), scg.peek(q).copy()], counts
+
+
+def on_the_others_steps(p, q):
+    first = scg.optim.SGD([p], lr=0.1)
+    return [first, scg.optim.SGD([q], lr=lambda n: 0.1 / (1 + first.steps))]
+
+
+SCHEDULES = {
+    "the same twice": lambda p, q: [scg.optim.Adam([p, q], lr=lambda n: 0.1 / (1 + n))] * 2,
+    "another's steps": on_the_others_steps,
+    "a number twice": lambda p, q: [scg.optim.Adam([p, q], lr=0.1)] * 2,
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_sees_the_updates_before(name):
+    nothing = lambda number, optimizers: None  # noqa: E731
+    ours = scheduled(SCHEDULES[name], native_jit, nothing)
+    theirs = scheduled(SCHEDULES[name], lambda f: f, nothing)
+    assert ours[1] == theirs[1]
+    for a, b in zip(ours[0], theirs[0], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_a_rate_may_become_a_schedule():
+    def calls(number, optimizers):
+        if number == 2:
+            optimizers[0].lr = lambda n: 0.1 / (1 + n)
+
+    make = SCHEDULES["a number twice"]
+    ours, theirs = scheduled(make, native_jit, calls), scheduled(make, lambda f: f, calls)
+    for a, b in zip(ours[0], theirs[0], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_a_schedule_that_raises_leaves_what_came_before_it():
+    results = []
+    for wrap in (native_jit, lambda f: f):
+        p, q = scg.parameter(numbers(5)), scg.parameter(numbers(5))
+        rates = [0.1, 0.1, 0.1, -1.0]
+        first = scg.optim.Adam([p], lr=0.1)
+        second = scg.optim.Adam([q], lr=lambda n: rates[n])  # noqa: B023
+
+        @wrap
+        def step(x):
+            ((p * q - x) ** 2).sum().backward()  # noqa: B023
+            first.step()  # noqa: B023
+            second.step()  # noqa: B023
+
+        for _ in range(3):
+            step(scg.as_tensor(np.float32(1.0)))
+        with pytest.raises(OptionError, match="from its schedule, at step 3"):
+            step(scg.as_tensor(np.float32(1.0)))
+        counts = [(o.steps, list(o._updates.values())) for o in (first, second)]
+        results.append((scg.peek(p), scg.peek(q), np.array(p.grad), counts))
+        first.load_state(*first.state())
+    (*ours, counts), (*theirs, expected) = results
+    assert counts == expected == [(4, [4]), (3, [3])]
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5)
+
+
+SLOPES = {
+    "of a chain": lambda p, x: ((p * x) ** 2).sum(),
+    "transposed": lambda p, x: (x[:, 0] @ p.T).sum() + (p.T @ x).sum(),
+    "the argument": lambda p, x: (p * x).sum(),
+}
+
+
+@pytest.mark.parametrize("executor", [native, interpreter])
+@pytest.mark.parametrize("name", SLOPES)
+def test_gradients_that_an_optimiser_refuses_are_there_to_be_seen(name, executor):
+    p = scg.parameter(numbers(4, 4))
+    optimizer = scg.optim.SGD([p], lr=0.1, check_finite=True)
+
+    def step(x):
+        optimizer.zero_grad()
+        SLOPES[name](p, x).backward()
+        optimizer.step()
+
+    compiled = Compiled(step, (), (), executor)
+    good, bad = numbers(4, 4), numbers(4, 4)
+    bad[1, 2] = np.nan
+    for _ in range(2):
+        compiled(good)
+    with pytest.raises(NonFiniteError):
+        compiled(bad)
+    ours = np.array(p.grad)
+    with pytest.raises(NonFiniteError):
+        step(scg.as_tensor(bad))
+    np.testing.assert_allclose(ours, np.array(p.grad), rtol=1e-5)
+    assert np.isnan(ours).any()
 
 
 def test_a_strided_parameter_is_read_as_it_is():
