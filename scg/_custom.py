@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, TypeVar
 
 import numpy as np
@@ -82,6 +83,7 @@ def custom_op(
 def _unrecorded(function: Callable[..., Any]) -> Callable[..., Any]:
     """Let a traced step contain the op, and not what its function computed this time."""
 
+    @wraps(function)  # whose op it is tells `scg.audit` the module of its function
     def forward(*arrays: Any, **options: Any) -> Any:
         if not ACTIVE:
             return function(*arrays, **options)

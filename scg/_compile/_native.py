@@ -202,9 +202,9 @@ class Plan:
                 run()
                 done = done_after
         finally:  # what raises finds the gradients that were there before it
-            for tensor, written, array in self._left:
+            for tensor, written, gradient in self._left:
                 if written < done:
-                    tensor._leaf("set").grad = array
+                    tensor._leaf("set").grad = gradient
         again = iter(made)
         return [take(arguments, again) for take in self._returned]
 

@@ -39,9 +39,9 @@ from scg._config import cache_dir, num_threads, yields
 from scg.kernels._run_queue import others_running
 
 __all__ = [
-    "CAN_COMPILE", "Task", "binding", "cgutils", "cpu_features", "device", "exact", "intrinsic",
-    "ir", "kernel", "parallel_call", "prange", "reduction", "region_entry", "shared_digest",
-    "task", "threads", "threading_layer", "types", "versions",
+    "CAN_COMPILE", "Task", "binding", "cgutils", "cpu_features", "cpu_name", "device", "exact",
+    "intrinsic", "ir", "kernel", "parallel_call", "prange", "reduction", "region_entry",
+    "shared_digest", "task", "threads", "threading_layer", "types", "versions",
 ]  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -375,6 +375,11 @@ def _limited(threaded: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         return threaded(*args)
     finally:
         set_num_threads(before)
+
+
+def cpu_name() -> str:
+    """Return the CPU that code is made for: this one, or what Numba was told to pretend."""
+    return str(numba.config.CPU_NAME or binding.get_host_cpu_name())
 
 
 @cache

@@ -14,7 +14,7 @@ from typing import Any
 
 from scg._config import cache_dir
 from scg._files import replacing
-from scg.kernels._jit import binding, shared_digest
+from scg.kernels._jit import binding, cpu_name, shared_digest
 
 __all__ = ["address_of"]
 
@@ -80,7 +80,7 @@ def _load(code: bytes, unique: str) -> int:
 @cache
 def _machine() -> tuple[Any, str]:
     """Return LLVM's description of this machine, and a text that tells it from others."""
-    cpu, features = binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()
+    cpu, features = cpu_name(), binding.get_host_cpu_features().flatten()
     machine = binding.Target.from_default_triple().create_target_machine(
         cpu=cpu, features=features, opt=3, codemodel="jitdefault", jit=True
     )
