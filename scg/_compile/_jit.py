@@ -279,7 +279,8 @@ def jit(
         At a call, if the function reads a value that only the running step knows (`if x > 0`,
         `float(x)`, `x.numpy()`), calls the outside world, or changes from call to call.
     OptionError
-        If a name is not that of an argument, or an argument is neither array nor hashable.
+        If a name is not that of an argument, an argument is neither array nor hashable, or donated
+        arrays share memory.
 
     Warns
     -----
