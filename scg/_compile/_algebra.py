@@ -289,6 +289,28 @@ def _unspread(w: Rewriter, step: Apply) -> Value | None:
     return y if shape == out.shape else w.repeated(y, out.shape)
 
 
+@rule("")
+def _unturned(w: Rewriter, step: Apply) -> Value | None:
+    """Let an elementwise op read transposed operands as they lie, and transpose what it makes.
+
+    Otherwise every element would be read from a line of memory of its own.
+    """
+    turned = [source_of(v, "transpose") for v in step.inputs]
+    orders = {_order(t) for t in turned if t is not None}
+    out = step.outputs[0]
+    alike = all(
+        (v is not None and v.shape == ()) if t is None else t.outputs[0].shape == out.shape
+        for v, t in zip(step.inputs, turned, strict=True)
+    )
+    if step.op.rules is None or len(orders) != 1 or not alike:
+        return None
+    (order,) = orders
+    inputs = [v if t is None else t.inputs[0] for v, t in zip(step.inputs, turned, strict=True)]
+    shape = tuple([out.shape[order.index(axis)] for axis in range(len(order))])
+    y = w.apply(step.op, inputs, step.statics, shape, out.dtype)
+    return w.apply(OPS["transpose"], (y,), {"axes": order}, out.shape, out.dtype)
+
+
 def _narrow(value: Value) -> Value:
     spread = source_of(value, "broadcast_to")
     return value if spread is None or spread.inputs[0] is None else spread.inputs[0]

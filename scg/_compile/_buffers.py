@@ -73,6 +73,18 @@ class View:
     def is_contiguous(self) -> bool:
         return self.strides == contiguous(self.shape)
 
+    @property
+    def order(self) -> tuple[int, ...]:
+        """The axes in the order in which they lie in memory."""
+        return tuple(sorted(range(len(self.shape)), key=lambda axis: -self.strides[axis]))
+
+    @property
+    def is_permuted(self) -> bool:
+        """Whether it is all of the buffer, but for the order of its axes."""
+        shape = tuple([self.shape[a] for a in self.order])
+        strides = tuple([self.strides[a] for a in self.order])
+        return strides == contiguous(shape) and math.prod(shape) == self.buffer.size
+
     def over(self, shape: Shape) -> tuple[int, ...]:
         """Return the strides of this view broadcast to a shape."""
         missing = len(shape) - len(self.shape)

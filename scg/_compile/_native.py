@@ -122,8 +122,9 @@ class Plan:
             if b in self._in_place and b.readers
         }  # fmt: skip
         self._made = [
-            (v.shape, v.dtype, pointers[v.buffer]) for v in self._results if v.buffer in self._new
-        ]
+            (tuple(v.shape[a] for a in v.order), v.dtype, np.argsort(v.order), pointers[v.buffer])
+            for v in self._results if v.buffer in self._new
+        ]  # fmt: skip
         self._returned = [self._returning(v) for v in self._results]
         self._overlaps = overlap_test(self._written_outside())
         last = self._runs[-1][1] if self._runs else 0
@@ -172,9 +173,9 @@ class Plan:
             return lambda arguments, made: next(made)
         if view.buffer in self._in_place:
             index = next(i for i, b in self._low.arguments.items() if b is view.buffer)
-            return lambda arguments, made: view.of(arguments[index]).copy()
+            return lambda arguments, made: _copy(view.of(arguments[index]))
         array = view.array()
-        return lambda arguments, made: array.copy()
+        return lambda arguments, made: _copy(array)
 
     def _written_outside(self) -> list[Array]:
         """Return what a call writes and its caller may hold: gradients, updated parameters."""
@@ -211,12 +212,12 @@ class Plan:
     def _make(self) -> list[Array]:
         """Return new arrays for the results that tasks write there themselves."""
         made = []
-        for shape, dtype, pointers in self._made:
+        for shape, dtype, axes, pointers in self._made:
             array = np.empty(shape, dtype)
             start = address(array)
             for point in pointers:
                 point(start)
-            made.append(array)
+            made.append(array.transpose(axes))
         return made
 
     def _point(self, arguments: Sequence[Array]) -> Sequence[Array]:
@@ -230,6 +231,11 @@ class Plan:
             for point in pointers:
                 point(start)
         return arguments
+
+
+def _copy(array: Array) -> Array:
+    """Copy an array as it lies, unless it repeats memory, where that would mean nothing."""
+    return array.copy(order="C" if 0 in array.strides else "K")
 
 
 def _gradients(program: Program, low: Lowering) -> dict[Any, View | None]:
@@ -297,7 +303,7 @@ def _new(steps: Sequence[Any], results: Sequence[View]) -> set[Buffer]:
     count = Counter(v.buffer for v in results)
     return {
         v.buffer for v in results
-        if v.buffer.array is None and count[v.buffer] == 1 and v == whole(v.buffer)
+        if v.buffer.array is None and count[v.buffer] == 1 and v.is_permuted
         and _of_tasks(v.buffer, steps)
     }  # fmt: skip
 

@@ -47,6 +47,12 @@ LEFT = {
     "transpositions": (lambda x: scg.swapaxes(x.T, 0, 1), []),
     "three axes turned": (lambda x: x.reshape(1, 2, 3).transpose(2, 0, 1).transpose(1, 2, 0),
                           ["reshape"]),
+    "computing on transposes": (
+        lambda x: scg.exp(x.T * 2.0) - x.T, ["multiply", "exp", "subtract", "transpose"],
+    ),
+    "a sum of two orders": (
+        lambda x: x.reshape(3, 2) + x.T, ["reshape", "transpose", "add"],
+    ),
     "casts": (lambda x: scg.detach(x.astype(np.float64)), []),
     "indices": (lambda x: x[:, None][..., None, :], ["reshape"]),
     "a repeated number": (lambda x: x * scg.broadcast_to(x.sum(), x.shape), ["sum", "multiply"]),

@@ -307,6 +307,20 @@ def test_tasks_write_large_results_where_the_caller_finds_them():
     assert plan.nbytes < 1000
 
 
+@pytest.mark.parametrize("axes", [(1, 0, 2), (2, 0, 1), (2, 1, 0)])
+def test_transposed_results_lie_as_what_they_were_computed_from(axes):
+    w = Writer()
+    x = w.argument(0, (20, 30, 40))
+    y = w.transpose(w.exp(x), axes=axes)
+    w.program.results = [y, w.transpose(x, axes=axes), w.getitem(w.negative(x), index=(3, 4))]
+    array = numbers(20, 30, 40)
+    plan = compare(w.program, [array])
+    first, second = plan([array]), plan([array + 1])
+    np.testing.assert_array_equal(first[1], array.transpose(axes))
+    assert first[0].strides == first[1].strides == array.transpose(axes).strides
+    assert not np.shares_memory(first[0], second[0])
+
+
 def test_an_argument_that_is_a_gradient_is_returned_as_it_was():
     p = scg.parameter(numbers(100, 100))
     w = Writer()
