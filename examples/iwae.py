@@ -10,9 +10,8 @@ show it for the trained model. Larger k also leaves more units of h in use: `act
 whose mean varies between images (section 5.2).
 
 At equal epochs on MNIST, binarised anew at each visit, expect test_nll with k = 50 below that with
-k = 5, and that below k = 1 (table 1 of the paper, after 3280 epochs: 84.78, 85.54 and 86.76). An
-epoch takes seconds with k = 1, and the better part of a minute with k = 50. Writes metrics.json,
-curves.png, samples.png and a checkpoint.
+k = 5, and that below k = 1 (table 1 of the paper, after 3280 epochs: 84.78, 85.54 and 86.76). Time
+grows with k. Writes metrics.json, curves.png, samples.png and a checkpoint.
 """
 
 from __future__ import annotations
