@@ -17,6 +17,7 @@ import numpy as np
 from scg._apart import is_clean
 from scg._compile._compare import difference
 from scg._compile._interpreter import interpreter
+from scg._compile._outside import observed
 from scg._compile._plan import Plan, traced
 from scg._compile._program import Program
 from scg._compile._recent import Recent
@@ -76,6 +77,11 @@ class Compiled:
         if leaves.tracked or not is_clean():
             return self._function(*args, **kwargs)
         entry = self._entry(spec)
+        if leaves.parameters and grad_enabled() and entry.outside:
+            result, entry.outside = observed(
+                lambda: self._function(*args, **kwargs), leaves.parameters
+            )
+            return result
         if not kwargs and not self._donated:
             self._recent = Recent.of(entry, spec, args)
         return self._locked(entry, [_plain(a) for a in leaves.arrays], leaves, args, kwargs)
@@ -170,10 +176,11 @@ class Compiled:
 class _Entry:
     """The plans of one signature, and who may run them: one thread at a time."""
 
-    __slots__ = ("lock", "plans", "running")
+    __slots__ = ("lock", "outside", "plans", "running")
 
     def __init__(self) -> None:
         self.lock = RLock()
+        self.outside = True  # the caller takes gradients of parameters, until a call tells
         self.running = False
         self.plans: list[Plan] = []
 
@@ -291,8 +298,8 @@ def jit(
     -----
     Unbiased as in eager mode: the same estimators, chosen when the function is traced. What it
     returns has no graph, as if `scg.detach` had returned it. Called with tensors that are part of a
-    graph, after a raw read that waits for its backward, inside another compiled function or in an
-    exact expectation, it runs as it is. See "Compiled functions" in the documentation.
+    graph or with parameters whose gradient it leaves to the caller, after a raw read that waits for
+    its backward, inside another compiled function or in an exact expectation, it runs as it is. See "Compiled functions" in the documentation.
 
     Examples
     --------

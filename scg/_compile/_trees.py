@@ -23,6 +23,7 @@ __all__ = [
     "Static",
     "changes",
     "form_of",
+    "leaves_of",
     "mapped",
     "native_order",
     "result_spec",
@@ -48,6 +49,8 @@ class Leaves:
         Likewise.
     donated : list of ndarray
         Those of the arrays that results may be written to.
+    parameters : list of Tensor
+        Which are used where they are.
     tracked : bool
         A tensor among them is part of a graph.
     """
@@ -55,6 +58,7 @@ class Leaves:
     arrays: list[Array] = field(default_factory=list)
     generators: list[np.random.Generator] = field(default_factory=list)
     donated: list[Array] = field(default_factory=list)
+    parameters: list[Tensor] = field(default_factory=list)
     tracked: bool = False
 
 
@@ -78,6 +82,7 @@ def spec_of(value: Any, leaves: Leaves, path: str) -> Spec:
 
 def _spec_of_tensor(value: Tensor, leaves: Leaves) -> Spec:
     if isinstance(value._node, Leaf):
+        leaves.parameters.append(value)
         return ("parameter", id(value), value)
     flags = 0 if value._node is None else value._node.flags
     leaves.tracked |= bool(flags & ~MAY_ENTER)
@@ -170,6 +175,16 @@ def mapped(value: Any, leaf: Callable[[Any], Any]) -> Any:
         return leaf(value)
     kind, entries = found
     return maker(kind)([(key, mapped(v, leaf)) for key, v in entries])
+
+
+def leaves_of(value: Any) -> Iterator[Any]:
+    """Yield the leaves of a tree."""
+    found = parts(value)
+    if found is None:
+        yield value
+        return
+    for _, part in found[1]:
+        yield from leaves_of(part)
 
 
 def maker(kind: Any) -> Callable[[list[tuple[Any, Any]]], Any]:
