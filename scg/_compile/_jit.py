@@ -131,7 +131,7 @@ class Compiled:
             spec = static_spec(value, name) if static else spec_of(value, leaves, name)
             specs.append((name, spec))
             if name in self._donated:
-                leaves.donated.extend(leaves.arrays[before:])
+                leaves.donated.extend(leaves.given[before:])
         _require_apart(leaves.donated)
         return ("tree", "call", tuple(specs), grad_enabled(), is_strict())
 
@@ -299,7 +299,8 @@ def jit(
     Unbiased as in eager mode: the same estimators, chosen when the function is traced. What it
     returns has no graph, as if `scg.detach` had returned it. Called with tensors that are part of a
     graph or with parameters whose gradient it leaves to the caller, after a raw read that waits for
-    its backward, inside another compiled function or in an exact expectation, it runs as it is. See "Compiled functions" in the documentation.
+    its backward, inside another compiled function or in an exact expectation, it runs as it is. See
+    "Compiled functions" in the documentation.
 
     Examples
     --------
