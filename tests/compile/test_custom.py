@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 import scg
+from scg._compile._interpreter import interpreter
+from scg._compile._jit import Compiled
+from tests.compile.calls import debug, thrice
 
 CALLS = 6  # two are traced, and the third compiles
 
@@ -140,3 +143,33 @@ def test_an_option_that_changes_is_refused(jit):
     f(np.ones(2))
     with pytest.raises(scg.TraceError, match=r"scaled\(by=0\).*scaled\(by=1\)"):
         f(np.ones(2))
+
+
+def test_what_an_op_of_the_users_own_decides_is_decided_at_every_call():
+    @scg.op(smooth="jump")
+    def larger(x):
+        return x if x > 1 else (scg.tensor(x) * 0.0 + 5.0)._data
+
+    f = debug(lambda x: larger(x) + 0.0)
+    assert [float(f(np.array(v))._data) for v in (0.5, 2.0, 0.5, 3.0)] == [5.0, 2.0, 5.0, 3.0]
+
+
+def test_a_function_may_call_itself_from_its_own_program():
+    @scg.op(smooth="smooth", axes="elementwise", vjp=lambda g, y, x: g)
+    def again(x):
+        return x if float(x) > 3 else f(x + 1.0)._data
+
+    def one_at_a_time(program):
+        run, busy = interpreter(program), []
+
+        def checked(arrays):
+            assert not busy, "a plan has one memory"
+            busy.append(1)
+            results = run(arrays)
+            busy.pop()
+            return results
+
+        return checked
+
+    f = Compiled(lambda x: again(x), (), (), one_at_a_time)
+    assert [float(r._data) for r in thrice(f, np.array(0.0))] == [4.0] * 3
