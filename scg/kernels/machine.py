@@ -26,6 +26,7 @@ __all__ = ["Task", "address_of", "task"]
 _addresses: dict[str, int] = {}
 _lock = threading.Lock()  # LLVM's engine is not made for several threads
 _STAMP = 32
+_CONTRACT = ("contract",)
 
 
 class Task:
@@ -35,11 +36,13 @@ class Task:
     ----------
     function : function
         In a file, of at most what `task_code.py` can write.
+    flags : tuple of str
+        What LLVM may do to arithmetic.
     """
 
-    def __init__(self, function: Callable[..., None]) -> None:
+    def __init__(self, function: Callable[..., None], flags: tuple[str, ...]) -> None:
         self.__name__, self.__doc__ = function.__name__, function.__doc__
-        self._function = function
+        self._function, self._flags = function, flags
         self._address = 0
 
     @property
@@ -57,21 +60,22 @@ class Task:
                 f"task {secrets.token_hex()}"  # what it means is told by nothing that can be read
             )
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
-        return repr((self.__name__, code.co_firstlineno, digest, _folder_digest()))
+        return repr((self.__name__, code.co_firstlineno, self._flags, digest, _folder_digest()))
 
     def _module(self) -> Any:
         from scg.kernels.task_code import module_of  # which a process with a full cache never needs
 
         assert isinstance(self._function, FunctionType)
-        return module_of(self._function, "scg_code", ("contract",))
+        return module_of(self._function, "scg_code", self._flags)
 
 
-def task(function: Callable[..., None]) -> Task:
-    """Make a `Task` of a function `(begin, end, row)`.
+def task(function: Any = None, *, reassociate: bool = False) -> Any:
+    """Make a `Task` of a function `(begin, end, row)`; with `reassociate` sums may be reordered.
 
     It does the units `begin` to `end - 1` of some work; `row` is the address of its integers.
     """
-    return Task(function)
+    flags = (*_CONTRACT, "reassoc", "nsz") if reassociate else _CONTRACT
+    return Task(function, flags) if function else lambda f: Task(f, flags)
 
 
 @cache
