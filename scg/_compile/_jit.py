@@ -17,11 +17,11 @@ import numpy as np
 from scg._apart import is_clean
 from scg._compile._compare import difference
 from scg._compile._interpreter import interpreter
-from scg._compile._outside import observed
+from scg._compile._outside import as_seen, observed
 from scg._compile._plan import Plan, traced
 from scg._compile._program import Program
 from scg._compile._recent import Recent
-from scg._compile._trees import Leaves, Spec, Static, changes, spec_of, static_spec
+from scg._compile._trees import Leaves, Spec, Static, changes, mapped, spec_of, static_spec
 from scg._compile._words import refused_change
 from scg._recording import ACTIVE, recorder
 from scg._surrogate.tags import is_strict
@@ -78,8 +78,9 @@ class Compiled:
             return self._function(*args, **kwargs)
         entry = self._entry(spec)
         if leaves.parameters and grad_enabled() and entry.outside:
+            seen, named = mapped(self._held(args, kwargs), as_seen)
             result, entry.outside = observed(
-                lambda: self._function(*args, **kwargs), leaves.parameters
+                lambda: self._function(*seen, **named), leaves.parameters
             )
             return result
         if not kwargs and not self._donated:

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scg._compile._trees import leaves_of
+import numpy as np
+
+from scg._compile._trees import Static, leaves_of, native_order
 from scg._tensor import Tensor
 from scg.tape import REQUIRES, ROUTED, Leaf
 
-__all__ = ["observed"]
+__all__ = ["as_seen", "observed"]
 
 
 def observed(call: Callable[[], Any], parameters: Sequence[Tensor]) -> tuple[Any, bool]:
@@ -31,6 +33,15 @@ def observed(call: Callable[[], Any], parameters: Sequence[Tensor]) -> tuple[Any
         for old, new in zip(state, _state(p), strict=True)
     )
     return result, untouched and any(_is_open(leaf) for leaf in leaves_of(result))
+
+
+def as_seen(leaf: Any) -> Any:
+    """Return a leaf of the arguments as a traced function sees it: arrays are tensors."""
+    if isinstance(leaf, Static):
+        return leaf.value
+    if isinstance(leaf, np.ndarray | np.generic):
+        return Tensor(np.array(native_order(np.asarray(leaf)), order="C"))
+    return leaf
 
 
 def _state(parameter: Tensor) -> tuple[Any, Any]:

@@ -106,3 +106,21 @@ def test_a_captured_parameter_is_asked_for_at_backward():
     for _ in range(CALLS):
         with pytest.raises(scg.errors.GradientError, match="take its gradient inside of that"):
             f(np.ones(2)).backward()
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_arrays_are_tensors_from_the_first_call_on(inside):
+    w, kinds = scg.parameter([1.0, 2.0]), []
+
+    def loss(w, data, name):
+        kinds.extend(map(type, (data["x"], data["y"], name)))
+        result = (w * data["x"]).sum() + data["y"]
+        if inside:
+            result.backward()
+        return result, data["x"]
+
+    f = scg.jit(debug=True, static_argnames="name")(loss)
+    for _ in range(CALLS):
+        result, x = f(w, {"x": np.ones(2), "y": np.float64(1.0)}, name="loss")
+        assert (type(result), type(x)) == (scg.Tensor, scg.Tensor)
+    assert kinds == [scg.Tensor, scg.Tensor, str] * (len(kinds) // 3)
