@@ -12,12 +12,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from ctypes import CFUNCTYPE, addressof, c_char, c_int64
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from scg._typing import Array
+from scg.kernels._bound import bound
 from scg.kernels._jit import (
     cgutils,
     device,
@@ -122,7 +123,11 @@ class Schedule:
         if self.divided and threads() > 1:
             parallel_call(_alone, _region, *self._arguments)
         else:
-            _alone(*self._arguments)
+            self._in_order()
+
+    @cached_property
+    def _in_order(self) -> Callable[[], None]:
+        return bound(_IN_ORDER.address, *self._arguments)
 
 
 def place(array: Array) -> int:
