@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from scg.kernels._jit import Task, cgutils, intrinsic, ir, task, threads, types
+from scg.kernels._jit import cgutils, intrinsic, ir, threads, types
 from scg.kernels._product import HAS_KERNEL
 from scg.kernels.execute import Line, Schedule
+from scg.kernels.machine import Task, task
 from scg.kernels.simd_memory import (
     load_f32,
     load_i64,

@@ -31,6 +31,7 @@ class Program:
     library: str  # name and version
     threads: int
     parameters: int
+    traced: int = 0  # calls of a step before the one that is compiled
 
 
 def timed(steps: Steps, count: int) -> float:
@@ -64,17 +65,24 @@ def memory() -> dict[str, int] | None:
 
 
 def prepared(library: str, module: str, builder: str, options: str) -> tuple[Steps, dict[str, Any]]:
-    """Build a program and do its first step; return it with what there is to say of it."""
+    """Build a program and do its first steps; return it with what there is to say of it.
+
+    "first" is the time of the first step and "native" that of those until one has run compiled,
+    which the first one is for who compiles at once; "cpu" is what the process has used for all.
+    """
     start = time.perf_counter()
     import_module(library)
     imported, held = time.perf_counter(), memory()
     program = getattr(import_module(module), builder)(**json.loads(options))
     built = time.perf_counter()
     program.steps(1)
+    first = time.perf_counter()
+    program.steps(program.traced)
     about = {
         "library": program.library, "threads": program.threads, "parameters": program.parameters,
         "import": imported - start, "build": built - imported,
-        "first": time.perf_counter() - built, "imported": held,
+        "first": first - built, "native": time.perf_counter() - first, "imported": held,
+        "cpu": time.process_time(),
     }  # fmt: skip
     return program.steps, about
 

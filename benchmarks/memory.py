@@ -2,11 +2,13 @@
 
     python -m benchmarks.memory                     # peaks, then 100,000 steps
     python -m benchmarks.memory --steps 1000
+    python -m benchmarks.memory --small             # peaks of 100,000 steps of a small net alone
     python -m benchmarks.memory --smoke             # a few steps, to see that it runs
 
 784-400-20, batch 100 and 512, each side in a fresh process. "peak" is the most that the process
 ever held, libraries and compiler included; "of the step" is that less what it held once the library
-was imported. Flat: what the process of scg holds after each tenth of the steps.
+was imported. Flat: what the process of scg holds after each tenth of the steps. Small: 784-32-4,
+batch 8, whose steps are nearly all Python: the peak after a hundredth of them, a tenth and all.
 """
 
 from __future__ import annotations
@@ -53,13 +55,30 @@ def flat(name: str, steps: int) -> None:
           f"{(held[-1] - held[0]) / (each * (STAGES - 1)):.1f} bytes a step")  # fmt: skip
 
 
+def small(name: str, steps: int) -> None:
+    """Print the peaks of a process that does small steps."""
+    worker = Worker(SIDES[name], MODULE, {"batch": 8, "hidden": 32, "latent": 4})
+    peaks, done = [], 0
+    for goal in (steps // 100, steps // 10, steps):
+        peaks.append((goal, worker.memory(goal - done)["peak"]))
+        done = goal
+    worker.close()
+    told = ", ".join(f"{peak / 2**20:.2f} MiB after {goal:,}" for goal, peak in peaks)
+    print(f"{name}, peak of small steps: {told}", flush=True)
+
+
 def main() -> None:
     made = parser(__doc__, rounds=1, smoke="a few steps")
     made.add_argument("--steps", type=int, default=100_000, help="of the flat run")
+    made.add_argument("--small", action="store_true", help="the small net alone")
     options = parsed(made)
     if sys.platform != "linux":
         sys.exit("only Linux tells what a process holds and held at most")
     print(describe())
+    if options.small:
+        small("scg", options.steps)
+        small("scg eager", options.steps // 10)
+        return
     few, many = (2, 10) if options.smoke else (20, options.steps)
     peaks(100, few)
     flat("scg", many)

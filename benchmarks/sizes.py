@@ -53,7 +53,8 @@ def cells(found: Measured) -> list[str]:
         duration(median(found.times[name])) if name in found.times else found.missing(name)
         for name in NAMES
     ]
-    firsts = [found.about.get(name, {}).get("first") for name in NAMES]
+    abouts = [found.about.get(name, {}) for name in NAMES]
+    firsts = [about.get("first", 0) + about.get("native", 0) for about in abouts]
     return [found.row.label, *times, *(duration(s) if s else "-" for s in firsts)]
 
 

@@ -72,15 +72,15 @@ def _by_host(op: Op, node: Node, g: Tensor, needs: Sequence[Any]) -> Sequence[An
         wanted = [c if need else None for c, need in zip(found, needs, strict=True)]
         return [c.added_to(None, in_place=False) if isinstance(c, Partial) else c for c in wanted]
 
-    def call(*arrays: Array) -> tuple[Array, ...]:
-        return tuple([np.array(c) for c in cotangents(*arrays) if c is not None])
+    def copied(found: Sequence[Any]) -> tuple[Array, ...]:
+        return tuple([np.array(c) for c in found if c is not None])
 
     inputs = [g._data, *(saved[place] for place in places)]
-    present = [c is not None for c in cotangents(*inputs)]
-    outputs = call(*inputs)
+    found = cotangents(*inputs)
+    present, outputs = [c is not None for c in found], copied(found)
     here = recorder()
     assert here is not None
-    here.host(f"{op.name}_vjp", call, inputs, outputs)
+    here.host(f"{op.name}_vjp", lambda *arrays: copied(cotangents(*arrays)), inputs, outputs)
     results = iter(outputs)
     return [Tensor(next(results)) if there else None for there in present]
 

@@ -50,7 +50,8 @@ def custom_op(
 
     Notes
     -----
-    Check it with `scg.testing.check_grads`. It can be differentiated once.
+    Check it with `scg.testing.check_grads`. It can be differentiated once. Inside `scg.jit` the
+    function and its vjp are called in Python at every call, whether their results are used or not.
 
     Examples
     --------
@@ -71,6 +72,7 @@ def custom_op(
     def decorate(function: Fn) -> Fn:
         record = Op(function.__name__, function, smooth=classes, axes=rule, max_order=1)
         record.forward = _unrecorded(function)
+        record.custom = True
         _take_positional_as_inputs(record, function)
         if vjp is not None:
             record.vjp = lambda F, g, *saved, **options: vjp(g, *saved, **options)

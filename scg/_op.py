@@ -86,11 +86,13 @@ class Op:
         A jump that nevertheless has a derivative almost everywhere which is not zero.
     max_order : int
         How often it can be differentiated; `UNLIMITED` unless its docstring says otherwise.
+    custom : bool
+        A user's: its forward pass is Python that may do anything besides.
     """
 
     __slots__ = (
-        "_all_smooth", "_bends", "_has_needs", "_kept", "alias", "axes", "defaults", "doc",
-        "forward", "inputs", "linear", "max_order", "name", "numpy", "pole_safe", "public",
+        "_all_smooth", "_bends", "_has_needs", "_kept", "alias", "axes", "custom", "defaults",
+        "doc", "forward", "inputs", "linear", "max_order", "name", "numpy", "pole_safe", "public",
         "reference", "rules", "samples", "shape", "sign", "slope_between_jumps", "smooth",
         "static_names", "variadic", "vjp",
     )  # fmt: skip
@@ -111,6 +113,7 @@ class Op:
         self.samples = fields.pop("samples", None)
         self.numpy: tuple[Any, ...] = fields.pop("numpy", ())
         self.max_order: int = fields.pop("max_order", UNLIMITED)
+        self.custom = False
         self.slope_between_jumps: bool = fields.pop("slope_between_jumps", False)
         self.doc = inspect.getdoc(forward) or ""
         if fields:

@@ -17,15 +17,18 @@ def program(
 ) -> Program:  # fmt: skip
     """Return the program that calls a step, as it is or compiled, on one batch after the other."""
     if compiled:
-        step = scg.jit(step)
+        step = scg.jit(step)  # which traces two calls, and compiles at the third
     data = cycle(batches)
 
     def steps(count: int) -> None:
         for _ in range(count):
             step(*next(data))
 
-    return made(steps, parameters)
+    return made(steps, parameters, traced=2 if compiled else 0)
 
 
-def made(steps: Callable[[int], Any], parameters: Iterable[scg.Tensor]) -> Program:
-    return Program(steps, f"scg {scg.__version__}", threads(), sum(p.size for p in parameters))
+def made(
+    steps: Callable[[int], Any], parameters: Iterable[scg.Tensor], *, traced: int = 0
+) -> Program:
+    size = sum(p.size for p in parameters)
+    return Program(steps, f"scg {scg.__version__}", threads(), size, traced)

@@ -101,6 +101,8 @@ def _said(step: Instruction) -> str:
         array = step.array
         numbers = np.array2string(array, threshold=4, edgeitems=2, separator=", ")
         return f"the constant {numbers}" if array.ndim < 2 else f"a constant of shape {array.shape}"
+    if isinstance(step, Host):
+        return f"the call of {step.name}"
     return f"scg.{step.op.name}" if isinstance(step, Apply) else type(step).__name__
 
 

@@ -17,10 +17,11 @@ import numpy as np
 from scg._apart import is_clean
 from scg._compile._compare import difference
 from scg._compile._interpreter import interpreter
+from scg._compile._outside import as_seen, observed
 from scg._compile._plan import Plan, traced
 from scg._compile._program import Program
 from scg._compile._recent import Recent
-from scg._compile._trees import Leaves, Spec, Static, changes, spec_of, static_spec
+from scg._compile._trees import Leaves, Spec, Static, changes, mapped, spec_of, static_spec
 from scg._compile._words import refused_change
 from scg._recording import ACTIVE, recorder
 from scg._surrogate.tags import is_strict
@@ -76,6 +77,12 @@ class Compiled:
         if leaves.tracked or not is_clean():
             return self._function(*args, **kwargs)
         entry = self._entry(spec)
+        if leaves.parameters and grad_enabled() and entry.outside:
+            seen, named = mapped(self._held(args, kwargs), as_seen)
+            result, entry.outside = observed(
+                lambda: self._function(*seen, **named), leaves.parameters
+            )
+            return result
         if not kwargs and not self._donated:
             self._recent = Recent.of(entry, spec, args)
         return self._locked(entry, [_plain(a) for a in leaves.arrays], leaves, args, kwargs)
@@ -125,7 +132,7 @@ class Compiled:
             spec = static_spec(value, name) if static else spec_of(value, leaves, name)
             specs.append((name, spec))
             if name in self._donated:
-                leaves.donated.extend(leaves.arrays[before:])
+                leaves.donated.extend(leaves.given[before:])
         _require_apart(leaves.donated)
         return ("tree", "call", tuple(specs), grad_enabled(), is_strict())
 
@@ -170,10 +177,11 @@ class Compiled:
 class _Entry:
     """The plans of one signature, and who may run them: one thread at a time."""
 
-    __slots__ = ("lock", "plans", "running")
+    __slots__ = ("lock", "outside", "plans", "running")
 
     def __init__(self) -> None:
         self.lock = RLock()
+        self.outside = True  # the caller takes gradients of parameters, until a call tells
         self.running = False
         self.plans: list[Plan] = []
 
@@ -291,8 +299,9 @@ def jit(
     -----
     Unbiased as in eager mode: the same estimators, chosen when the function is traced. What it
     returns has no graph, as if `scg.detach` had returned it. Called with tensors that are part of a
-    graph, after a raw read that waits for its backward, inside another compiled function or in an
-    exact expectation, it runs as it is. See "Compiled functions" in the documentation.
+    graph or with parameters whose gradient it leaves to the caller, after a raw read that waits for
+    its backward, inside another compiled function or in an exact expectation, it runs as it is. See
+    "Compiled functions" in the documentation.
 
     Examples
     --------

@@ -26,12 +26,12 @@ from scg._compile._program import (
     Program,
     Update,
     Value,
+    forward_of,
 )
 from scg._compile._rules import BOOL, KNOWN, RULES, VIEWS, elementwise
 from scg._compile._work import Call, Draw, Map, Reduce, Step, Work
 from scg._elementwise import ElementwiseOp
 from scg._typing import Array, DType, Shape
-from scg.errors import ScgError
 from scg.kernels.generate import Expression
 
 __all__ = ["Lowering"]
@@ -273,29 +273,6 @@ def _last_uses(program: Program) -> dict[Value, int]:
 def _is_known(instruction: Apply) -> bool:
     values = [v for v in (*instruction.inputs, *instruction.outputs) if v is not None]
     return all(v.dtype in KNOWN and 0 not in v.shape for v in values)
-
-
-def forward_of(instruction: Apply) -> Callable[..., tuple[Any, ...]]:
-    """Return the op's forward pass with its statics, as a function that returns a tuple."""
-    op, statics = instruction.op, dict(instruction.statics)
-
-    def forward(*arrays: Any) -> tuple[Any, ...]:
-        try:
-            with np.errstate(all="ignore"):
-                return (op.forward(*arrays, **statics),)
-        except ScgError as error:
-            raise _placed(error, instruction) from error.__cause__
-        except (ValueError, IndexError, TypeError, np.linalg.LinAlgError) as error:
-            raise _placed(op._explain(error, list(arrays), statics), instruction) from error
-
-    return forward
-
-
-def _placed(error: Exception, instruction: Apply) -> Exception:
-    """Say at which line of the user's the op stands, which no traceback shows here."""
-    if instruction.place is not None:
-        error.add_note(f"in the compiled step, at {instruction.place}")
-    return error
 
 
 def _storing(function: Callable[..., Any], present: list[bool], count: int) -> Callable[..., None]:

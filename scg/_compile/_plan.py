@@ -13,11 +13,21 @@ from scg._compile._clean import clean, without_dead
 from scg._compile._detached import Definition, detached, flags_after
 from scg._compile._program import Host, Program
 from scg._compile._trace import Trace
-from scg._compile._trees import Static, form_of, maker, mapped, native_order, parts, result_spec
+from scg._compile._trees import (
+    Static,
+    form_of,
+    maker,
+    mapped,
+    native_order,
+    order_of,
+    parts,
+    result_spec,
+)
 from scg._recording import recording_to
 from scg._tensor import Tensor
 from scg._typing import Array
 from scg.kernels._once import computed_once
+from scg.ops import transpose
 from scg.tape import Leaf
 
 __all__ = ["Plan", "traced"]
@@ -199,9 +209,11 @@ class _Entry:
             return leaf
         # Memory of its own: a captured array, or another argument, that shows the same one would
         # be taken for this argument, and follow it at later calls.
-        own = np.array(array, order="C")
+        order = order_of(array)
+        own = np.array(array if order is None else array.transpose(order), order="C")
         self._trace.argument(own, next(self._count))
-        return detached(own, flags, self._where)
+        tensor = detached(own, flags, self._where)
+        return tensor if order is None else transpose(tensor, np.argsort(order).tolist())
 
 
 class _Exit:

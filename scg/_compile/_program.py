@@ -11,14 +11,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from scg._op import Op
 from scg._run import Place
 from scg._tensor import Tensor
 from scg._typing import Array, DType, Shape
+from scg.errors import ScgError
 
 __all__ = [
     "Apply", "Argument", "Constant", "Gradient", "Host", "Instruction", "Load", "Noise",
-    "Parameter", "Program", "Update", "Value",
+    "Parameter", "Program", "Update", "Value", "forward_of",
 ]  # fmt: skip
 
 
@@ -175,3 +178,26 @@ class Program:
     instructions: list[Instruction] = field(default_factory=list)
     results: list[Value] = field(default_factory=list)
     gradients: dict[Tensor, Value | None] = field(default_factory=dict)
+
+
+def forward_of(instruction: Apply) -> Callable[..., tuple[Any, ...]]:
+    """Return the op's forward pass with its statics, as a function that returns a tuple."""
+    op, statics = instruction.op, dict(instruction.statics)
+
+    def forward(*arrays: Any) -> tuple[Any, ...]:
+        try:
+            with np.errstate(all="ignore"):
+                return (op.forward(*arrays, **statics),)
+        except ScgError as error:
+            raise _placed(error, instruction) from error.__cause__
+        except (ValueError, IndexError, TypeError, np.linalg.LinAlgError) as error:
+            raise _placed(op._explain(error, list(arrays), statics), instruction) from error
+
+    return forward
+
+
+def _placed(error: Exception, instruction: Apply) -> Exception:
+    """Say at which line of the user's the op stands, which no traceback shows here."""
+    if instruction.place is not None:
+        error.add_note(f"in the compiled step, at {instruction.place}")
+    return error

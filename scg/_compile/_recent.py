@@ -37,7 +37,7 @@ class Recent:
         """Return this for a call by position; None if there is more to it."""
         forms: list[tuple[Any, Any]] = []
         for (_, part), value in zip(spec[2], args, strict=True):
-            if part[0] == "array":
+            if part[0] == "array" and part[4] is None:
                 forms.append((part[1], part[2]))
             elif part[0] in ("static", "parameter"):
                 forms.append((None, value))

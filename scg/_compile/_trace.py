@@ -27,8 +27,9 @@ from scg._compile._program import (
     Program,
     Update,
     Value,
+    forward_of,
 )
-from scg._compile._words import refused_read, refused_step
+from scg._compile._words import refused_form, refused_read, refused_step
 from scg._op import Op
 from scg._run import order
 from scg._tensor import PARAMETERS, Tensor
@@ -84,7 +85,7 @@ class Trace:
         for option in statics.values():
             self._refuse_option(op.name, option)
         step = Apply(inputs, op=op, statics=dict(statics), place=place_of_caller())
-        self.add(step, (y,))
+        self.add(_python_of(step, y) if op.custom else step, (y,))
 
     def host(
         self, name: str, call: Callable[..., tuple[Array, ...]], inputs: Sequence[Array],
@@ -288,6 +289,20 @@ class Trace:
                 "and this one is computed; pass it as a number, by a name in static_argnames"
             )
             self._fail(TraceError(text))
+
+
+def _python_of(step: Apply, y: Array) -> Host:
+    """Return a user's op as Python that runs at every call: it may do anything besides."""
+    forward, options = forward_of(step), ", ".join(f"{k}={v!r}" for k, v in step.statics.items())
+    wanted = (y.shape, y.dtype)
+
+    def call(*arrays: Array) -> tuple[Array, ...]:
+        result = np.asarray(*forward(*arrays))
+        if (result.shape, result.dtype) != wanted:
+            raise refused_form(step.op.name, step.place, result, wanted)
+        return (result,)
+
+    return Host(step.inputs, call=call, name=f"{step.op.name}({options})")
 
 
 def _strong(value: Any, among: Sequence[Any]) -> Array:

@@ -23,8 +23,10 @@ __all__ = [
     "Static",
     "changes",
     "form_of",
+    "leaves_of",
     "mapped",
     "native_order",
+    "order_of",
     "result_spec",
     "spec_of",
     "static_spec",
@@ -33,6 +35,7 @@ __all__ = [
 Spec: TypeAlias = tuple[Any, ...]
 
 _ARRAY, _TREE = "array", "tree"
+LARGE = 1 << 14  # bytes; a smaller array is copied in a few microseconds however it lies
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, Enum, type, np.dtype)
 
 
@@ -43,18 +46,24 @@ class Leaves:
     Attributes
     ----------
     arrays : list of ndarray
-        In the order of the tree.
+        In the order of the tree, with their axes in the order in which they lie.
+    given : list of ndarray
+        The same arrays with their axes as they came.
     generators : list of numpy.random.Generator
         Likewise.
     donated : list of ndarray
         Those of the arrays that results may be written to.
+    parameters : list of Tensor
+        Which are used where they are.
     tracked : bool
         A tensor among them is part of a graph.
     """
 
     arrays: list[Array] = field(default_factory=list)
+    given: list[Array] = field(default_factory=list)
     generators: list[np.random.Generator] = field(default_factory=list)
     donated: list[Array] = field(default_factory=list)
+    parameters: list[Tensor] = field(default_factory=list)
     tracked: bool = False
 
 
@@ -78,11 +87,11 @@ def spec_of(value: Any, leaves: Leaves, path: str) -> Spec:
 
 def _spec_of_tensor(value: Tensor, leaves: Leaves) -> Spec:
     if isinstance(value._node, Leaf):
+        leaves.parameters.append(value)
         return ("parameter", id(value), value)
     flags = 0 if value._node is None else value._node.flags
     leaves.tracked |= bool(flags & ~MAY_ENTER)
-    leaves.arrays.append(value._data)
-    return (_ARRAY, value._data.shape, value._data.dtype, flags)
+    return _spec_of_memory(value._data, leaves, flags)
 
 
 def _spec_of_array(value: Array, leaves: Leaves, path: str) -> Spec:
@@ -91,9 +100,26 @@ def _spec_of_array(value: Array, leaves: Leaves, path: str) -> Spec:
             f"scg.jit: argument {path} is an array of dtype {value.dtype}; compiled functions "
             "take booleans, integers and real floating-point numbers"
         )
-    value = native_order(value)
-    leaves.arrays.append(value)
-    return (_ARRAY, value.shape, value.dtype, 0)
+    return _spec_of_memory(native_order(value), leaves, 0)
+
+
+def _spec_of_memory(array: Array, leaves: Leaves, flags: int) -> Spec:
+    """Return the spec of an array, which a plan reads as it lies."""
+    order = order_of(array)
+    leaves.given.append(array)
+    leaves.arrays.append(array if order is None else array.transpose(order))
+    return (_ARRAY, array.shape, array.dtype, flags, order)
+
+
+def order_of(array: Array) -> tuple[int, ...] | None:
+    """Return the order of axes in which a large array is contiguous; None if it is as it is.
+
+    To copy it line by line would take longer than what most functions do with it.
+    """
+    if array.flags.c_contiguous or array.nbytes < LARGE or not array.flags.aligned:
+        return None
+    order = tuple(np.argsort([-s for s in array.strides], kind="stable").tolist())
+    return order if array.transpose(order).flags.c_contiguous else None
 
 
 def native_order(array: Array) -> Array:
@@ -170,6 +196,16 @@ def mapped(value: Any, leaf: Callable[[Any], Any]) -> Any:
         return leaf(value)
     kind, entries = found
     return maker(kind)([(key, mapped(v, leaf)) for key, v in entries])
+
+
+def leaves_of(value: Any) -> Iterator[Any]:
+    """Yield the leaves of a tree."""
+    found = parts(value)
+    if found is None:
+        yield value
+        return
+    for _, part in found[1]:
+        yield from leaves_of(part)
 
 
 def maker(kind: Any) -> Callable[[list[tuple[Any, Any]]], Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from scg._run import Place
+from scg._typing import Array, DType, Shape
 from scg.errors import TraceError
 
-__all__ = ["refused_change", "refused_read", "refused_step"]
+__all__ = ["refused_change", "refused_form", "refused_read", "refused_step"]
 
 _READS = {
     "bool": "a Python decision (if, while, and, or, not) on it",
@@ -52,3 +53,16 @@ _STEPS = {
 def refused_step(what: str, place: Place) -> TraceError:
     """Return the error for something that a compiled step cannot repeat."""
     return TraceError(f"scg.jit: {place}: {_STEPS.get(what, f'{what} cannot be compiled')}")
+
+
+def refused_form(
+    name: str, place: Place | None, result: Array, wanted: tuple[Shape, DType]
+) -> TraceError:
+    """Return the error for an op of the user's own whose result is another one than when traced."""
+    shape, dtype = wanted
+    at = "" if place is None else f" ({place})"
+    return TraceError(
+        f"scg.{name}{at} returned shape {result.shape} {result.dtype}, and shape {shape} {dtype} "
+        "when scg.jit traced it: a compiled step has the memory for that; return one shape and "
+        "dtype for arguments of one shape, or call the op between compiled functions"
+    )

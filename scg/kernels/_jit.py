@@ -8,8 +8,7 @@ Four decorators, by how much freedom LLVM gets to reorder arithmetic:
 - `reduction`: sums; may also reassociate, so that they vectorise.
 - `exact`: no freedom at all.
 
-Each takes `parallel=True` for a threaded twin of the same body. A fifth, `task`, makes a C function
-that `execute.py` calls by its address.
+Each takes `parallel=True` for a threaded twin of the same body.
 """
 
 from __future__ import annotations
@@ -31,17 +30,15 @@ import numba
 from llvmlite import binding, ir
 from numba import get_num_threads, njit, prange, set_num_threads, types
 from numba.core import caching, cgutils
-from numba.core.ccallback import CFunc
-from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic
 
 from scg._config import cache_dir, num_threads, yields
 from scg.kernels._run_queue import others_running
 
 __all__ = [
-    "CAN_COMPILE", "Task", "binding", "cgutils", "cpu_features", "cpu_name", "device", "exact",
-    "intrinsic", "ir", "kernel", "parallel_call", "prange", "reduction", "region_entry",
-    "shared_digest", "task", "threads", "threading_layer", "types", "versions",
+    "CAN_COMPILE", "binding", "cgutils", "cpu_features", "cpu_name", "device", "exact", "intrinsic",
+    "ir", "kernel", "parallel_call", "prange", "reduction", "region_entry", "shared_digest",
+    "threads", "threading_layer", "types", "versions",
 ]  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -105,59 +102,8 @@ def _twin(function: Any) -> Any:
     return twin
 
 
-# --- tasks -----------------------------------------------------------------------------------
-
 # NUMBA_DISABLE_JIT=1 leaves plain functions, which have no address.
 CAN_COMPILE = not numba.config.DISABLE_JIT
-
-
-class Task:
-    """A C function of integers, compiled when its address is first asked for.
-
-    Parameters
-    ----------
-    function : callable
-        As `task` says. It raises nothing and touches no Python object.
-    flags : set of str
-        What LLVM may do to arithmetic.
-    """
-
-    def __init__(self, function: Callable[..., None], flags: set[str]) -> None:
-        self.__name__, self.__doc__ = function.__name__, function.__doc__
-        self._function, self._flags = function, flags
-        self._compiled: Any = None
-
-    @property
-    def address(self) -> int:
-        """Where the compiled function is; it stays there for the life of the process."""
-        if self._compiled is None:
-            self._compiled = self._compile()
-        return cast(int, self._compiled.address)
-
-    @property
-    def loaded(self) -> bool:
-        """Whether the compiled function came from the cache on disk."""
-        return self._compiled is not None and bool(self._compiled.cache_hits)
-
-    @global_compiler_lock
-    def _compile(self) -> Any:
-        options = {"error_model": "numpy", "fastmath": self._flags or False}
-        arguments = (types.int64,) * self._function.__code__.co_argcount
-        compiled = CFunc(self._function, (arguments, types.void), {}, options)
-        _attach_cache(compiled, self._function)
-        compiled.compile()
-        return compiled
-
-
-def task(function: Any = None, *, reassociate: bool = False) -> Any:
-    """Make a `Task` of a function `(begin, end, row)`; with `reassociate` sums may be reordered.
-
-    It does the units `begin` to `end - 1` of some work; `row` is the address of its integers.
-    """
-    flags = REASSOCIATE if reassociate else CONTRACT
-    if function is None:
-        return lambda f: Task(f, flags)
-    return Task(function, flags)
 
 
 # --- cache -----------------------------------------------------------------------------------

@@ -22,8 +22,9 @@ import numpy as np
 from scg._typing import Array, DType
 from scg.kernels import machine
 from scg.kernels._dtypes import FLOAT32, FLOAT64, float32_twin
-from scg.kernels._jit import CAN_COMPILE, device, kernel, parallel_call, task, threads, types
+from scg.kernels._jit import CAN_COMPILE, device, kernel, parallel_call, threads, types
 from scg.kernels.execute import TOGETHER, team
+from scg.kernels.machine import task
 from scg.kernels.simd_memory import call_region, call_task, keep, load_i64
 from scg.kernels.simd_tile import (
     COLUMNS,

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from scg.kernels._dtypes import FLOAT32, FLOAT64, float32_twin
-from scg.kernels._jit import device, task
+from scg.kernels._jit import device
+from scg.kernels.machine import task
 from scg.kernels.simd_memory import load_i64
 from scg.kernels.simd_tile import VECTOR_BYTES, load, store, transpose_tile
 

@@ -10,26 +10,26 @@ a thread that the system has not started yet, or has put aside between two chunk
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
-from ctypes import addressof, c_char
+from collections.abc import Callable, Iterable, Sequence
+from ctypes import CFUNCTYPE, addressof, c_char, c_int64
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from scg._typing import Array
+from scg.kernels._bound import bound
 from scg.kernels._jit import (
-    Task,
     cgutils,
     device,
     intrinsic,
     ir,
-    kernel,
     parallel_call,
     region_entry,
-    task,
     threads,
     types,
 )
+from scg.kernels.machine import Task, task
 from scg.kernels.simd_memory import call_task, keep, load_i64
 from scg.kernels.simd_tile import address
 
@@ -92,7 +92,7 @@ class Schedule:
 
     Examples
     --------
-    >>> from scg.kernels._jit import task
+    >>> from scg.kernels.machine import task
     >>> from scg.kernels.simd_memory import load_f64, load_i64, store_f64
     >>> @task
     ... def double(begin, end, row):
@@ -123,7 +123,11 @@ class Schedule:
         if self.divided and threads() > 1:
             parallel_call(_alone, _region, *self._arguments)
         else:
-            _alone(*self._arguments)
+            self._in_order()
+
+    @cached_property
+    def _in_order(self) -> Callable[[], None]:
+        return bound(_IN_ORDER.address, *self._arguments)
 
 
 def place(array: Array) -> int:
@@ -262,19 +266,28 @@ def _together(table: Any, lines: Any, team: Any, entry: Any, member: Any) -> Non
     keep(frame)
 
 
-# For Python, and for kernels that have built their line themselves.
-_enter, TOGETHER = kernel(_together), task(_together)
-
-
-@kernel
-def _alone(table: Any, lines: Any) -> None:
+def _in_order(table: Any, lines: Any) -> None:
     for i in range(lines):
         line = table + i * COLUMNS * 8
         call_task(load_i64(line, TASK), 0, load_i64(line, UNITS), load_i64(line, ROW))
 
 
+# Called from Python, and the first by kernels that have built their line themselves.
+TOGETHER, _IN_ORDER = task(_together), task(_in_order)
+
+
+@cache
+def _called(task: Task, arity: int) -> Callable[..., None]:
+    """Return a task as a function that Python can call; other threads of Python run meanwhile."""
+    return CFUNCTYPE(None, *[c_int64] * arity)(task.address)
+
+
+def _alone(table: int, lines: int) -> None:
+    _called(_IN_ORDER, 2)(table, lines)
+
+
 def _region(table: int, lines: int) -> None:
-    _enter(table, lines, *team())
+    _called(TOGETHER, 5)(table, lines, *team())
 
 
 def team() -> tuple[int, int, int]:

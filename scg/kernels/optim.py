@@ -19,9 +19,10 @@ import numpy as np
 from scg._typing import Array, DType
 from scg.errors import DTypeError, OptionError, ShapeError
 from scg.kernels._dtypes import FLOAT32, FLOAT64, float32_twin
-from scg.kernels._jit import CAN_COMPILE, Task, device, task, threads
+from scg.kernels._jit import CAN_COMPILE, device, threads
 from scg.kernels._once import once
 from scg.kernels.execute import Line, Schedule, place
+from scg.kernels.machine import Task, task
 from scg.kernels.simd_memory import (
     load_f64,
     load_i64,

@@ -129,8 +129,8 @@ def prefetch(typingctx: Any, place: Any) -> Any:
 
 # --- functions of their own ------------------------------------------------------------------
 #
-# As parts of a task, Numba would optimise them once more for each function between them and the
-# task, for seconds; so they are compiled by themselves and called by their addresses.
+# A task and a kernel of Numba use the same code: it is compiled by itself, once, and called by its
+# address.
 
 _TILE = ir.FunctionType(ir.VoidType(), [I64] * 13)
 _FINISH = ir.FunctionType(ir.VoidType(), [I64] * 9)

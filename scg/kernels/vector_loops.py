@@ -22,14 +22,7 @@ import numpy as np
 
 from scg._typing import DType
 from scg.kernels._jit import cgutils, ir
-from scg.kernels.vector_spec import (
-    Spec,
-    arguments,
-    dtypes,
-    inner,
-    moves,
-    phases,
-)
+from scg.kernels.vector_spec import Spec, arguments, dtypes, inner, moves, phases
 from scg.kernels.vectors import BOOL, Code, Vector, element, evaluate, joined, letter
 
 __all__ = ["NAME", "write"]
@@ -268,7 +261,7 @@ class _Task:
             return
         needed = self._needed([nodes[i][2] for i in reduces] + [node for node, _ in stores], phase)
         self.scans = {
-            i: self._cell(self.code.constant(0, self.dtypes[i]))
+            i: self._cell(self.code.constant(_nothing(self.dtypes[i]), self.dtypes[i]))
             for i in needed if nodes[i][0] == "scan"
         }  # fmt: skip
         totals = {i: self._cell(self._start_of(i)) for i in reduces}
@@ -369,8 +362,8 @@ class _Task:
     def _start_of(self, i: int) -> Vector:
         """Return what a reduction begins with: the value that changes nothing."""
         kind, dtype = self.spec.nodes[i][1], self.dtypes[i]
-        if kind == "sum":  # -0.0, for 0.0 would turn a sum of -0.0 into 0.0
-            return self.code.constant(-0.0 if dtype.kind == "f" else 0, dtype)
+        if kind == "sum":
+            return self.code.constant(_nothing(dtype), dtype)
         if dtype == BOOL:
             return self.code.constant(kind == "min", dtype)
         if dtype.kind == "f":
@@ -394,3 +387,8 @@ class _Task:
             total = joined(kind, total, Vector(self.code, moved, total.dtype))
             half //= 2
         return total
+
+
+def _nothing(dtype: DType) -> float:
+    """Return what a sum begins with: 0.0 would turn a sum of -0.0 into 0.0."""
+    return -0.0 if dtype.kind == "f" else 0

@@ -20,7 +20,16 @@ from scg._typing import DType
 from scg.kernels import simd, simd_bits
 from scg.kernels._jit import cgutils, ir
 
-__all__ = ["Code", "Vector", "evaluate", "function_named", "joined", "letter", "where"]
+__all__ = [
+    "Code",
+    "Vector",
+    "evaluate",
+    "function_named",
+    "joined",
+    "letter",
+    "on_vectors",
+    "where",
+]
 
 BOOL, F32, F64 = np.dtype(np.bool_), np.dtype(np.float32), np.dtype(np.float64)
 # As in the kernels: a product and a sum may become one instruction, and no more freedom than that.
@@ -291,11 +300,11 @@ def function_named(name: str, dtype: DType) -> Callable[..., Any] | None:
     if name in _BUILT_IN:
         return _BUILT_IN[name] if dtype.kind == "f" or name == "abs" else None
     known = getattr(simd, f"{name}_f{8 * dtype.itemsize}", None) if dtype.kind == "f" else None
-    return None if known is None else _on_vectors(known)
+    return None if known is None else on_vectors(known)
 
 
 @cache
-def _on_vectors(function: Any) -> Callable[..., Any]:
+def on_vectors(function: Any) -> Callable[..., Any]:
     """Copy a device function, and those it calls, with globals that take vectors."""
     if function is simd_bits.select:
         return where
@@ -309,7 +318,7 @@ def _stand_in(value: Any) -> Any:
         return _NUMPY
     if isinstance(value, type) and issubclass(value, np.number):
         return _Caster(value)
-    return _on_vectors(value) if callable(value) else value
+    return on_vectors(value) if callable(value) else value
 
 
 @cache

@@ -133,8 +133,9 @@ def round(x: Any, /, decimals: int = 0) -> Tensor:
 
 
 @elementwise(
-    y="where(x > 0, 1, where(x < 0, -1, x))", ufunc=np.sign, smooth=JUMP,
-    sign=lambda same, x: x,     samples=_samples.elementwise((-3, 3), ulps=0),
+    # abs, for the sign of -0.0 is 0.0, and that of NaN is NaN.
+    y="where(x > 0, 1, where(x < 0, -1, abs(x)))", ufunc=np.sign, smooth=JUMP,
+    sign=lambda same, x: x, samples=_samples.elementwise((-3, 3), ulps=0),
 )  # fmt: skip
 def sign(x: Any, /) -> Tensor:
     """Return -1, 0 or 1 as `x` is negative, zero or positive, elementwise.

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scg.kernels import execute
-from scg.kernels._jit import task
 from scg.kernels.execute import Line, Schedule
+from scg.kernels.machine import task
 from scg.kernels.simd_memory import (
     load_b8,
     load_f32,
