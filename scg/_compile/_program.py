@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scg._op import Op
-from scg._run import Place
+from scg._place import Place
 from scg._tensor import Tensor
 from scg._typing import Array, DType, Shape
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scg._run import Place
+from scg._place import Place
 from scg.errors import TraceError
 
 __all__ = ["refused_change", "refused_read", "refused_step"]

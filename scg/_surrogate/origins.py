@@ -15,7 +15,7 @@ from scg._surrogate.refusals import check_forgotten
 from scg._sweep import sources
 from scg.tape import Node
 
-__all__ = ["made_within", "sources", "touched"]
+__all__ = ["formed_between", "made_within", "sources", "touched"]
 
 
 def touched(
@@ -31,11 +31,7 @@ def touched(
     for run in others:
         if run.parent is not None:
             found[run] = _not_in_siblings(parts, run, others)
-    masks: dict[Node, int] = {}
-    for index, cost in enumerate(parts.costs):
-        if cost.node is not None:
-            masks[cost.node] = masks.get(cost.node, 0) | 1 << index
-    for node, mask in _spread(masks):
+    for node, mask in _spread(_masks(parts)):
         for run in _makers(node, others, spans):
             found[run] |= mask
     above = _above(parts, others, spans)
@@ -43,6 +39,21 @@ def touched(
         for run in above.get(cost, ()):
             found[run] |= 1 << index
     return found
+
+
+def formed_between(parts: Costs, first: int, last: int) -> bool:
+    """Tell whether any part of a loss was formed between two orders; a parameter is none."""
+    nodes = [*(node for node, _ in _spread(_masks(parts))), *(key[0] for key, _ in parts.linear)]
+    return any(node.op is not None and first <= node.order <= last for node in nodes)
+
+
+def _masks(parts: Costs) -> dict[Node, int]:
+    """Return the nodes of elementary costs, with those that each computes."""
+    masks: dict[Node, int] = {}
+    for index, cost in enumerate(parts.costs):
+        if cost.node is not None:
+            masks[cost.node] = masks.get(cost.node, 0) | 1 << index
+    return masks
 
 
 def _not_in_siblings(parts: Costs, run: Run, others: Sequence[Run]) -> int:

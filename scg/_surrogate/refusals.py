@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from scg._run import PAST, Escape, Place, Run
+from scg._place import Place
+from scg._run import PAST, Escape, Run
 from scg._smoothness import Passage
 from scg._surrogate import remedies
 from scg._surrogate.ends import check_ends
@@ -33,6 +34,7 @@ __all__ = [
     "check_evaluations",
     "check_forgotten",
     "check_past",
+    "refuse_compiled_read",
     "route_of",
     "warn_detached",
     "warn_handmade",
@@ -195,14 +197,7 @@ def check_evaluations(run: Run) -> None:
     So may a draw made inside a compiled function.
     """
     if run.compiled_read is not None:
-        read = run.compiled_read
-        raise BiasedGradientError(
-            f"the gradient of this loss would be biased: {read.kind}() at {read.place} read what "
-            f"depends on a draw inside the compiled function at {read.node.place}, and what Python "
-            "did with it cannot be followed. Take the gradient inside that function, or call "
-            "zero_grad() before the loss is formed if it does not depend on the read, or use "
-            'backward(of="value") for a surrogate of your own'
-        )
+        refuse_compiled_read(run.compiled_read)
     if run.evaluations:
         escape = run.evaluations[0]
         more = f" (and {run.more_evaluations} more)" if run.more_evaluations else ""
@@ -212,6 +207,17 @@ def check_evaluations(run: Run) -> None:
             "Python did with it cannot be followed. Use scg.peek(x) to look without deciding, or "
             "evaluate inside scg.episode(), or after optimizer.step() and before zero_grad()"
         )
+
+
+def refuse_compiled_read(read: Escape) -> NoReturn:
+    """Refuse a loss that may have been decided by a draw that was made in a compiled function."""
+    raise BiasedGradientError(
+        f"the gradient of this loss would be biased: {read.kind}() at {read.place} read what "
+        f"depends on a draw inside the compiled function at {read.node.place}, and what Python "
+        "did with it cannot be followed. Take the gradient inside that function, or call "
+        "zero_grad() before the loss is formed if it does not depend on the read, or use "
+        'backward(of="value") for a surrogate of your own'
+    )
 
 
 def check_past(node: Node) -> None:
