@@ -47,7 +47,7 @@ def reads(parts: Costs, *, random: bool) -> list[tuple[Escape, int]]:
     for run in chain:
         others += [r for r in run.closed if r not in chain] if run.closed else ()
         spans += run.forgotten
-    others += [r for r in _elsewhere(parts) if r not in chain and r not in others]
+    others = list(dict.fromkeys([*others, *(r for r in _elsewhere(parts) if r not in chain)]))
     outside = ~made_within(parts, [run for run in others if run.fresh]) if others else -1
     for run in chain:
         if run.escapes:
@@ -59,7 +59,7 @@ def reads(parts: Costs, *, random: bool) -> list[tuple[Escape, int]]:
     if parameters_read(random=random):
         found.extend((e, later(e.order)) for e in chain[-1].parameter_reads.values())
     if others or spans:
-        for run, mask in touched(parts, others, spans).items():
+        for run, mask in touched(parts, others, spans, chain).items():
             for r in run.chain:
                 if mask and r not in chain:
                     check_evaluations(r)
