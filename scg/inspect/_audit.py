@@ -183,6 +183,6 @@ def of_loss(loss: Tensor) -> Audit:
         costs=tuple(list_costs(decided.parts.costs, nodes, numbers)),
         escapes=tuple(list_escapes(decided.escapes, numbers)),
         tags=tuple(sorted(decided.tags, key=str)),
-        assumptions=tuple(assumptions(loss._node, nodes, decided.routes)),
+        assumptions=tuple(assumptions(loss._node, nodes, decided)),
         refusals=tuple(decided.refusals),
     )
