@@ -45,7 +45,7 @@ def end_after(*, updated: bool) -> None:
     run = current_run()
     if run.begin is None and run.parent is None and not (run.drawn or run.closed or run.marks):
         _updates[0] += updated
-        run.updates = _updates[0]
+        run.updates, run.cleared = _updates[0], None if updated else run.cleared
     elif updated:
         end_run(updated=True)
     else:

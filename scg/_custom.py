@@ -30,7 +30,7 @@ def custom_op(
     vjp : callable, optional
         `vjp(g, y, *inputs, **options)` on arrays: the cotangent `g` of the output `y`; returns one
         cotangent per input (a single one for a one-input op), None where there is none. Without
-        it, gradients do not flow through.
+        it, only what needs no gradient may pass, draws, and what goes into a jump.
     smooth : str or tuple of str
         One of "smooth", "kink", "pole", "jump", "opaque", for all inputs or one each. Undeclared
         means opaque: draws that pass through it are scored, never differentiated.
@@ -47,6 +47,8 @@ def custom_op(
     ------
     OptionError
         If `smooth` or `axes` is not one of the words above.
+    GradientError
+        At a call, if the op is opaque and without vjp, and an input needs a gradient.
 
     Notes
     -----

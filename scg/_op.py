@@ -272,6 +272,12 @@ class Op:
         for node, smooth in zip(nodes, classes, strict=True):
             if node is not None and node.flags & REQUIRES and self._passes(smooth):
                 return flags
+        if flags & REQUIRES and not flags & RANDOM and OPAQUE in classes:
+            raise GradientError(  # with draws upstream the routes decide
+                f"scg.{self.name} has no vjp, so the gradient of its input would be lost; give it "
+                'one, scg.op(vjp=...), or smooth="jump" if it is constant between jumps, or pass '
+                "x.detach() if no gradient should flow"
+            )
         return flags & ~REQUIRES
 
     def _passes(self, smooth: Smoothness) -> bool:

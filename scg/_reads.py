@@ -19,7 +19,7 @@ from scg.tape import (
 if TYPE_CHECKING:
     from scg._op import Op
 
-__all__ = ["DRAWN_INSIDE", "noise_from_reads", "note_read", "passage_of_read"]
+__all__ = ["DRAWN_INSIDE", "is_whole", "noise_from_reads", "note_read", "passage_of_read"]
 
 DRAWN_INSIDE = "compiled draw"  # the name of what a draw inside a compiled function reached
 
@@ -28,6 +28,11 @@ _BOTH = NOISE | TRAINABLE
 _WHOLE = ("bool", "int", "index", "round", "trunc", "floor", "ceil", "boolean mask")
 # A copy that becomes a parameter is a new beginning, whatever it started from.
 _HARMLESS = (*_WHOLE, "parameter")
+
+
+def is_whole(kind: str) -> bool:
+    """Tell whether a read of this kind returns a whole number, as one that decides does."""
+    return kind in _WHOLE
 
 
 def passage_of_read(escape: Escape) -> Passage:

@@ -12,38 +12,17 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import count
-from types import CodeType
-from typing import Any, NamedTuple
+from typing import Any
 
+from scg._place import Place
 from scg.errors import GradientError
 
 __all__ = [
-    "PAST", "Draw", "Escape", "Place", "Run", "check_marks", "current_run", "end_run", "episode",
+    "PAST", "Draw", "Escape", "Run", "check_marks", "current_run", "end_run", "episode",
     "fresh_run", "gradients_cleared", "merge", "order",
 ]  # fmt: skip
 
 order = count()  # of nodes and escapes
-
-
-class Place(NamedTuple):
-    """A position in the user's source: a code object and an instruction in it.
-
-    Only the code object is held, never the frame, which would keep the user's locals alive.
-    """
-
-    code: CodeType
-    instruction: int
-
-    @property
-    def line(self) -> int:
-        """Return the line number, looked up only when somebody asks."""
-        positions = list(self.code.co_positions())
-        index = self.instruction // 2
-        line = positions[index][0] if 0 <= index < len(positions) else None
-        return line if line is not None else self.code.co_firstlineno
-
-    def __str__(self) -> str:
-        return f"{self.code.co_filename}:{self.line}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,7 +61,12 @@ class Run:
     evaluations : list of Escape
         The first such read under no_grad before all else; `zero_grad` forgets it.
     compiled_read : Escape or None
-        The first such read of a draw made inside a compiled function.
+        The first such read of a draw made inside a compiled function; `zero_grad` forgets it.
+    start : int
+        Order at which it began.
+    cleared : tuple of (Escape, int, int), or None
+        A read of that kind that `zero_grad` has forgotten, and the orders between which a loss may
+        have been formed that it decided.
     more_evaluations : int
         How many followed; only counted, or a program that never updates would pile them up.
     noise_read : Escape or None
@@ -123,6 +107,8 @@ class Run:
     escapes: list[Escape] = field(default_factory=list)
     evaluations: list[Escape] = field(default_factory=list)
     compiled_read: Escape | None = None
+    start: int = field(default_factory=lambda: next(order))
+    cleared: tuple[Escape, int, int] | None = None
     more_evaluations: int = 0
     noise_read: Escape | None = None
     parameter_reads: dict[Any, Escape] = field(default_factory=dict)
@@ -191,6 +177,16 @@ class Run:
             self.evaluations.append(escape)
         self._begin(pending=False)
 
+    def forget_compiled_read(self) -> None:
+        """Forget it for what is formed from now on, and not for a loss that waits to go backward.
+
+        Its draw has no score here, so that such a loss can only be refused.
+        """
+        if self.compiled_read is not None:
+            first = self.start if self.cleared is None else min(self.start, self.cleared[1])
+            self.cleared = (self.compiled_read, first, next(order))
+            self.compiled_read = None
+
     def _begin(self, pending: bool) -> None:
         self.pending |= pending
         if self.begin is None:
@@ -214,6 +210,8 @@ class Run:
             run.forgotten, run.closed = _joined([*self.forgotten, *spans]), []
         if self.decided:
             run.closed.append(self)
+        if self.updates == _updates[0]:  # else what was formed before is stale
+            run.cleared = self.cleared
         self.closed = []
         return run
 
@@ -301,7 +299,7 @@ def gradients_cleared() -> None:
     """
     root = current_run().root
     root.evaluations.clear()
-    root.compiled_read = None
+    root.forget_compiled_read()
     start = root.begin
     root.parameter_reads = {
         n: e for n, e in root.parameter_reads.items() if start is not None and e.order > start

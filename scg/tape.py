@@ -14,8 +14,9 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from scg._place import Place
 from scg._recording import ACTIVE, recorder
-from scg._run import Draw, Place, Run, merge
+from scg._run import Draw, Run, merge
 from scg._run import order as _order
 from scg._typing import DType, Shape
 

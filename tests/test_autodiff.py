@@ -305,3 +305,25 @@ def test_unknown_words_for_a_user_op_are_explained():
         scg.op(smooth="wobbly")
     with pytest.raises(scg.OptionError, match="elementwise"):
         scg.op(axes="wobbly")
+
+
+def test_an_op_without_vjp_is_no_silent_detach():
+    opaque = scg.op()(lambda x: np.exp(x))
+    jump = scg.op(smooth="jump")(lambda x: np.floor(x))
+    a = scg.parameter(0.4)
+    with pytest.raises(GradientError, match=r"no vjp.*smooth=\"jump\".*x\.detach\(\)"):
+        opaque(2.0 * a)
+    with scg.no_grad():
+        assert scg.peek(opaque(a)) == np.exp(0.4)
+    (opaque(a.detach()) * a + jump(a)).backward()
+    np.testing.assert_allclose(a.grad, np.exp(0.4))
+
+
+def test_draws_pass_an_op_without_vjp_and_parameters_beside_them_do_not():
+    opaque = scg.op()(lambda x, y: np.exp(x) * y)
+    scg.testing.check_unbiased(
+        lambda a: opaque(0.1, scg.Normal(a, 1.0).sample(name="x")) * a, 0.4
+    )  # fmt: skip
+    a = scg.parameter(0.4)
+    with pytest.raises(scg.BiasedGradientError, match=r"scg\.op\(vjp="):
+        (opaque(a, scg.Bernoulli(logits=a).sample()) + a).backward()

@@ -227,3 +227,23 @@ def test_numpy_looks_at_the_form_of_a_value_without_reading_it():
         True,
     )
     coins.sum().backward()  # a read would be an escape, with a warning
+
+
+def test_divmod_is_the_quotient_rounded_down_and_the_remainder():
+    for a, b in ((scg.parameter([3.5, -3.5]), 1.5), (7.5, scg.parameter([2.0, -2.0]))):
+        for function in (divmod, np.divmod):
+            quotient, remainder = function(a, b)
+            raw = [scg.peek(x) if isinstance(x, scg.Tensor) else x for x in (a, b)]
+            for found, true in zip((quotient, remainder), divmod(*raw), strict=True):
+                np.testing.assert_array_equal(scg.peek(found), true)
+            leaf = a if isinstance(a, scg.Tensor) else b
+            slope = scg.grad(remainder.sum(), leaf)
+            np.testing.assert_array_equal(slope, 1.0 if leaf is a else -scg.peek(quotient))
+
+
+def test_divmod_of_a_draw_is_scored():
+    def program(mu):
+        quotient, remainder = divmod(scg.Normal(mu, 0.5).sample(), 1.5)
+        return quotient + remainder * remainder
+
+    scg.testing.check_unbiased(program, 0.4)

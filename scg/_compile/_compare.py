@@ -23,7 +23,7 @@ from scg._compile._program import (
     Program,
     Value,
 )
-from scg._run import Place
+from scg._place import Place
 from scg._typing import Array
 
 __all__ = ["difference"]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from scg._op import Op
-from scg._run import Place
+from scg._place import Place
 from scg._tensor import Tensor
 from scg._typing import Array, DType, Shape
 from scg.errors import ScgError

@@ -10,7 +10,7 @@ import numpy as np
 
 from scg._compile._program import Apply, Constant, Instruction, Program, Value
 from scg._op import OPS, Op
-from scg._run import Place
+from scg._place import Place
 from scg._typing import Array, DType, Shape
 
 __all__ = ["Rewriter", "Rule", "constant_of", "number_of", "source_of"]

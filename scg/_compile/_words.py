@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scg._run import Place
+from scg._place import Place
 from scg._typing import Array, DType, Shape
 from scg.errors import TraceError
 

@@ -12,8 +12,8 @@ from functools import cached_property
 
 from scg._run import Escape, Run, current_run
 from scg._surrogate.costs import Cost, Costs
-from scg._surrogate.origins import made_within, touched
-from scg._surrogate.refusals import check_evaluations
+from scg._surrogate.origins import formed_between, made_within, touched
+from scg._surrogate.refusals import check_evaluations, refuse_compiled_read
 from scg.tape import Node
 
 __all__ = ["decided", "parameters_read", "reads"]
@@ -32,7 +32,7 @@ def parameters_read(*, random: bool) -> bool:
 def decided(node: Node | None) -> bool:
     """Tell whether anything was read that a loss could depend on."""
     run = current_run()
-    if any(r.decided or r.closed or r.forgotten for r in run.chain):
+    if any(r.decided or r.closed or r.forgotten or r.cleared for r in run.chain):
         return True
     return node is not None and any(r.decided for r in node.runs)
 
@@ -47,17 +47,19 @@ def reads(parts: Costs, *, random: bool) -> list[tuple[Escape, int]]:
     for run in chain:
         others += [r for r in run.closed if r not in chain] if run.closed else ()
         spans += run.forgotten
-    others += [r for r in _elsewhere(parts) if r not in chain and r not in others]
+    others = list(dict.fromkeys([*others, *(r for r in _elsewhere(parts) if r not in chain)]))
     outside = ~made_within(parts, [run for run in others if run.fresh]) if others else -1
     for run in chain:
         if run.escapes:
             found.extend((e, later(e.order) & outside) for e in run.escapes)
         if run.evaluations or run.compiled_read is not None:
             check_evaluations(run)
+        if run.cleared is not None and formed_between(parts, *run.cleared[1:]):
+            refuse_compiled_read(run.cleared[0])
     if parameters_read(random=random):
         found.extend((e, later(e.order)) for e in chain[-1].parameter_reads.values())
     if others or spans:
-        for run, mask in touched(parts, others, spans).items():
+        for run, mask in touched(parts, others, spans, chain).items():
             for r in run.chain:
                 if mask and r not in chain:
                     check_evaluations(r)

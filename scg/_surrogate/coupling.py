@@ -48,25 +48,26 @@ def _check_within(route: Route) -> None:
 def _check_between(first: Route, second: Route) -> None:
     common = (first.cut | first.open) & (second.cut | second.open)
     if common & (first.cut | second.cut):
-        _refuse(first.site.draw, second.site.draw)
+        _refuse(first.site.draw, second.site.draw, "a cost that depends on both needs a score")
 
 
 def _check_fixed(scored: Sequence[Route]) -> None:
     """Compare with draws of the same run that no parameter reaches, which have no route.
 
-    Whether a cost mixes them is not asked: Python may have read the one, and decided.
+    Whether the loss depends on the fixed one is not asked: nothing follows a draw without
+    parameters to where it is used, in Python or as the parameter of another draw.
     """
     for run in {route.site.draw.run.root for route in scored}:
         fixed = {coupling.token: draw for coupling, draw in run.fixed}
         for route in scored if fixed else ():
             token = route.site.coupling.token
             if token is not None and route.site.draw.run.root is run and token in fixed:
-                _refuse(fixed[token], route.site.draw)
+                _refuse(fixed[token], route.site.draw, "the score of the second would be biased by "
+                        "whatever uses the first, which is not followed")  # fmt: skip
 
 
-def _refuse(first: Draw, second: Draw) -> None:
+def _refuse(first: Draw, second: Draw, why: str) -> None:
     raise BiasedGradientError(
         f"draws {first} and {second} were made from generators in the same state, so their noise "
-        "is the same, and a cost that depends on both needs a score; give one generator to both, "
-        "or different seeds"
+        f"is the same, and {why}; give one generator to both, or different seeds"
     )

@@ -11,10 +11,12 @@ from scg._axes import AxisMap
 from scg._bare import bare, raw, shape_of
 from scg._surrogate.analysis import Route
 from scg._surrogate.costs import Costs
+from scg._surrogate.outcomes import Reductions
 from scg._surrogate.reach import bits
 from scg._surrogate.weights import aligned_index
 from scg._typing import Array, Shape
 from scg.errors import BiasedGradientError, NonFiniteError
+from scg.tape import Node
 
 __all__ = ["along_cost", "factors"]
 
@@ -25,16 +27,21 @@ def factors(parts: Costs, routes: Sequence[Route]) -> list[Array | None]:
     Raises
     ------
     BiasedGradientError
-        If outcomes of an enumerated draw were mixed before they were weighted.
+        If outcomes of an enumerated draw were mixed before they were weighted, or taken together
+        otherwise than by a mean.
     NonFiniteError
         If a cost is infinite at an outcome of probability 0.
     """
     found: list[Any] = [None] * len(parts.costs)
+    reductions: Reductions | None = None
     for route in routes:
         if route.importance is None:
             continue
         for axes, costs in route.scored.items():
             _check_kept(route, axes, route.importance.shape)
+            if getattr(route.site.estimator, "averaged", False):
+                reductions = reductions or Reductions(parts)
+                _check_averaged(route, axes, costs, parts, reductions)
             for index in bits(costs):
                 value = parts.costs[index].value
                 here = along_cost(bare(route.importance._data), axes, shape_of(value))
@@ -51,6 +58,24 @@ def _check_kept(route: Route, axes: AxisMap, shape: Shape) -> None:
             "cost (or Python read it), so the outcomes cannot be weighted one by one; keep these "
             'axes until the final mean, or draw with estimator="score"'
         )
+
+
+def _check_averaged(
+    route: Route, axes: AxisMap, costs: int, parts: Costs, reductions: Reductions
+) -> None:
+    assert route.importance is not None
+    if axes[0] is None or len(route.importance) == 1:  # one outcome is its own mean
+        return
+    for index in bits(costs):
+        other = reductions.other_than_mean(parts.costs[index], axes[0].axis)
+        if other is not None:
+            where = f"'{other.name}' at {other.place}" if isinstance(other, Node) else other
+            raise BiasedGradientError(
+                f"draw {route.site.draw} is enumerated, and its outcomes are not taken together by "
+                f"a mean but by {where}: each counts by its probability in a mean over them, and "
+                "in a sum the gradient would be as many times too large as there are outcomes. "
+                "Write cost.mean(axis=0) over the leading axis of the draw"
+            )
 
 
 def _check_finite(route: Route, importance: Array, value: Array) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from scg._run import PAST, Escape, Place, Run
+from scg._place import Place
+from scg._run import PAST, Escape, Run
 from scg._smoothness import Passage
+from scg._surrogate import remedies
 from scg._surrogate.ends import check_ends
 from scg._surrogate.reach import Reach, bits
 from scg._surrogate.tags import Tag
@@ -21,7 +23,7 @@ from scg.errors import (
     SupportError,
 )  # fmt: skip
 from scg.site import Site
-from scg.tape import HELD, REQUIRES, TRAINABLE, Leaf, Node
+from scg.tape import HELD, REQUIRES, TRAINABLE, DrawNode, Leaf, Node
 
 if TYPE_CHECKING:
     from scg._surrogate.analysis import Cause, Route
@@ -32,6 +34,7 @@ __all__ = [
     "check_evaluations",
     "check_forgotten",
     "check_past",
+    "refuse_compiled_read",
     "route_of",
     "warn_detached",
     "warn_handmade",
@@ -61,6 +64,20 @@ def _step(cause: Cause | None) -> str:
     if cause.escape is not None:
         return f"{cause.escape.kind}() at {cause.escape.place}"
     return f"'{cause.node.name}' at {cause.node.place}"
+
+
+def _scored(cause: Cause | None) -> tuple[str, str]:
+    """Return the route that was asked of a draw, "" if it has but one, and why it is scored."""
+    node = None if cause is None else cause.node
+    if not (isinstance(node, DrawNode) and _reparameterised(node.site)):
+        return "", "it has no differentiable sampler"
+    if (asked := route_of(node.site)) == "score":
+        return asked, "that was asked for"
+    return asked, "a step cannot be differentiated through"
+
+
+def _reparameterised(site: Site) -> bool:
+    return site.pathwise or bool(getattr(site.distribution, "reparameterised", False))
 
 
 class Refusals:
@@ -100,23 +117,18 @@ class Refusals:
         draw = cause.node.draw if cause is not None else None
         noise = f" together with draw {draw}" if draw is not None else ""
         name = f"parameter '{node.name}'" if isinstance(node, Leaf) else "a trainable parameter"
-        read = cause is not None and cause.escape is not None
         costs = self._costs(reach.costs)
-        old = ", or, if that read belongs to an earlier run, call zero_grad() first" if read else ""
         if worst is Passage.SUPPORT:
+            asked, why = _scored(cause)
             raise SupportError(
                 f"{name} moves the support of draw {draw}, whose score function is used because "
-                f"a step on the way to the cost {costs} cannot be differentiated through; no score "
-                "function can "
-                "differentiate in it. Use a distribution of fixed support and move it by "
-                "arithmetic on the draw, or make the later step smooth"
+                f"{why} on the way to the cost {costs}; no score function can differentiate in it. "
+                f"{remedies.of_support(asked)}"
             )
         raise BiasedGradientError(
             f"the gradient of this loss would be biased: {_step(cause)} {_WHY[worst]}, and it "
-            f"depends on {name}{noise}, on the way to the cost {costs}. Draw the value that "
-            'depends on the parameter with estimator="score", replace the step by a smooth one, '
-            "look with scg.peek(x) instead "
-            f"of deciding, or do not differentiate in that parameter{old}"
+            f"depends on {name}{noise}, on the way to the cost {costs}. "
+            f"{remedies.of_step(worst, cause)}"
         )
 
     def of_draw(self, route: Route, scored: Reach) -> None:
@@ -128,7 +140,7 @@ class Refusals:
             raise BiasedGradientError(
                 f"draw {site.draw} was asked for pathwise, but {_step(route.cause)} "
                 f"{_WHY.get(worst, 'has no derivative there')}, on the way to the cost {costs}. "
-                'Draw with estimator="auto" or "score", or replace the step by a smooth one'
+                f"{remedies.of_pathwise(site)}"
             )
         parameters = site.distribution.parameters
         if any(map(_is_lost, parameters.values())):
@@ -185,14 +197,7 @@ def check_evaluations(run: Run) -> None:
     So may a draw made inside a compiled function.
     """
     if run.compiled_read is not None:
-        read = run.compiled_read
-        raise BiasedGradientError(
-            f"the gradient of this loss would be biased: {read.kind}() at {read.place} read what "
-            f"depends on a draw inside the compiled function at {read.node.place}, and what Python "
-            "did with it cannot be followed. Take the gradient inside that function, or call "
-            "zero_grad() before the loss is formed if it does not depend on the read, or use "
-            'backward(of="value") for a surrogate of your own'
-        )
+        refuse_compiled_read(run.compiled_read)
     if run.evaluations:
         escape = run.evaluations[0]
         more = f" (and {run.more_evaluations} more)" if run.more_evaluations else ""
@@ -202,6 +207,17 @@ def check_evaluations(run: Run) -> None:
             "Python did with it cannot be followed. Use scg.peek(x) to look without deciding, or "
             "evaluate inside scg.episode(), or after optimizer.step() and before zero_grad()"
         )
+
+
+def refuse_compiled_read(read: Escape) -> NoReturn:
+    """Refuse a loss that may have been decided by a draw that was made in a compiled function."""
+    raise BiasedGradientError(
+        f"the gradient of this loss would be biased: {read.kind}() at {read.place} read what "
+        f"depends on a draw inside the compiled function at {read.node.place}, and what Python "
+        "did with it cannot be followed. Take the gradient inside that function, or call "
+        "zero_grad() before the loss is formed if it does not depend on the read, or use "
+        'backward(of="value") for a surrogate of your own'
+    )
 
 
 def check_past(node: Node) -> None:

@@ -13,7 +13,7 @@ from scg._typing import Array, Shape
 from scg.distributions._base import Distribution
 from scg.distributions._support import NUMBER, check_value
 from scg.distributions.categorical import Categorical
-from scg.errors import ShapeError
+from scg.errors import DTypeError, ShapeError
 from scg.noise import Source
 
 __all__ = ["Mixture"]
@@ -38,6 +38,8 @@ class Mixture(Distribution):
         If both or neither of `probs` and `logits` are given.
     ShapeError
         If the weights do not fit the components.
+    DTypeError
+        If the components are not one distribution, or the weights are one.
     SupportError
         If `probs` is negative or sums to 0, or a parameter is not finite.
 
@@ -64,6 +66,7 @@ class Mixture(Distribution):
     """
 
     def __init__(self, components: Distribution, probs: Any = None, *, logits: Any = None) -> None:
+        _check_kinds(components, probs if logits is None else logits)
         self.components = components
         self.weights = _Weights(probs, logits=logits)
         self._check_shapes()
@@ -133,6 +136,19 @@ class Mixture(Distribution):
         weights = self.weights.probs
         weights = weights.reshape((*weights.shape, *[1] * len(self.event_shape)))
         return ops.sum(weights * each, axis=-1 - len(self.event_shape))
+
+
+def _check_kinds(components: Any, weights: Any) -> None:
+    """Refuse what others take: a distribution of the component, or a list of components."""
+    wrong = weights if isinstance(weights, Distribution) else components
+    if isinstance(components, Distribution) and wrong is components:
+        return
+    found = wrong.describe() if isinstance(wrong, Distribution) else type(wrong).__name__
+    raise DTypeError(
+        f"scg.Mixture takes one distribution, whose last batch axis counts the components, then "
+        f"their weights as an array, not {found}: scg.Mixture(scg.Normal(locs, scales), "
+        "logits=logits), with the logits or probs that a scg.Categorical would be given"
+    )
 
 
 class _Weights(Categorical):

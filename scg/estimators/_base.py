@@ -25,6 +25,9 @@ class Estimator:
         What backward does with the draw.
     biased : str or None
         Why the gradient is biased, if it is; the gradient is tagged with it.
+    averaged : bool
+        The importances are those in a mean over the leading axis of the draw; a loss that takes the
+        elements together otherwise is refused.
 
     Examples
     --------
@@ -39,6 +42,7 @@ class Estimator:
 
     route: ClassVar[str] = "auto"
     biased: str | None = None
+    averaged: ClassVar[bool] = False
 
     def draw(
         self, distribution: Any, source: Source, sizes: Shape, options: Mapping[str, Any]

@@ -28,7 +28,8 @@ class Enumerate(Estimator):
     OptionError
         If the support is not finite.
     BiasedGradientError
-        At backward, if a cost mixes outcomes before they are weighted.
+        At backward, if a cost mixes outcomes before they are weighted, or the loss takes them
+        together otherwise than by a mean (a sum would be K times the expectation).
 
     Notes
     -----
@@ -47,6 +48,7 @@ class Enumerate(Estimator):
     """
 
     route: ClassVar[str] = "score"
+    averaged: ClassVar[bool] = True
 
     def draw(
         self, distribution: Any, source: Source, sizes: Shape, options: Mapping[str, Any]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Hashable, Iterator, Sequence
+from typing import Any
 
 from scg._op import OPS, Op
 from scg._run import Draw, Run, current_run
 from scg._smoothness import KINK, SMOOTH
 from scg._surrogate.analysis import Route
+from scg._surrogate.linear import sign
 from scg.inspect._averages import bent_means
+from scg.inspect._decisions import Decided
 from scg.inspect._graph import sites_of
 from scg.inspect._records import Assumption
 from scg.tape import HANDMADE, HELD, TRAINABLE, Node
@@ -16,14 +20,13 @@ from scg.tape import HANDMADE, HELD, TRAINABLE, Node
 __all__ = ["assumptions"]
 
 
-def assumptions(
-    loss: Node | None, nodes: Sequence[Node], routes: Sequence[Route]
-) -> list[Assumption]:
+def assumptions(loss: Node | None, nodes: Sequence[Node], decided: Decided) -> list[Assumption]:
     """Return the assumptions behind a loss, oldest first, each once."""
     found = [*_of_runs(nodes)]
     for node in reversed(nodes):
         found += _of_op(node)
-    found += _of_draws(nodes, routes)
+    found += _of_draws(nodes, decided.routes)
+    found += _of_signs(decided)
     if loss is not None:
         found += _of_loss(loss, nodes)
     return list(dict.fromkeys(found))
@@ -112,6 +115,26 @@ def _of_shared_noise(nodes: Sequence[Node]) -> Iterator[Assumption]:
                     "coupled noise", f"the expectation over the noise that {known} and {draw} "
                     "share is meant, and not that over independent draws", str(draw.place),
                 )  # fmt: skip
+
+
+def _of_signs(decided: Decided) -> Iterator[Assumption]:
+    """Tell of marked costs whose sign was given after more was read: by rule, that is free."""
+    reads = sorted(escape.order for escape, _ in decided.escapes)
+    newest: dict[Any, Node] = {}  # above an operand, what changes its sign last
+    for key, operands in decided.parts.linear:
+        node, above = key[0], newest.get(key)
+        if node.name == "cost" and above is not None:
+            after = bisect_right(reads, node.order)
+            if after < len(reads) and reads[after] < above.order:
+                yield Assumption(
+                    "sign", "what was read after a cost was marked does not decide whether it is "
+                    "added or subtracted", str(above.place),
+                )  # fmt: skip
+        for number, operand in enumerate(operands):
+            signs = [node] if sign(node, number) < 0 else []
+            signs += [n for n in (above, newest.get(operand)) if n is not None]
+            if operand is not None and signs:
+                newest[operand] = max(signs, key=lambda n: n.order)
 
 
 def _of_loss(loss: Node, nodes: Sequence[Node]) -> Iterator[Assumption]:

@@ -15,6 +15,7 @@ from scg.inspect._checks import checks_of, undisturbed
 from scg.inspect._decisions import decide
 from scg.inspect._graph import upstream
 from scg.inspect._listing import list_costs, list_draws, list_escapes
+from scg.inspect._places import Numbers, placed
 from scg.inspect._program import Program
 from scg.inspect._records import Assumption, Check, CostRecord, DrawRecord, EscapeRecord
 from scg.inspect._table import as_text
@@ -33,7 +34,7 @@ class Audit:
     draws : tuple of DrawRecord
         Every draw that the loss depends on, with its route into each cost.
     costs : tuple of CostRecord
-        The elementary costs that the loss was taken apart into.
+        The elementary costs that the loss was taken apart into, oldest first.
     escapes : tuple of EscapeRecord
         Every raw read that a cost may depend on.
     tags : tuple of Tag
@@ -175,11 +176,13 @@ def of_loss(loss: Tensor) -> Audit:
     decided = decide(loss)
     read = [escape.node for escape, _ in decided.escapes]
     nodes = upstream([loss._node, *(cost.node for cost in decided.parts.costs), *read])
+    places, _ = placed(decided.parts, decided.escapes)
+    numbers = Numbers(places)
     return Audit(
-        draws=tuple(list_draws(decided.routes, nodes)),
-        costs=tuple(list_costs(decided.parts.costs, nodes)),
-        escapes=tuple(list_escapes(decided.escapes)),
+        draws=tuple(list_draws(decided.routes, nodes, numbers)),
+        costs=tuple(list_costs(decided.parts.costs, nodes, numbers)),
+        escapes=tuple(list_escapes(decided.escapes, numbers)),
         tags=tuple(sorted(decided.tags, key=str)),
-        assumptions=tuple(assumptions(loss._node, nodes, decided.routes)),
+        assumptions=tuple(assumptions(loss._node, nodes, decided)),
         refusals=tuple(decided.refusals),
     )

@@ -14,8 +14,9 @@ from scg.inspect._groups import MOST, Group, Groups
 from scg.inspect._labels import items_of, repeated, short
 from scg.inspect._meetings import cost_sets
 from scg.inspect._picture import Drawing, Edge, Item
+from scg.inspect._places import Point, StandIn
 from scg.inspect._plates import boxes_of
-from scg.inspect._scene import Point, Scene, StandIn, scene_of
+from scg.inspect._scene import Scene, scene_of
 from scg.inspect._surrogate_view import costs_view, surrogate_view
 from scg.tape import Node
 

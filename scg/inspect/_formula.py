@@ -134,7 +134,7 @@ def _terms(groups: Groups, items: dict[Group, Item]) -> Iterator[_Term]:
         boxes = tuple(_box(m, groups, items, axes) for m in met if m.route != "pathwise")
         names = tuple(_named(items[m.draw]) for m in met if m.route == "pathwise")
         weight = weight_of(group, scene).replace(" to ", " … ")
-        numbers = scene.numbered(n for point in group.members for n in scene.costs[point])
+        numbers = scene.numbers.of(n for point in group.members for n in scene.costs[point])
         yield _Term(
             numbers[0], numbers[-1], "" if weight == "1" else weight, axes, boxes,
             items[group].title, names,

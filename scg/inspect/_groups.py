@@ -11,7 +11,8 @@ from typing import Any
 from scg.errors import OptionError
 from scg.inspect._expressions import Expressions
 from scg.inspect._modules import Home, Path, homes, path_of_parameter
-from scg.inspect._scene import Point, Scene, StandIn
+from scg.inspect._places import Point, StandIn
+from scg.inspect._scene import Scene
 from scg.tape import DrawNode, Leaf, Node
 
 __all__ = ["MOST", "PAGE", "Group", "Groups"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scg._op import Op
-from scg._run import Place
+from scg._place import Place
 from scg._typing import Array
 from scg._watch import watcher
 from scg.errors import ScgError

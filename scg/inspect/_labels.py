@@ -11,8 +11,9 @@ import numpy as np
 from scg._surrogate.analysis import Route
 from scg.inspect._groups import Group, Groups
 from scg.inspect._picture import Item, Line
+from scg.inspect._places import Point, StandIn
 from scg.inspect._records import DrawRecord
-from scg.inspect._scene import Point, Scene, StandIn
+from scg.inspect._scene import Scene
 from scg.inspect._words import coefficient_in_words, numbers_in_words, reason_in_words
 from scg.tape import DrawNode, Leaf, Node
 
@@ -49,7 +50,7 @@ def short(text: str) -> str:
 
 def symbol_of(group: Group, scene: Scene) -> str:
     """Return what the costs of a group are called in the picture: `c1`, or `c1 … c500`."""
-    return numbers_in_words(scene.numbered(n for p in group.members for n in scene.costs[p]))
+    return numbers_in_words(scene.numbers.of(n for p in group.members for n in scene.costs[p]))
 
 
 def weight_of(group: Group, scene: Scene) -> str:
@@ -213,7 +214,7 @@ class _Writer:
         if total == 1 or group.count > 1:
             return ""
         record: DrawRecord = self._groups.record(group.newest)
-        numbers = self._scene.numbered(record.routes[name])
+        numbers = record.routes[name]
         return f" into {numbers_in_words(numbers) if len(numbers) < total else 'all costs'}"
 
     def _why(self, name: str, record: DrawRecord, route: Route) -> str:

@@ -10,8 +10,8 @@ import numpy as np
 from scg._run import Draw, Escape
 from scg._surrogate.analysis import Route
 from scg._surrogate.costs import NEVER, Cost
-from scg._surrogate.reach import bits
 from scg.inspect._graph import draws_of, sites_of
+from scg.inspect._places import Numbers
 from scg.inspect._records import NUMBER, CostRecord, DrawRecord, EscapeRecord
 from scg.inspect._words import (
     axes_in_words,
@@ -24,12 +24,20 @@ from scg.tape import Node
 __all__ = ["list_costs", "list_draws", "list_escapes", "records_of_draws"]
 
 
-def list_costs(costs: Sequence[Cost], nodes: Sequence[Node]) -> Iterator[CostRecord]:
-    """Yield a record for each elementary cost; `nodes` are all that the loss depends on."""
+def list_costs(
+    costs: Sequence[Cost], nodes: Sequence[Node], numbers: Numbers
+) -> Iterator[CostRecord]:
+    """Yield a record for each elementary cost, by their numbers; those without one come last.
+
+    `nodes` are all that the loss depends on.
+    """
     made = {node.order: node for node in nodes}
-    for cost in costs:
+    known = {index: (numbers.of([index]) or (0,))[0] for index in range(len(costs))}
+    for index in sorted(known, key=lambda i: (known[i] or len(costs) + 1, i)):
+        cost = costs[index]
         node = cost.node or made.get(cost.made)  # of a number its mark, or what took it in
         yield CostRecord(
+            known[index],
             NUMBER if cost.node is None else cost.node.name,
             "" if node is None else str(node.place),
             cost.time != NEVER,
@@ -38,13 +46,13 @@ def list_costs(costs: Sequence[Cost], nodes: Sequence[Node]) -> Iterator[CostRec
         )
 
 
-def list_escapes(escapes: Iterable[tuple[Escape, int]]) -> Iterator[EscapeRecord]:
+def list_escapes(escapes: Iterable[tuple[Escape, int]], numbers: Numbers) -> Iterator[EscapeRecord]:
     """Yield a record for each raw read."""
     for escape, costs in escapes:
         draw = escape.node.draw
         yield EscapeRecord(
             escape.kind, str(escape.place), "" if draw is None else _own_name(draw),
-            costs.bit_count(),
+            len(numbers.of_mask(costs)),
         )  # fmt: skip
 
 
@@ -52,15 +60,19 @@ def _own_name(draw: Draw) -> str:
     return draw.name or draw.distribution
 
 
-def list_draws(routes: Iterable[Route], nodes: Sequence[Node]) -> Iterator[DrawRecord]:
+def list_draws(
+    routes: Iterable[Route], nodes: Sequence[Node], numbers: Numbers
+) -> Iterator[DrawRecord]:
     """Yield a record for each draw that a loss depends on, in the order in which they were drawn.
 
     Those without a name are numbered.
     """
-    yield from records_of_draws(routes, nodes).values()
+    yield from records_of_draws(routes, nodes, numbers).values()
 
 
-def records_of_draws(routes: Iterable[Route], nodes: Sequence[Node]) -> dict[Draw, DrawRecord]:
+def records_of_draws(
+    routes: Iterable[Route], nodes: Sequence[Node], numbers: Numbers
+) -> dict[Draw, DrawRecord]:
     """Return the record of each draw."""
     by_draw = {route.site.draw: route for route in routes}
     sites = {node.site.draw: node.site for node in sites_of(nodes)}
@@ -71,7 +83,7 @@ def records_of_draws(routes: Iterable[Route], nodes: Sequence[Node]) -> dict[Dra
     for draw in (*remembered, *sites):
         name = draw.name or _numbered(draw, taken)
         if draw in by_draw:
-            found[draw] = _live(name, by_draw[draw])
+            found[draw] = _live(name, by_draw[draw], numbers)
         else:
             live = draw in sites and sites[draw].live
             found[draw] = _idle(name, draw, "not reached" if live else "fixed")
@@ -92,20 +104,20 @@ def _place(draw: Draw) -> str:
     return "" if draw.place is None else str(draw.place)
 
 
-def _live(name: str, route: Route) -> DrawRecord:
+def _live(name: str, route: Route, numbers: Numbers) -> DrawRecord:
     estimator = route.site.estimator
     routes = {}
     if route.open:
-        routes["pathwise"] = tuple(bits(route.open))
+        routes["pathwise"] = numbers.of_mask(route.open)
     if route.scored:
-        routes[_scored_by(estimator)] = tuple(bits(route.cut))
+        routes[_scored_by(estimator)] = numbers.of_mask(route.cut)
     return DrawRecord(
         name, route.site.draw.distribution, _place(route.site.draw), routes,
         axes=tuple(dict.fromkeys(axes_in_words(axes) for axes in route.scored)),
         baseline=baseline_in_words(estimator) if route.scored else "",
         cause=cause_in_words(route.cause) if route.site.pathwise and route.scored else "",
         estimator=estimator if isinstance(estimator, str) else repr(estimator),
-        weighting=route.cut.bit_count(), widened=route.widened.bit_count(),
+        weighting=len(numbers.of_mask(route.cut)), widened=len(numbers.of_mask(route.widened)),
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from scg.inspect._expressions import Expressions
-from scg.inspect._scene import Point, StandIn
+from scg.inspect._places import Point, StandIn
 from scg.tape import DrawNode, Leaf, Node
 
 __all__ = ["Home", "Path", "homes", "path_of_parameter"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from scg.inspect._groups import Group, Groups
 from scg.inspect._picture import Box
-from scg.inspect._scene import Point, StandIn
+from scg.inspect._places import Point, StandIn
 from scg.tape import HELD, DrawNode, Node
 
 __all__ = ["boxes_of"]

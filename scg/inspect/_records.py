@@ -24,9 +24,9 @@ class DrawRecord:
     place : str
         The user's line.
     routes : dict of str to tuple of int
-        By route (`pathwise`, `score`, `enumerate`), the costs it is taken into. A draw that no
-        trainable parameter reaches is `fixed`, and costs nothing; one that no cost depends on is
-        `not reached`.
+        By route (`pathwise`, `score`, `enumerate`), the numbers of the costs it is taken into. A
+        draw that no trainable parameter reaches is `fixed`, and costs nothing; one that no cost
+        depends on is `not reached`.
     axes : tuple of str
         Which sample and batch axes the costs that weight its score keep, one text for each way
         in which they do.
@@ -60,6 +60,9 @@ class CostRecord:
 
     Attributes
     ----------
+    number : int
+        That of `c1`, `c2`, ... in texts, pictures and formulas, by the order in which costs were
+        made; 0 for a number that adds to no gradient, such as the 0 that a sum begins with.
     name : str
         The operation that made it; `number` if Python did.
     place : str
@@ -72,6 +75,7 @@ class CostRecord:
         The derivative of the loss with respect to them: one number, or a range.
     """
 
+    number: int
     name: str
     place: str
     marked: bool

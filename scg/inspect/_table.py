@@ -34,7 +34,7 @@ Record = TypeVar("Record")
 
 def as_text(audit: Audit) -> str:
     """Return the whole audit as text."""
-    costs = len(audit.costs)
+    costs = max((cost.number for cost in audit.costs), default=0)
     lines = [
         *textwrap.wrap(verdict(audit), WIDTH),
         *_section("draws", ([*_draws(g, costs)] for g in _groups(audit.draws, _kind_of_draw))),
@@ -111,24 +111,23 @@ def _details(draws: Sequence[DrawRecord]) -> Iterator[str]:
 # --- costs and raw reads -------------------------------------------------------------------------
 
 
-def _kind_of_cost(numbered: tuple[int, CostRecord]) -> Hashable:
-    cost = numbered[1]
-    return cost.name, cost.place, cost.shape, cost.marked
+def _kind_of_cost(cost: CostRecord) -> Hashable:
+    return cost.name, cost.place, cost.shape, cost.marked, cost.number > 0
 
 
 def _costs(costs: Sequence[CostRecord]) -> Iterator[Sequence[str]]:
-    return _table(map(_cost, _groups(enumerate(costs), _kind_of_cost)))
+    return _table(map(_cost, _groups(costs, _kind_of_cost)))
 
 
-def _cost(numbered: Sequence[tuple[int, CostRecord]]) -> Sequence[str]:
+def _cost(costs: Sequence[CostRecord]) -> Sequence[str]:
     """Return the cells of costs of one kind."""
-    one = numbered[0][1]
-    ends = [float(x) for _, c in numbered for x in c.coefficient.split(" to ") if x != "none"]
+    one = costs[0]
+    ends = [float(x) for c in costs for x in c.coefficient.split(" to ") if x != "none"]
     coefficient = extremes(ends) if ends else "none"
     name = one.name if one.name == NUMBER else f"'{one.name}'"
     return (
-        in_ranges([n for n, _ in numbered]), name, short(one.place), f"shape {one.shape}",
-        f"coefficient {coefficient}{', marked' if one.marked else ''}",
+        in_ranges([c.number for c in costs]) if one.number else "-", name, short(one.place),
+        f"shape {one.shape}", f"coefficient {coefficient}{', marked' if one.marked else ''}",
     )  # fmt: skip
 
 

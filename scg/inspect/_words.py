@@ -79,12 +79,12 @@ def coefficient_in_words(values: Any) -> str:
 
 
 def numbers_in_words(numbers: Sequence[int]) -> str:
-    """Name costs by their numbers: `c0, c2`, or `500 costs` if they are many.
+    """Name costs by their numbers: `c1, c3`, or `500 costs` if they are many.
 
     Examples
     --------
-    >>> numbers_in_words([0, 2]), numbers_in_words([4, 5, 6, 7]), numbers_in_words([1, 3, 5, 7])
-    ('c0, c2', 'c4 … c7', '4 costs')
+    >>> numbers_in_words([1, 3]), numbers_in_words([4, 5, 6, 7]), numbers_in_words([1, 3, 5, 7])
+    ('c1, c3', 'c4 … c7', '4 costs')
     """
     if len(numbers) <= 3:
         return ", ".join(f"c{n}" for n in numbers)
@@ -143,15 +143,17 @@ def extremes(numbers: Sequence[float]) -> str:
 
 
 def in_ranges(numbers: Sequence[int]) -> str:
-    """Write ascending whole numbers: `0 to 3, 7`."""
+    """Name costs by ascending numbers: `c1 to c3, c7`."""
     runs: list[list[int]] = []
-    for n in numbers:
+    for n in dict.fromkeys(numbers):
         if runs and n == runs[-1][-1] + 1:
             runs[-1][1:] = [n]
         else:
             runs.append([n])
     joints = (" to " if run[-1] > run[0] + 1 else ", " for run in runs)
-    return ", ".join(joint.join(map(str, run)) for joint, run in zip(joints, runs, strict=True))
+    return ", ".join(
+        joint.join(f"c{n}" for n in run) for joint, run in zip(joints, runs, strict=True)
+    )
 
 
 def into_costs(numbers: Sequence[Sequence[int]], total: int) -> str:
@@ -167,7 +169,7 @@ def into_costs(numbers: Sequence[Sequence[int]], total: int) -> str:
         return ""
     if named.count(",") > 3:
         return f"into {len(only)} of {total} costs"
-    return f"into {'cost' if len(only) == 1 else 'costs'} {named}"
+    return f"into {named}"
 
 
 def short(place: str) -> str:

@@ -51,10 +51,18 @@ def attach() -> None:
     for name in METHODS:
         if name in OPS:
             setattr(Tensor, name, OPS[name].public)
+    Tensor.__divmod__ = _divmod  # type: ignore[method-assign]
+    Tensor.__rdivmod__ = _reflected(_divmod)  # type: ignore[method-assign]
+    Tensor._functions[np.divmod] = _divmod
     Tensor.reshape = _reshape  # type: ignore[method-assign, assignment]
     Tensor.transpose = _transpose  # type: ignore[method-assign, assignment]
     for name, function in FUNCTIONS.items():
         setattr(Tensor, name, function)
+
+
+def _divmod(a: Any, b: Any) -> tuple[Tensor, Tensor]:
+    """Return `a // b` and `a % b`; a gradient comes through the second, as `scg.mod` tells."""
+    return OPS["floor_divide"].public(a, b), OPS["mod"].public(a, b)
 
 
 def _reshape(self: Tensor, *shape: Any) -> Tensor:

@@ -222,6 +222,41 @@ def test_what_python_decides_by_a_draw_inside_is_refused_outside(calls):
     assert q.grad == 2.0
 
 
+@pytest.mark.parametrize("clears", [1, 2])
+@pytest.mark.parametrize("chosen", ["formed", "among parts formed before"])
+def test_zero_grad_does_not_make_a_loss_that_such_a_draw_decided_forget_it(chosen, clears):
+    """Forward, zero_grad, backward: the loss was formed before, and the draw has no score here."""
+    q = scg.parameter(0.4)
+    act = scg.jit(lambda x: scg.Bernoulli(logits=q + x).sample(), check=False)
+    parts = 3.0 * q, scg.exp(q)
+    drawn = act(np.array(0.1))
+    if chosen == "formed":
+        loss = 3.0 * q if drawn else scg.exp(q)
+    else:
+        loss = parts[0] if drawn else parts[1]
+    for _ in range(clears):
+        q.zero_grad()
+    with pytest.raises(scg.BiasedGradientError, match=r"bool\(\) at .* inside the compiled"):
+        loss.backward()
+    scg.exp(q).backward()  # formed after it
+    assert q.grad == np.exp(0.4)
+
+
+def test_a_loss_of_the_next_iteration_is_not_asked_for_what_an_evaluation_read():
+    q = scg.parameter(0.4)
+    optimizer = scg.optim.SGD([q], lr=0.1)
+    evaluate = scg.jit(lambda x: (scg.Bernoulli(logits=q + x).sample() - 0.4) ** 2)
+    for _ in range(3):
+        optimizer.zero_grad()
+        (2.0 * q).backward()
+        optimizer.step()
+        float(evaluate(np.array(0.1)))
+    optimizer.zero_grad()
+    other = scg.parameter(1.0)
+    scg.optim.SGD([other], lr=0.1).step()
+    assert scg._run.current_run().cleared is None
+
+
 def test_what_an_updating_step_returns_may_be_read():
     """Its draws are past: the parameters have moved on."""
     q = scg.parameter(0.4)

@@ -116,7 +116,7 @@ for _kind, _function in PATHWISE.items():
     at=[0.4],
     op="less",
     draw="u",
-    remedy="smooth",
+    remedy="scg.Bernoulli(p)",
     expected=lambda p: p,
     wrong={
         "the derivative of the recorded value": lambda p: [0.0],
@@ -136,7 +136,7 @@ def _(p):
     at=[0.3],
     op="greater",
     draw="eps",
-    remedy="score",
+    remedy="scg.Normal(theta, s)",
     expected=ndtr,
     wrong={
         "the derivative of the recorded value": lambda m: [0.0],
@@ -156,7 +156,7 @@ def _(mu):
     at=[0.3],
     op="argmax",
     draw="u",
-    remedy="score",
+    remedy="scg.Categorical(logits=logits)",
     expected=lambda a: coin(sigmoid(a), lambda b: 3 - 2 * b),
     wrong={
         "the derivative of the recorded value": lambda a: [0.0],
@@ -178,7 +178,7 @@ def _(a):
     at=[0.3],
     op="greater",
     draw="eps",
-    remedy="score",
+    remedy="scg.Normal(theta, s)",
     expected=lambda m: 2 * ndtr(m) - 1 + m,
     wrong={
         "the derivative of the recorded value": lambda m: [1.0],
@@ -200,7 +200,7 @@ def _(mu):
     at=[0.3, 0.1],
     op="greater",
     draw="x",
-    remedy="smooth",
+    remedy="scg.Normal(loc - theta, scale)",
     expected=lambda m, t: ndtr(m - t),
     wrong={
         "the score alone": lambda m, t: [density(m - t), 0.0],
@@ -223,7 +223,7 @@ def _(mu, theta):
     at=[0.3],
     op="numpy",
     draw="eps",
-    remedy="score",
+    remedy="scg.Normal(theta, s)",
     expected=lambda w: gauss(np.tanh, 0.8 * w, 0.1),
     wrong={
         "no derivative": lambda w: [0.0],
@@ -244,7 +244,7 @@ def _(w):
     at=[0.3],
     op="float",
     draw="",
-    remedy="peek",
+    remedy="with the tensor",
     expected=lambda t: coin(sigmoid(t), lambda b: b * np.exp(t)),
     wrong={
         "without the direct term": lambda t: [sigmoid(t) * (1 - sigmoid(t)) * np.exp(t)],
@@ -267,7 +267,7 @@ def _(theta):
     at=[-1.0, 2.0],
     op="",
     draw="u",
-    remedy="fixed support",
+    remedy='estimator="auto"',
     error=scg.SupportError,
     expected=lambda a, b: (a * a + a * b + b * b) / 3,
     wrong={
@@ -290,7 +290,7 @@ def _(low, high):
     at=[-1.0, 2.0],
     op="",
     draw="u",
-    remedy="fixed support",
+    remedy="the step smooth",
     error=scg.SupportError,
     expected=lambda a, b: (b - 0.2) / (b - a),
     wrong={

@@ -185,3 +185,18 @@ def test_bad_arguments_are_refused():
         scg.Mixture(normal, [0.5, -0.5, 1.0])
     with pytest.raises(BiasedGradientError, match="no differentiable sampler"):
         make("probs").sample(estimator="pathwise")
+
+
+CHOICE, PARTS = scg.Categorical(probs=[0.5, 0.5]), scg.Normal([0.0, 1.0], 1.0)
+WRONG = {
+    "the choice first": lambda: scg.Mixture(CHOICE, PARTS),
+    "the choice as weights": lambda: scg.Mixture(PARTS, CHOICE),
+    "the choice as logits": lambda: scg.Mixture(PARTS, logits=CHOICE),
+    "a list of components": lambda: scg.Mixture([scg.Normal(0.0, 1.0)] * 2, probs=[0.5, 0.5]),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_other_libraries_take_is_refused_with_what_to_write(name):
+    with pytest.raises(scg.DTypeError, match=r"scg\.Mixture\(scg\.Normal\(locs, scales\), logits="):
+        WRONG[name]()

@@ -59,6 +59,77 @@ def test_mixed_outcomes_are_refused(name):
         MIXED[name](b).backward()
 
 
+# --- the mean over outcomes, and what else takes them together --------------------------------
+
+SUMMED = {
+    "sum": lambda c: c.sum(),
+    "sum over the axis": lambda c: c.sum(axis=0).mean(),
+    "mean over the others": lambda c: c.mean(axis=1).sum(),
+    "an array as the loss": lambda c: c,
+    "Python's sum": lambda c: sum(c).mean(),
+    "one outcome": lambda c: c[0].mean() + c[1].mean(),
+    "a product": lambda c: (np.ones(2) @ c).mean(),
+    "behind a reshape": lambda c: c.reshape(-1).sum() / 3.0,
+    "marked, scaled": lambda c: (0.5 * scg.cost(c)).sum(),
+    "a mean beside the sum": lambda c: c.mean() + 0.25 * c.sum(),
+    "of a transpose": lambda c: c.T.sum(axis=1).mean(),
+}
+AVERAGED = {
+    "mean": lambda c: c.mean(),
+    "mean over the axis": lambda c: c.mean(axis=0).sum(),
+    "sum over the others": lambda c: c.sum(axis=1).mean(),
+    "kept as an axis of 1": lambda c: c.mean(axis=0, keepdims=True).sum(),
+    "behind a reshape": lambda c: c.reshape(-1).mean() * 3.0,
+    "marked, scaled": lambda c: (0.5 * scg.cost(c)).mean(axis=0).sum(),
+    "of a transpose": lambda c: c.T.mean(axis=1).sum(),
+    "stacked": lambda c: scg.stack([c, 2.0 * c]).mean(axis=1).sum(),
+}
+
+
+def batch(a, estimator):
+    return (scg.Bernoulli(logits=a).sample(estimator=estimator) - 0.45) ** 2 * scg.exp(a)
+
+
+@pytest.mark.parametrize("name", SUMMED)
+def test_outcomes_that_no_mean_takes_together_are_refused(name):
+    """K times too large: as a number it cannot be told from K times the cost."""
+    a = scg.parameter(np.array([0.3, -0.2, 0.7]))
+    loss = SUMMED[name](batch(a, E.Enumerate()))
+    with pytest.raises(BiasedGradientError, match=r"taken together.*mean\(axis=0\)"):
+        loss.backward()
+    a.zero_grad()  # forgets the mark
+
+
+@pytest.mark.parametrize("name", AVERAGED)
+def test_a_mean_over_outcomes_is_their_expectation(name):
+    """The same reduction of one sampled outcome, on an axis of its own, has that expectation."""
+    reduce, at = AVERAGED[name], np.array([0.3, -0.2, 0.7])
+    assert_right(
+        lambda a: reduce(batch(a, E.Enumerate())), lambda a: reduce(batch(a, "auto")[None]), at
+    )
+
+
+def test_an_outcome_alone_needs_no_mean():
+    k = scg.Categorical(probs=scg.stack([scg.parameter(0.7)])).sample(estimator=E.Enumerate())
+    (k * 2.0).sum().backward()
+
+
+def test_two_enumerated_draws_each_want_a_mean():
+    def both(a):
+        b = scg.Bernoulli(logits=a).sample(estimator=E.Enumerate())
+        return b + 2.0 * scg.Bernoulli(logits=a * b).sample(estimator=E.Enumerate())
+
+    a = scg.parameter(A)
+    with pytest.raises(BiasedGradientError, match="taken together"):
+        both(a).mean(axis=0).sum().backward()
+
+    def sampled(a):
+        b = scg.Bernoulli(logits=a).sample()
+        return b + 2.0 * scg.Bernoulli(logits=a * b).sample()
+
+    assert_right(lambda a: both(a).mean(), sampled, A)
+
+
 @pytest.mark.parametrize("family", [scg.Poisson, scg.Geometric, lambda p: scg.Normal(p, 1.0)])
 def test_infinitely_many_outcomes_are_refused(family):
     with pytest.raises(OptionError, match="infinitely many values"):

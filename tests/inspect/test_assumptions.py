@@ -127,3 +127,45 @@ def test_a_density_of_the_users_own():
 
     x = Mine(scg.parameter(0.0), 1.0).sample(estimator="score")
     assert assumed(x * x) == {"custom density"}
+
+
+def coin(a):
+    return scg.Bernoulli(logits=a).sample()
+
+
+def flipped(a):
+    cost = scg.cost((coin(a) + 0.5) ** 2)
+    return -cost if coin(a) else cost
+
+
+SIGNS = {
+    "in a branch": (flipped, {"sign"}),
+    "of a sum, at the end": (
+        lambda a: -(scg.cost(1.0 + int(coin(a))) + int(coin(a)) * a), {"sign"},
+    ),
+    "subtracted from what was read": (lambda a: int(coin(a)) - scg.cost(coin(a)), set()),
+    "subtracted after another read": (
+        lambda a: 2.0 * a - (scg.cost(coin(a) * a) + int(coin(a))), {"sign"},
+    ),
+    "read before the mark": (lambda a: -scg.cost(1.0 + int(coin(a))), set()),
+    "given before the mark": (lambda a: scg.cost(-coin(a)) + int(coin(a)), set()),
+    "given before the read": (lambda a: -scg.cost(coin(a) * a) + int(coin(a)), set()),
+    "added": (lambda a: scg.cost(coin(a) * a) + int(coin(a)) * a, set()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SIGNS)
+def test_the_sign_of_a_marked_cost_after_a_read(name):
+    program, expected = SIGNS[name]
+    loss = program(scg.parameter(30.0))  # so that the branch is taken
+    assert assumed(loss) == expected
+    scg._run.fresh_run()
+
+
+def test_a_sign_that_a_read_decides_is_a_bias_that_only_the_audit_tells():
+    def program(a):
+        cost = scg.cost((scg.Bernoulli(logits=a).sample() + 0.5) ** 2)
+        return -cost if scg.Bernoulli(logits=2.0 * a).sample() else cost
+
+    with pytest.raises(AssertionError, match="biased"):
+        scg.testing.check_unbiased(program, 0.3)

@@ -25,17 +25,33 @@ def test_each_draw_has_its_route_into_each_cost():
         "z": {"pathwise", "score"}, "b": {"score"}, "u": {"fixed"},
     }  # fmt: skip
     by_name = {draw.name: draw for draw in found.draws}
-    names = [cost.name for cost in found.costs]
-    jump, product = names.index("greater"), next(
-        i for i in by_name["b"].routes["score"] if found.costs[i].name == "multiply"
-    )  # fmt: skip
-    assert by_name["b"].routes["score"] == (product,)
+    costs = {cost.number: cost for cost in found.costs}
+    (jump,) = (number for number, cost in costs.items() if cost.name == "greater")
+    (product,) = by_name["b"].routes["score"]
+    assert costs[product].name == "multiply"
     assert by_name["z"].routes["score"] == (jump,)
     assert by_name["z"].routes["pathwise"] == (product,)
     assert by_name["z"].weighting == 1
     assert "'greater'" in by_name["z"].cause and "test_listing.py" in by_name["z"].cause
-    assert found.costs[jump].coefficient == "2"
+    assert costs[jump].coefficient == "2"
     assert found.refusals == ()
+
+
+def test_costs_have_the_numbers_that_the_formula_gives_them():
+    a = scg.parameter(0.2)
+    b = scg.Bernoulli(logits=a).sample(name="b")
+    c = scg.Bernoulli(logits=a).sample(name="c")
+    loss = 0.0 + 0.5 * scg.sin(b + 1.0) + scg.cos(b * c) + 3.0 * scg.exp(c)
+    found = scg.audit(loss)
+    assert [(cost.number, cost.name) for cost in found.costs] == [
+        (1, "sin"), (2, "cos"), (3, "exp"), (0, "number")
+    ]  # fmt: skip
+    assert {draw.name: draw.routes["score"] for draw in found.draws} == {"b": (1, 2), "c": (2, 3)}
+    sums = scg.formula(loss).text
+    assert all(f"c{n}" in sums for n in (1, 2, 3))
+    for name, numbers in {"b": (1, 2), "c": (2, 3)}.items():
+        terms = [t for t in sums.partition("\n  c1 =")[0].split("+") if f"box({name})" in t]
+        assert [f"c{n} " in t for n, t in zip(numbers, terms, strict=True)] == [True, True]
 
 
 def test_a_draw_that_no_cost_can_feel_is_not_reached():

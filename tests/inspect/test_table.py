@@ -29,10 +29,10 @@ def test_a_loop_is_one_row():
         for text in ("~ Bernoulli", "number", "int of action")
     )
     assert len(draws) == len(reads) == 1 and len(costs) == 2
-    assert "test_table.py" in draws[0] and "50 draws: score into 2 to 51 of 51 costs" in draws[0]
-    assert "0 to 48, 50  number" in costs[0] and costs[0].endswith("coefficient 1, marked")
-    assert "49" in costs[1] and "marked" not in costs[1]
-    assert "50 reads: may decide about 2 to 51 of 51 costs" in reads[0]
+    assert "test_table.py" in draws[0] and "50 draws: score into 1 to 50 of 50 costs" in draws[0]
+    assert "c1 to c50  number" in costs[0] and costs[0].endswith("coefficient 1, marked")
+    assert costs[1].split()[0] == "-" and "marked" not in costs[1]
+    assert "50 reads: may decide about 1 to 50 of 50 costs" in reads[0]
     assert all(f"test_table.py:{n}" in "".join(costs + reads) for n in lines_of(episode, 6, 7))
 
 
@@ -62,9 +62,9 @@ def test_which_costs_are_named():
     text = "\n".join(lines((z * z).sum() + 2.0 * (z > 0.3).sum() + scg.tanh(z).sum()))
     routes = scg.audit((z * z).sum() + 2.0 * (z > 0.3).sum() + scg.tanh(z).sum()).draws[0].routes
     (scored,) = routes["score"]
-    paths = ", ".join(str(n) for n in routes["pathwise"])
-    assert f"score into cost {scored}" in text
-    assert f"pathwise into costs {paths}" in text and len(routes["pathwise"]) == 2
+    paths = ", ".join(f"c{n}" for n in routes["pathwise"])
+    assert f"score into c{scored}" in text
+    assert f"pathwise into {paths};" in text and len(routes["pathwise"]) == 2
     assert "not differentiated into all: 'greater' at test_table.py" in text
 
 

@@ -33,6 +33,13 @@ def test_a_scored_draw_with_the_noise_of_a_fixed_one_is_refused(name):
     p.zero_grad()
 
 
+def test_no_cost_is_blamed_where_nobody_knows_of_one():
+    _, b = fixed(scg.parameter(P))
+    with pytest.raises(BiasedGradientError, match="whatever uses the first") as error:
+        (2.0 * b).backward()
+    assert "cost" not in str(error.value)
+
+
 def test_its_score_would_be_biased(monkeypatch):
     """The coin is 1 where the uniform number is below p: E[u b] = p**2 / 2."""
     monkeypatch.setattr("scg._surrogate.coupling._check_fixed", lambda *_: None)

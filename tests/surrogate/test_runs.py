@@ -7,7 +7,7 @@ import threading
 
 import numpy as np
 import pytest
-from exact import assert_unbiased
+from exact import assert_unbiased, outcomes
 
 import scg
 from scg._run import current_run
@@ -250,3 +250,74 @@ def test_a_mark_that_was_not_reached_is_refused_before_anything_moves():
     with pytest.raises(GradientError, match="what is computed from it is another cost"):
         optimizer.step()
     assert scg.peek(a) == 0.3
+
+
+# --- repetitions in episodes ------------------------------------------------------------------
+
+
+def repeat(a, count):
+    """Return the costs of episodes in which something was read, each chosen by its own draw."""
+    costs, draws = [], []
+    for seed in range(count):
+        with scg.episode():
+            b = draw(a, seed)
+            costs.append(scg.cost((b - 0.45) ** 2 * (2.0 if b else 1.0)))
+            draws.append(scg.peek(b))
+    return costs, np.array(draws)
+
+
+def own_score(b):
+    p = 1 / (1 + np.exp(-0.3))
+    return (b - 0.45) ** 2 * np.where(b, 2.0, 1.0) * (b - p)
+
+
+def test_a_backward_inside_an_episode_does_not_see_its_siblings():
+    """They were read after their backward, to be logged, and decide nothing here."""
+    a = scg.parameter(0.3)
+    for seed in range(4):
+        with scg.episode():
+            b = draw(a, seed)
+            loss = (b - 0.45) ** 2 * (2.0 if b else 1.0)
+            before = 0.0 if a.grad is None else a.grad.copy()
+            loss.backward()
+            float(loss)
+            np.testing.assert_allclose(a.grad - before, own_score(scg.peek(b)), rtol=1e-12)
+
+
+def test_a_cost_from_before_an_episode_may_have_been_chosen_in_its_siblings():
+    def loss(rng, a):
+        costs = a * 3.0, scg.exp(a)
+        with scg.episode():
+            chosen = costs[0] if draw(a, rng) else costs[1]
+        with scg.episode():
+            draw(a, rng)
+            return scg.surrogate(chosen)  # of which the backward is asked for in here
+
+    def once(source):
+        a = scg.parameter(0.3)
+        return scg.grad(loss(source, a), a, of="value").numpy()
+
+    total = sum(weight * found for weight, found in outcomes(once))
+    p = 1 / (1 + np.exp(-0.3))
+    truth = 3 * p + (1 - p) * np.exp(0.3) + p * (1 - p) * (0.9 - np.exp(0.3))
+    np.testing.assert_allclose(total, truth, rtol=1e-12)
+
+
+def test_many_episodes_before_one_backward_cost_what_they_hold(monkeypatch):
+    """And not the cube of that: of each cost it was asked for every pair of episodes."""
+    asked, counts = [0], []
+    within = scg._surrogate.origins._within
+
+    def counting(run, order):
+        asked[0] += 1
+        return within(run, order)
+
+    monkeypatch.setattr(scg._surrogate.origins, "_within", counting)
+    for count in (20, 80):
+        a, asked[0] = scg.parameter(0.3), 0
+        costs, draws = repeat(a, count)
+        sum(costs).backward()
+        np.testing.assert_allclose(a.grad, own_score(draws).sum(), rtol=1e-12)
+        counts.append(asked[0])
+        a.zero_grad()
+    assert 0 < counts[1] < 5 * counts[0]
