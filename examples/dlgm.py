@@ -114,6 +114,7 @@ class Dlgm(nn.Module):
 class DlgmTask(experiment.Task):
     __doc__ = __doc__
     name = "dlgm"
+    compiled = True
     defaults = {"epochs": 100, "batch_size": 200}
     smoke = {"epochs": 2, "data": "digits", "hidden": [16], "latent": [3, 2], "samples": 10}
 
@@ -139,7 +140,9 @@ class DlgmTask(experiment.Task):
         self.options, self.rng = options, np.random.default_rng(options.seed)
         self.set = data.load_or_digits(options.data)
         self.model = Dlgm(self.set.train.mean(axis=0), options, self.rng)
-        self.batches = data.minibatches(self.set.train, options.batch_size, rng=self.rng)
+        self.batches = data.minibatches(
+            self.set.train, options.batch_size, rng=self.rng, drop_last=True
+        )
         steps, final = options.epochs * len(self.batches), options.lr / 10
         self.optimizer = optim.Adam(self.model, lr=optim.cosine(options.lr, steps, final=final))
         hessian = estimators.GaussianHessian(probes=1)
@@ -151,18 +154,21 @@ class DlgmTask(experiment.Task):
         xi = [q.sample(rng=rng, name="xi", estimator=self.estimator) for q in posteriors]
         return sum(map(divergence, posteriors)), self.model.generate(xi).log_prob(v).sum(-1)
 
-    def loss(self, batch):
+    def prepare(self, batch):
+        return self.set.binarized(batch, self.rng)
+
+    def loss(self, v):
         """Return the free energy for each image, its prior on the weights included."""
-        kl, likelihood = self.free_energy(self.set.binarized(batch, self.rng), self.rng)
+        kl, likelihood = self.free_energy(v, self.rng)
         prior = sum((p**2).sum() for p in self.model.generative()) / (2 * self.options.kappa)
         return (kl - likelihood).mean() + prior / len(self.set.train)
 
-    def step(self, batch):
+    def step(self, v):
         self.optimizer.zero_grad()
-        loss = self.loss(batch)
+        loss = self.loss(v)
         loss.backward()
         self.optimizer.step()
-        return {"loss": scg.peek(loss)}
+        return {"loss": loss}
 
     def evaluate(self):
         rng = np.random.default_rng([self.options.seed, self.batches.epoch])

@@ -80,6 +80,7 @@ class Classifier(nn.Module):
 class Dropout(experiment.Task):
     __doc__ = __doc__
     name = "dropout"
+    compiled = True
     defaults = {"epochs": 40, "batch_size": 128}
     smoke = {"epochs": 2, "data": "digits", "hidden": [16]}
 
@@ -104,7 +105,7 @@ class Dropout(experiment.Task):
         keep = [options.keep_input, *[options.keep] * len(options.hidden)]
         self.model = Classifier(sizes, keep, options.method, self.rng)
         pair = self.set.train, self.set.train_labels
-        self.batches = data.minibatches(pair, options.batch_size, rng=self.rng)
+        self.batches = data.minibatches(pair, options.batch_size, rng=self.rng, drop_last=True)
         lr = optim.cosine(options.lr, options.epochs * len(self.batches))
         self.optimizer = optim.Adam(self.model, lr=lr)
 
@@ -121,7 +122,7 @@ class Dropout(experiment.Task):
         loss = self.loss(batch)
         loss.backward()
         self.optimizer.step()
-        return {"loss": scg.peek(loss)}
+        return {"loss": loss}
 
     def predictions(self, masked, rng=None, count=1):
         """Return the chance of each class for each test image, averaged over masks."""

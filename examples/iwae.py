@@ -81,6 +81,7 @@ class Iwae(nn.Module):
 class IwaeTask(experiment.Task):
     __doc__ = __doc__
     name = "iwae"
+    compiled = True
     defaults = {"epochs": 20}
     smoke = {"epochs": 2, "data": "digits", "samples": 10}
 
@@ -99,18 +100,22 @@ class IwaeTask(experiment.Task):
         self.set = data.load_or_digits(name)
         self.model = Iwae(self.set.train.mean(axis=0), options.layers, self.rng)
         self.optimizer = optim.Adam(self.model, lr=options.lr, eps=1e-4)
-        self.batches = data.minibatches(self.set.train, options.batch_size, rng=self.rng)
+        self.batches = data.minibatches(
+            self.set.train, options.batch_size, rng=self.rng, drop_last=True
+        )
 
-    def loss(self, batch):
-        x = self.set.binarized(batch, self.rng)
+    def prepare(self, batch):
+        return self.set.binarized(batch, self.rng)
+
+    def loss(self, x):
         return -scg.iwae(self.model.log_weights(x, self.options.k, self.rng)).mean()
 
-    def step(self, batch):
+    def step(self, x):
         self.optimizer.zero_grad()
-        loss = self.loss(batch)
+        loss = self.loss(x)
         loss.backward()
         self.optimizer.step()
-        return {"bound": -scg.peek(loss)}
+        return {"bound": -loss}
 
     def bound(self, images, count, rng):
         """Return the mean bound from so many draws."""

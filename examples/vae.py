@@ -64,6 +64,7 @@ class Vae(nn.Module):
 class VaeTask(experiment.Task):
     __doc__ = __doc__
     name = "vae"
+    compiled = True
     smoke = {"epochs": 2, "data": "digits", "hidden": [32], "latent": 2, "samples": 10}
 
     @staticmethod
@@ -99,33 +100,36 @@ class VaeTask(experiment.Task):
         )
         self.optimizer = optim.Adam(self.model, lr=options.lr)
         self.prior = scg.Normal(np.zeros(options.latent, np.float32), np.float32(1.0))
-        self.batches = data.minibatches(self.set.train, options.batch_size, rng=self.rng)
+        self.batches = data.minibatches(
+            self.set.train, options.batch_size, rng=self.rng, drop_last=True
+        )
 
     def visible(self, images, rng):
         """Return what the model sees: the images, or a fresh binary draw with them as means."""
         return data.binarize(images, rng) if self.binarize else images
 
-    def bound(self, batch):
+    def prepare(self, batch):
+        return self.visible(batch, self.rng)
+
+    def bound(self, x):
         """Return the evidence lower bound of each image of a batch."""
-        x = self.visible(batch, self.rng)
         return self.model.elbo(x, self.prior, self.options.kl, self.rng)
 
-    def loss(self, batch):
+    def loss(self, x):
         """Return what is minimised, for --graph."""
-        return -self.bound(batch).value.mean()
+        return -self.bound(x).value.mean()
 
-    def step(self, batch):
-        bound = self.bound(batch)
-        loss = -bound.value.mean()
+    def step(self, x):
+        bound = self.bound(x)
+        elbo = bound.value.mean()
         self.optimizer.zero_grad()
-        loss.backward()
-        metrics = {
-            "elbo": -scg.peek(loss),
-            "reconstruction": scg.peek(bound.reconstruction).mean(),
-            "kl": scg.peek(bound.kl).mean(),
-        }
+        (-elbo).backward()
         self.optimizer.step()
-        return metrics
+        return {
+            "elbo": elbo,
+            "reconstruction": bound.reconstruction.mean(),
+            "kl": bound.kl.mean(),
+        }
 
     def evaluate(self):
         rng = np.random.default_rng([self.options.seed, self.batches.epoch])

@@ -1,12 +1,12 @@
 """The runner behind the examples: options, resume, interruption, and mistakes in one sentence."""
 
-import json
 import os
 import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
+from running import metrics, run_task
 
 import scg
 from scg import checkpoint, data, experiment, nn
@@ -60,16 +60,7 @@ class Walk(experiment.Task):
 
 
 def run(*arguments, task=Walk):
-    with pytest.raises(SystemExit) as end:
-        experiment.run(task, list(map(str, arguments)))
-    return end.value.code
-
-
-def metrics(out):
-    read = json.loads((Path(out) / "metrics.json").read_text())
-    for row in (read, *read["history"]):
-        row.pop("seconds_per_epoch", row.pop("seconds", None))
-    return read
+    return run_task(task, *arguments)
 
 
 def test_a_run_writes_metrics_pictures_and_a_checkpoint(tmp_path, capsys):
