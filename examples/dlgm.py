@@ -207,7 +207,9 @@ class DlgmTask(experiment.Task):
 
     def summary(self):
         rng, (images, _) = np.random.default_rng(self.options.seed), self.some_images()
-        nll = -experiment.average(images, 10, lambda v: scg.iwae(self.log_weights(v, rng)))
+        nll = -experiment.average(
+            images, 10, lambda v: scg.iwae(self.log_weights(v, rng)), compiled=True
+        )
         known = rng.random(images.shape) >= 0.6
         filled, plain = self.impute(images, known, rng), np.where(known, images, self.model.mean)
         ratio = ((filled - images) ** 2).sum() / ((plain - images) ** 2).sum()

@@ -119,11 +119,12 @@ class IwaeTask(experiment.Task):
 
     def bound(self, images, count, rng):
         """Return the mean bound from so many draws."""
+        x = self.set.binarized(images, rng)
 
         def of(part):
-            return scg.iwae(self.model.log_weights(self.set.binarized(part, rng), count, rng))
+            return scg.iwae(self.model.log_weights(part, count, rng))
 
-        return experiment.average(images, max(1, 10_000 // count), of)
+        return experiment.average(x, max(1, 10_000 // count), of, compiled=True)
 
     def evaluate(self):
         rng = np.random.default_rng([self.options.seed, self.batches.epoch])

@@ -142,9 +142,8 @@ class VaeTask(experiment.Task):
         means = experiment.average(self.set.test, 1000, parts)
         return dict(zip(("test_elbo", "test_reconstruction", "test_kl"), means, strict=True))
 
-    def log_evidence(self, images, rng):
+    def log_evidence(self, x, rng):
         """Return an estimate of log p(x) of each image by importance sampling."""
-        x = self.visible(images, rng)
         q = self.model.posterior(x)
         z = q.sample(self.options.samples, rng=rng)
         log_prior, log_q = self.prior.log_prob(z).sum(-1), q.log_prob(z).sum(-1)
@@ -157,8 +156,8 @@ class VaeTask(experiment.Task):
 
     def summary(self):
         rng = np.random.default_rng(self.options.seed)
-        images = self.set.test[rng.permutation(len(self.set.test))[:1000]]
-        nll = -experiment.average(images, 10, lambda x: self.log_evidence(x, rng))
+        images = self.visible(self.set.test[rng.permutation(len(self.set.test))[:1000]], rng)
+        nll = experiment.average(images, 10, lambda x: -self.log_evidence(x, rng), compiled=True)
         return {"test_nll": nll, "nll_images": len(images)}
 
     def pictures(self, out, history):
