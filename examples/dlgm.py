@@ -32,37 +32,8 @@ ROUNDS = 50  # of recognition and generation when missing pixels are filled in
 
 def divergence(q):
     """Return KL(q || N(0, I)) of each image."""
-    if isinstance(q, RankOne):
-        return q.kl()
     found = scg.kl_divergence(q, PRIOR)
-    return found.sum(-1) if found.ndim > 1 else found
-
-
-class RankOne:
-    """The normal distribution whose inverse covariance is diag(d) + u u^T."""
-
-    def __init__(self, loc, d, u):
-        self.mean, self.d, self.u = loc, d, u
-        self.scaled = u / d
-        self.eta = 1.0 / (1.0 + (u * self.scaled).sum(-1, keepdims=True))
-        self.log_det = scg.log(self.eta[..., 0]) - scg.log(d).sum(-1)  # of the covariance
-
-    def sample(self, shape=(), *, rng, name, estimator="auto"):
-        noise = scg.Normal(np.zeros(self.mean.shape, np.float32), 1.0)
-        r = noise.sample(shape, rng=rng, name=name) / scg.sqrt(self.d)
-        # The paper's (1 - sqrt(eta)) / (u^T D^-1 u), without 0 / 0 at u = 0.
-        shrink = self.eta / (1.0 + scg.sqrt(self.eta))
-        return self.mean + r - shrink * self.scaled * (self.u * r).sum(-1, keepdims=True)
-
-    def kl(self):
-        """Return the divergence from N(0, I)."""
-        variance = 1.0 / self.d - self.eta * self.scaled**2
-        return 0.5 * ((variance + self.mean**2 - 1.0).sum(-1) - self.log_det)
-
-    def log_prob(self, x):
-        away = x - self.mean
-        square = (self.d * away**2).sum(-1) + (self.u * away).sum(-1) ** 2
-        return -0.5 * (square + self.log_det + x.shape[-1] * np.log(2 * np.pi))
+    return found if q.event_shape else found.sum(-1)
 
 
 class Dlgm(nn.Module):
@@ -98,7 +69,7 @@ class Dlgm(nn.Module):
         if self.covariance == "diagonal":
             return scg.Normal(loc, scg.exp(0.5 * log_var))
         if self.covariance == "rank1":
-            return RankOne(loc, scg.exp(-log_var), rest)
+            return scg.RankOneNormal(loc, scg.exp(-log_var), rest)
         below = scg.tril(rest.reshape((*rest.shape[:-1], -1, n))[..., :n, :], -1)
         scale = scg.exp(0.5 * log_var).reshape((*rest.shape[:-1], n, 1))
         return scg.Normal(loc, 0.1 * below + scale * np.eye(n, dtype=np.float32))

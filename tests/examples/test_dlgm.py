@@ -8,7 +8,6 @@ from scipy import stats
 
 import scg
 from scg import estimators
-from scg.noise import GeneratorSource
 from scg.testing import exact_expectation
 
 V = np.array([[1.0, 0.0, 1.0]], np.float64)
@@ -46,42 +45,6 @@ def test_a_kink_has_no_hessian(dlgm):
     model = small(dlgm, activation="relu")
     with pytest.raises(scg.errors.BiasedGradientError, match="kink of 'relu'"):
         free_energy(dlgm, model, estimators.GaussianHessian()).backward()
-
-
-class Units(GeneratorSource):
-    """Noise that is one unit vector after the other, which shows the factor R column by column."""
-
-    def normal(self, shape, dtype):
-        return np.eye(shape[-1], dtype=dtype).reshape(shape)
-
-
-@pytest.fixture
-def rank_one(dlgm):
-    loc, d, u = np.array([0.3, -1.0, 0.2]), np.array([0.5, 2.0, 1.5]), np.array([1.0, -0.4, 0.7])
-    covariance = np.linalg.inv(np.diag(d) + np.outer(u, u))
-    return dlgm.RankOne(*map(scg.tensor, (loc, d, u))), loc, covariance
-
-
-def test_the_rank_one_factor_has_its_covariance(rank_one):
-    q, loc, covariance = rank_one
-    columns = scg.peek(q.sample(3, rng=Units(None), name="xi")) - loc
-    np.testing.assert_allclose(columns.T @ columns, covariance, rtol=1e-6)
-
-
-def test_the_rank_one_density_and_divergence(rank_one):
-    q, loc, covariance = rank_one
-    x = np.array([0.1, 0.4, -0.8])
-    expected = stats.multivariate_normal.logpdf(x, loc, covariance)
-    assert scg.peek(q.log_prob(scg.tensor(x))) == pytest.approx(expected, rel=1e-6)
-    _, log_det = np.linalg.slogdet(covariance)
-    kl = 0.5 * (np.trace(covariance) + loc @ loc - 3 - log_det)
-    assert scg.peek(q.kl()) == pytest.approx(kl, rel=1e-6)
-
-
-def test_a_direction_of_zero_is_a_diagonal(dlgm):
-    one = np.ones(2)
-    q = dlgm.RankOne(*map(scg.tensor, (one, 2 * one, 0 * one)))
-    assert np.isfinite(scg.peek(q.sample(rng=0, name="xi"))).all()
 
 
 @pytest.mark.parametrize("covariance", ["diagonal", "rank1", "full"])
