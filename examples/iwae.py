@@ -47,8 +47,8 @@ class Iwae(nn.Module):
         if layers == 2:
             self.up.append(mlp(first, 100, 100, 2 * 50))
             self.down.append(mlp(50, 100, 100, 2 * first))
-        bounded = np.clip(mean, 0.001, 0.999)
-        self.down[0][-1].bias.assign(np.log(bounded / (1 - bounded)))  # it starts at the mean image
+        # It starts by drawing the mean image.
+        self.down[0][-1].bias.assign(scg.logit(np.clip(mean, 0.001, 0.999)))
 
     def posteriors(self, x, count, rng):
         """Yield q of each layer and its draws: `count` for each image, along a new first axis."""
@@ -100,9 +100,8 @@ class IwaeTask(experiment.Task):
         self.set = data.load_or_digits(name)
         self.model = Iwae(self.set.train.mean(axis=0), options.layers, self.rng)
         self.optimizer = optim.Adam(self.model, lr=options.lr, eps=1e-4)
-        self.batches = data.minibatches(
-            self.set.train, options.batch_size, rng=self.rng, drop_last=True
-        )
+        rows, size = self.set.train, options.batch_size
+        self.batches = data.minibatches(rows, size, rng=self.rng, drop_last=True)
 
     def prepare(self, batch):
         return self.set.binarized(batch, self.rng)
@@ -132,7 +131,7 @@ class IwaeTask(experiment.Task):
 
     def active(self, rng):
         """Return how many units of each layer have means that vary between images."""
-        x = self.set.binarized(self.set.test[rng.permutation(len(self.set.test))[:1000]], rng)
+        x = self.set.binarized(self.set.some(1000, rng)[0], rng)
         with scg.no_grad():
             means = [scg.peek(q.mean) for q, _ in self.model.posteriors(x, 10, rng)]
         over_draws = [m.mean(axis=0) if m.ndim == 3 else m for m in means]
@@ -140,7 +139,7 @@ class IwaeTask(experiment.Task):
 
     def summary(self):
         rng = np.random.default_rng(self.options.seed)
-        images = self.set.test[rng.permutation(len(self.set.test))[:1000]]
+        images, _ = self.set.some(1000, rng)
         bounds = {f"bound_{k}": self.bound(images, k, rng) for k in BOUNDS}
         nll = -self.bound(images, self.options.samples, rng)
         return {**bounds, "test_nll": nll, "nll_images": len(images), "active": self.active(rng)}

@@ -36,9 +36,8 @@ class Vae(nn.Module):
         self.encoder = nn.MLP([dim, *hidden, 2 * latent], activation="tanh", rng=rng)
         self.decoder = nn.MLP([latent, *hidden[::-1], outputs], activation="tanh", rng=rng)
         self.kind = decoder
-        bounded = np.clip(mean, 0.001, 0.999)
         bias = np.zeros(outputs)
-        bias[:dim] = np.log(bounded / (1 - bounded))
+        bias[:dim] = scg.peek(scg.logit(np.clip(mean, 0.001, 0.999)))
         self.decoder[-1].bias.assign(bias)
 
     def posterior(self, x):
@@ -100,9 +99,8 @@ class VaeTask(experiment.Task):
         )
         self.optimizer = optim.Adam(self.model, lr=options.lr)
         self.prior = scg.Normal(np.zeros(options.latent, np.float32), np.float32(1.0))
-        self.batches = data.minibatches(
-            self.set.train, options.batch_size, rng=self.rng, drop_last=True
-        )
+        rows, size = self.set.train, options.batch_size
+        self.batches = data.minibatches(rows, size, rng=self.rng, drop_last=True)
 
     def visible(self, images, rng):
         """Return what the model sees: the images, or a fresh binary draw with them as means."""
@@ -156,14 +154,14 @@ class VaeTask(experiment.Task):
 
     def summary(self):
         rng = np.random.default_rng(self.options.seed)
-        images = self.visible(self.set.test[rng.permutation(len(self.set.test))[:1000]], rng)
+        images = self.visible(self.set.some(1000, rng)[0], rng)
         nll = experiment.average(images, 10, lambda x: -self.log_evidence(x, rng), compiled=True)
         return {"test_nll": nll, "nll_images": len(images)}
 
     def pictures(self, out, history):
         rng, draw = np.random.default_rng(self.options.seed), experiment.image_grid
         shape, latent = self.set.image_shape, self.options.latent
-        originals = self.visible(self.set.test[rng.permutation(len(self.set.test))[:50]], rng)
+        originals = self.visible(self.set.some(50, rng)[0], rng)
         with scg.no_grad():
             codes = scg.peek(self.model.posterior(originals).mean)
         pairs = [originals.reshape(5, 10, -1), self.decode(codes).reshape(5, 10, -1)]
