@@ -6,14 +6,16 @@ posterior q(z | x) is a diagonal Gaussian whose draw is reparameterised; the dec
 Bernoulli (appendix C.1) or, for grey images, a Gaussian (C.2).
 
 Expect a test ELBO of about -104 nats after 10 epochs on MNIST with a fresh binarisation at each
-visit, in half a minute on two cores. The bounds on all data sets are in docs/results.md, and figure
-2 of the paper has curves in the same units. Writes metrics.json, curves.png, reconstructions.png,
-samples.png, with --latent 2 manifold.png, and a checkpoint.
+visit, in half a minute on two cores. The bounds on all data sets are in docs/results.md. Writes
+metrics.json, reconstructions.png, samples.png, with --latent 2 manifold.png, a checkpoint, and
+curves.png: bounds in training and test against the number of images seen, as in figure 2 of the
+paper. With --compare it has those of other runs too, say of --kl sampled.
 """
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from statistics import NormalDist
 
 import scg
@@ -63,7 +65,7 @@ class Vae(nn.Module):
 class VaeTask(experiment.Task):
     __doc__ = __doc__
     name = "vae"
-    compiled = True
+    compiled, free = True, ("compare",)
     smoke = {"epochs": 2, "data": "digits", "hidden": [32], "latent": 2, "samples": 10}
 
     @staticmethod
@@ -79,6 +81,7 @@ class VaeTask(experiment.Task):
         kinds = ["analytic", "sampled"]
         add("--kl", default="analytic", choices=kinds, help="estimator B or A of the paper")
         add("--samples", type=experiment.positive, default=1000, help="of the estimate of log p(x)")
+        add("--compare", type=Path, nargs="+", default=[], help="other runs, for curves.png")
 
     def __init__(self, options: experiment.Options) -> None:
         self.options = options
@@ -138,7 +141,9 @@ class VaeTask(experiment.Task):
             return bound.value, bound.reconstruction, bound.kl
 
         means = experiment.average(self.set.test, 1000, parts)
-        return dict(zip(("test_elbo", "test_reconstruction", "test_kl"), means, strict=True))
+        names = ("test_elbo", "test_reconstruction", "test_kl")
+        seen = self.batches.epoch * len(self.batches) * self.options.batch_size
+        return {**dict(zip(names, means, strict=True)), "images_seen": seen}
 
     def log_evidence(self, x, rng):
         """Return an estimate of log p(x) of each image by importance sampling."""
@@ -168,9 +173,12 @@ class VaeTask(experiment.Task):
         pairs = np.stack(pairs, axis=1).reshape(100, -1)
         drawn = self.decode(rng.standard_normal((100, latent)))
         panels = {"nats per image": ["elbo", "test_elbo"], "KL in nats": ["kl", "test_kl"]}
+        others = {str(folder): experiment.history(folder) for folder in self.options.compare}
         title = "test images (odd rows) and their reconstructions"
         files = [
-            experiment.curves(out / "curves.png", history, panels),
+            experiment.curves(
+                out / "curves.png", history, panels, against="images_seen", beside=others
+            ),
             draw(out / "reconstructions.png", pairs, shape, title=title),
             draw(out / "samples.png", drawn, shape, title="drawn by the model"),
         ]

@@ -10,7 +10,7 @@ import numpy as np
 
 from scg._files import replacing
 from scg._typing import Array, Shape
-from scg.errors import ShapeError
+from scg.errors import OptionError, ShapeError
 
 __all__ = ["band", "calibration", "curves", "film", "image_grid", "plane", "tiles"]
 
@@ -104,9 +104,10 @@ def image_grid(
 
 
 def curves(
-    path: Path, history: Sequence[Mapping[str, float]], panels: Mapping[str, Sequence[str]]
-) -> Path:
-    """Draw metrics against epochs and write the picture.
+    path: Path, history: Sequence[Mapping[str, float]], panels: Mapping[str, Sequence[str]],
+    *, against: str = "epoch", beside: Mapping[str, Sequence[Mapping[str, float]]] | None = None,
+) -> Path:  # fmt: skip
+    """Draw metrics as they went in the course of a run and write the picture.
 
     Parameters
     ----------
@@ -116,23 +117,47 @@ def curves(
         One per epoch, as the runner keeps them.
     panels : mapping of str to sequence of str
         Label of each panel's axis, and the metrics in it.
+    against : str
+        The metric along the axis; one that is not the epoch is spaced by its logarithm.
+    beside : mapping of str to history, optional
+        Other runs by their labels, drawn dashed in the same colours.
 
     Returns
     -------
     Path
         `path`.
+
+    Raises
+    ------
+    OptionError
+        If one of the other runs lacks a metric.
     """
     figure = _figure(4.2 * len(panels), 3.2)
-    epochs = [row["epoch"] for row in history]
     for index, (label, names) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(1, len(panels), index)
-        for name in names:
-            axes.plot(epochs, [row[name] for row in history], marker=".", label=name)
-        axes.set_xlabel("epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.set_ylabel(label)
-        axes.legend()
+        for color, name in enumerate(names):
+            x, y = _columns("this run", history, against, name)
+            axes.plot(x, y, marker=".", color=f"C{color}", label=name)
+            for other, rows in (beside or {}).items():
+                x, y = _columns(other, rows, against, name)
+                axes.plot(x, y, linestyle="--", color=f"C{color}", label=f"{name}, {other}")
+        axes.set(xlabel=against, ylabel=label)
+        if against == "epoch":
+            axes.xaxis.get_major_locator().set_params(integer=True)
+        else:
+            axes.set_xscale("log")
+        axes.legend(fontsize="small")
     return _write(figure, path)
+
+
+def _columns(run: str, rows: Sequence[Mapping[str, float]], *names: str) -> list[list[float]]:
+    """Return the course of some metrics."""
+    if missing := [name for name in names if not rows or name not in rows[0]]:
+        raise OptionError(
+            f"{run} cannot be drawn beside this one, because it has no {missing[0]}; name the "
+            "--out folder of a run of this script"
+        )
+    return [[row[name] for row in rows] for name in names]
 
 
 def band(

@@ -38,6 +38,8 @@ class Task:
     saved : tuple of str
         The attributes that go into a checkpoint: modules, optimisers, Generators, or anything that
         `checkpoint.flatten` takes.
+    free : tuple of str
+        Options that change pictures alone, and may be others when a run goes on.
     compiled : bool
         Whether `step` runs under `scg.jit`. It is then compiled before the first epoch, so that a
         resumed run computes its first steps as the whole run did.
@@ -47,6 +49,7 @@ class Task:
     smoke: ClassVar[Mapping[str, Any]] = {}
     defaults: ClassVar[Mapping[str, Any]] = {}
     saved: ClassVar[tuple[str, ...]] = ("model", "optimizer", "rng")
+    free: ClassVar[tuple[str, ...]] = ()
     compiled: ClassVar[bool] = False
 
     batches: Minibatches[Any]

@@ -164,6 +164,20 @@ def test_a_checkpoint_with_other_options_is_refused(tmp_path, capsys):
     assert "--size 3 now, 8 then" in capsys.readouterr().err
 
 
+def test_an_option_that_only_pictures_depend_on_may_change(tmp_path):
+    class Compared(Walk):
+        free = ("beside",)
+
+        @staticmethod
+        def add_options(parser):
+            Walk.add_options(parser)
+            parser.add_argument("--beside", type=Path)
+
+    run("--out", tmp_path, "--epochs", 1, "--beside", tmp_path, task=Compared)
+    assert run("--out", tmp_path, "--resume", "--beside", "other", task=Compared) == 0
+    assert "beside" not in metrics(tmp_path)["options"]
+
+
 def test_a_checkpoint_of_another_experiment_is_refused(tmp_path, capsys):
     class Other(Walk):
         name = "other"
