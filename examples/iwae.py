@@ -82,7 +82,7 @@ class IwaeTask(experiment.Task):
     __doc__ = __doc__
     name = "iwae"
     compiled = True
-    defaults = {"epochs": 20}
+    defaults = {"epochs": 10}
     smoke = {"epochs": 2, "data": "digits", "samples": 10}
 
     @staticmethod

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from scg import checkpoint, inspect
+from scg import __version__, checkpoint, inspect
 from scg._compile import jit
 from scg._config import num_threads
 from scg._peek import peek
@@ -137,16 +137,7 @@ class _Loop:
         if path is None:
             return None
         arrays, state = checkpoint.load(path)
-        if missing := sorted(_ENTRIES - state.keys()):
-            raise CheckpointError(
-                f"{path} is not the checkpoint of an experiment, since it lacks "
-                f"{', '.join(missing)}; name one that this script wrote"
-            )
-        if state["experiment"] != task.name:
-            raise CheckpointError(
-                f"{path} is a checkpoint of {state['experiment']!r}, not of {task.name!r}; go on "
-                f"with the script that wrote it"
-            )
+        _require_own(path, task, state)
         adopt(self.options, state["options"])
         if "epochs" not in self.options.explicit:
             self.options.epochs = state["epochs"]
@@ -166,7 +157,7 @@ class _Loop:
         arrays, state = self.task.state()
         path = self.options.out / CHECKPOINT
         checkpoint.save(path, arrays, {
-            "experiment": self.task.name, "options": self.options.settings(),
+            "experiment": self.task.name, "scg": __version__, "options": self.options.settings(),
                 "epochs": self.options.epochs, "task": state,
             "batches": self.task.batches.state(), "history": self.history, "sums": self.sums,
             "seconds": self.seconds,
@@ -324,6 +315,25 @@ class _Loop:
             "seed": self.options.seed, "options": self.options.settings(),
             "notice": self.task.notice(), "history": self.history,
         })  # fmt: skip
+
+
+def _require_own(path: Path, task: type[Task], state: Mapping[str, Any]) -> None:
+    """Refuse a checkpoint that this script, or this version of scg, did not write."""
+    if missing := sorted(_ENTRIES - state.keys()):
+        raise CheckpointError(
+            f"{path} is not the checkpoint of an experiment, since it lacks "
+            f"{', '.join(missing)}; name one that this script wrote"
+        )
+    if state["experiment"] != task.name:
+        raise CheckpointError(
+            f"{path} is a checkpoint of {state['experiment']!r}, not of {task.name!r}; go on "
+            f"with the script that wrote it"
+        )
+    if (then := state.get("scg", "of another version")) != __version__:
+        raise CheckpointError(
+            f"{path} was written with scg {then}, and this is scg {__version__}, which may round "
+            "in another way; go on with that version, or start anew"
+        )
 
 
 def _require_folder(out: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain, cycle
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,8 @@ def curves(
     against : str
         The metric along the axis; one that is not the epoch is spaced by its logarithm.
     beside : mapping of str to history, optional
-        Other runs by their labels, drawn dashed in the same colours.
+        Other runs by their labels, each with lines of its own kind in the same colours, as far as
+        they have these metrics.
 
     Returns
     -------
@@ -130,18 +132,21 @@ def curves(
     Raises
     ------
     OptionError
-        If one of the other runs lacks a metric.
+        If one of the other runs has none of them.
     """
+    others = dict(beside or {})
+    for label, rows in others.items():
+        _require_comparable(label, rows, against, list(chain(*panels.values())))
     figure = _figure(4.2 * len(panels), 3.2)
     for index, (label, names) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(1, len(panels), index)
         for color, name in enumerate(names):
-            x, y = _columns("this run", history, against, name)
-            axes.plot(x, y, marker=".", color=f"C{color}", label=name)
-            for other, rows in (beside or {}).items():
-                x, y = _columns(other, rows, against, name)
-                axes.plot(x, y, linestyle="--", color=f"C{color}", label=f"{name}, {other}")
-        axes.set(xlabel=against, ylabel=label)
+            axes.plot(*_course(history, against, name), marker=".", color=f"C{color}", label=name)
+            for (other, rows), style in zip(others.items(), cycle(("--", ":", "-."))):
+                if name in rows[0]:
+                    course = _course(rows, against, name)
+                    axes.plot(*course, style, color=f"C{color}", label=f"{name}, {other}")
+        axes.set(xlabel=against.replace("_", " "), ylabel=label)
         if against == "epoch":
             axes.xaxis.get_major_locator().set_params(integer=True)
         else:
@@ -150,14 +155,19 @@ def curves(
     return _write(figure, path)
 
 
-def _columns(run: str, rows: Sequence[Mapping[str, float]], *names: str) -> list[list[float]]:
-    """Return the course of some metrics."""
-    if missing := [name for name in names if not rows or name not in rows[0]]:
-        raise OptionError(
-            f"{run} cannot be drawn beside this one, because it has no {missing[0]}; name the "
-            "--out folder of a run of this script"
-        )
+def _course(rows: Sequence[Mapping[str, float]], *names: str) -> list[list[float]]:
     return [[row[name] for row in rows] for name in names]
+
+
+def _require_comparable(
+    label: str, rows: Sequence[Mapping[str, float]], against: str, names: Sequence[str]
+) -> None:
+    """Refuse another run that has nothing to be drawn."""
+    if not rows or against not in rows[0] or not any(name in rows[0] for name in names):
+        raise OptionError(
+            f"{label} has no metrics to be drawn beside this run, {against} and one of "
+            f"{', '.join(names)}; name the --out folder of a run of this script"
+        )
 
 
 def band(

@@ -49,7 +49,18 @@ def test_other_runs_are_beside_in_the_same_colours(drawn):
     assert ours.get_linestyle() != theirs.get_linestyle()
 
 
-@pytest.mark.parametrize("rows", [[], [{"epoch": 1, "train": 0.0}]])
-def test_a_run_that_has_other_metrics_is_refused(drawn, rows):
-    with pytest.raises(OptionError, match=r"runs/a cannot be drawn.*has no (epoch|test); name"):
+def test_several_other_runs_have_lines_of_different_kinds(drawn):
+    _, second = drawn(beside={"runs/a": OTHER, "runs/b": OTHER})
+    assert len({line.get_linestyle() for line in second.get_lines()}) == 3
+
+
+def test_a_metric_that_another_run_does_not_have_is_left_out(drawn):
+    first, second = drawn(beside={"runs/a": [{"epoch": 1, "train": 0.0}]})
+    assert list(lines(first)) == ["train", "train, runs/a", "test"]
+    assert list(lines(second)) == ["test"]
+
+
+@pytest.mark.parametrize("rows", [[], [{"epoch": 1, "other": 0.0}], [{"train": 1.0}]])
+def test_a_run_that_has_nothing_to_draw_is_refused(drawn, rows):
+    with pytest.raises(OptionError, match=r"runs/a has no metrics.*epoch and one of train, test"):
         drawn(beside={"runs/a": rows})

@@ -187,6 +187,34 @@ def test_a_checkpoint_of_another_experiment_is_refused(tmp_path, capsys):
     assert "'other'" in capsys.readouterr().err
 
 
+def test_a_checkpoint_of_another_model_is_refused(tmp_path, capsys):
+    class Longer(Walk):
+        def __init__(self, options):
+            super().__init__(options)
+            self.w = np.zeros(options.size + 1)
+
+    run("--out", tmp_path, "--epochs", 1, task=Longer)
+    assert run("--out", tmp_path, "--resume", "--epochs", 2) == 2
+    error = capsys.readouterr().err
+    assert "does not fit this run: w has shape (9,) there and (8,) here; resume with" in error
+    assert error.count("\n") == 1
+    assert metrics(tmp_path)["epochs"] == 1
+
+
+@pytest.mark.parametrize("then", ["0.0.1", None])
+def test_a_checkpoint_of_another_version_is_refused(tmp_path, capsys, then):
+    run("--out", tmp_path, "--epochs", 1)
+    arrays, state = checkpoint.load(tmp_path / "checkpoint.safetensors")
+    del state["scg"]
+    checkpoint.save(
+        tmp_path / "checkpoint.safetensors", arrays, {**state, **({"scg": then} if then else {})}
+    )
+    assert run("--out", tmp_path, "--resume") == 2
+    error = capsys.readouterr().err
+    assert f"was written with scg {then or 'of another version'}, and this is scg" in error
+    assert error.count("\n") == 1
+
+
 @pytest.mark.parametrize("state", [{}, {"experiment": "walk"}])
 def test_a_checkpoint_of_no_experiment_is_refused(tmp_path, capsys, state):
     path = tmp_path / "mine.safetensors"
