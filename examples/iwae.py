@@ -91,7 +91,8 @@ class IwaeTask(experiment.Task):
         add("--k", type=experiment.positive, default=5, help="draws for each image")
         add("--layers", type=int, default=1, choices=[1, 2], help="of random units")
         add("--data", default="mnist", choices=sets, help="if not at hand, scikit-learn's digits")
-        add("--lr", type=experiment.positive_float, default=1e-3, help="step size of Adam")
+        number = experiment.positive_float
+        add("--lr", type=number, default=1e-3, help="first step size of Adam; it falls to 0")
         add("--samples", type=experiment.positive, default=1000, help="of the estimate of log p(x)")
 
     def __init__(self, options: experiment.Options) -> None:
@@ -99,9 +100,10 @@ class IwaeTask(experiment.Task):
         name = "binarized_mnist" if options.data == "static" else options.data
         self.set = data.load_or_digits(name)
         self.model = Iwae(self.set.train.mean(axis=0), options.layers, self.rng)
-        self.optimizer = optim.Adam(self.model, lr=options.lr, eps=1e-4)
         rows, size = self.set.train, options.batch_size
         self.batches = data.minibatches(rows, size, rng=self.rng, drop_last=True)
+        lr = optim.cosine(options.lr, options.epochs * len(self.batches))
+        self.optimizer = optim.Adam(self.model, lr=lr, eps=1e-4)
 
     def prepare(self, batch):
         return self.set.binarized(batch, self.rng)
