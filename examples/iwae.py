@@ -92,7 +92,7 @@ class IwaeTask(experiment.Task):
         add("--layers", type=int, default=1, choices=[1, 2], help="of random units")
         add("--data", default="mnist", choices=sets, help="if not at hand, scikit-learn's digits")
         number = experiment.positive_float
-        add("--lr", type=number, default=1e-3, help="first step size of Adam; it falls to 0")
+        add("--lr", type=number, default=2e-3, help="first step size of Adam; it falls to 0")
         add("--samples", type=experiment.positive, default=1000, help="of the estimate of log p(x)")
 
     def __init__(self, options: experiment.Options) -> None:
@@ -103,7 +103,7 @@ class IwaeTask(experiment.Task):
         rows, size = self.set.train, options.batch_size
         self.batches = data.minibatches(rows, size, rng=self.rng, drop_last=True)
         lr = optim.cosine(options.lr, options.epochs * len(self.batches))
-        self.optimizer = optim.Adam(self.model, lr=lr, eps=1e-4)
+        self.optimizer = optim.Adam(self.model, lr=lr)
 
     def prepare(self, batch):
         return self.set.binarized(batch, self.rng)
