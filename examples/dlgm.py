@@ -30,47 +30,12 @@ PRIOR = scg.Normal(np.float32(0), np.float32(1))
 ROUNDS = 50  # of recognition and generation when missing pixels are filled in
 
 
-def divergence(q):
-    """Return KL(q || N(0, I)) of each image."""
-    if isinstance(q, RankOne):
-        return q.kl()
-    found = scg.kl_divergence(q, PRIOR)
-    return found.sum(-1) if found.ndim > 1 else found
-
-
-class RankOne:
-    """The normal distribution whose inverse covariance is diag(d) + u u^T."""
-
-    def __init__(self, loc, d, u):
-        self.mean, self.d, self.u = loc, d, u
-        self.scaled = u / d
-        self.eta = 1.0 / (1.0 + (u * self.scaled).sum(-1, keepdims=True))
-        self.log_det = scg.log(self.eta[..., 0]) - scg.log(d).sum(-1)  # of the covariance
-
-    def sample(self, shape=(), *, rng, name, estimator="auto"):
-        noise = scg.Normal(np.zeros(self.mean.shape, np.float32), 1.0)
-        r = noise.sample(shape, rng=rng, name=name) / scg.sqrt(self.d)
-        # The paper's (1 - sqrt(eta)) / (u^T D^-1 u), without 0 / 0 at u = 0.
-        shrink = self.eta / (1.0 + scg.sqrt(self.eta))
-        return self.mean + r - shrink * self.scaled * (self.u * r).sum(-1, keepdims=True)
-
-    def kl(self):
-        """Return the divergence from N(0, I)."""
-        variance = 1.0 / self.d - self.eta * self.scaled**2
-        return 0.5 * ((variance + self.mean**2 - 1.0).sum(-1) - self.log_det)
-
-    def log_prob(self, x):
-        away = x - self.mean
-        square = (self.d * away**2).sum(-1) + (self.u * away).sum(-1) ** 2
-        return -0.5 * (square + self.log_det + x.shape[-1] * np.log(2 * np.pi))
-
-
 class Dlgm(nn.Module):
     """The generative model and the recognition model."""
 
     def __init__(self, mean, options, rng):
         latent, hidden, kind = options.latent, options.hidden, options.activation
-        self.mean, self.covariance = mean, options.covariance
+        self.mean, self.sizes, self.covariance = mean, latent, options.covariance
 
         def mlp(*sizes):
             return nn.MLP(sizes, activation=kind, rng=rng)
@@ -78,10 +43,8 @@ class Dlgm(nn.Module):
         self.spread = [scg.parameter(np.eye(n, dtype=np.float32)) for n in latent]  # G_l
         outputs = [len(mean), *latent[:-1]]
         self.down = [mlp(n, *hidden, m) for n, m in zip(latent, outputs, strict=True)]  # T_l
-        bounded = np.clip(mean, 0.001, 0.999)
-        self.down[0][-1].bias.assign(np.log(bounded / (1 - bounded)))
+        self.down[0][-1].bias.assign(scg.logit(np.clip(mean, 0.001, 0.999)))
         extra = {"diagonal": 2, "rank1": 3, "full": 2 + max(latent)}[options.covariance]
-        self.sizes = latent
         self.up = [mlp(len(mean), *hidden, n * extra) for n in latent]
 
     def generative(self):
@@ -98,7 +61,7 @@ class Dlgm(nn.Module):
         if self.covariance == "diagonal":
             return scg.Normal(loc, scg.exp(0.5 * log_var))
         if self.covariance == "rank1":
-            return RankOne(loc, scg.exp(-log_var), rest)
+            return scg.RankOneNormal(loc, scg.exp(-log_var), rest)
         below = scg.tril(rest.reshape((*rest.shape[:-1], -1, n))[..., :n, :], -1)
         scale = scg.exp(0.5 * log_var).reshape((*rest.shape[:-1], n, 1))
         return scg.Normal(loc, 0.1 * below + scale * np.eye(n, dtype=np.float32))
@@ -114,6 +77,7 @@ class Dlgm(nn.Module):
 class DlgmTask(experiment.Task):
     __doc__ = __doc__
     name = "dlgm"
+    compiled = True
     defaults = {"epochs": 100, "batch_size": 200}
     smoke = {"epochs": 2, "data": "digits", "hidden": [16], "latent": [3, 2], "samples": 10}
 
@@ -127,8 +91,7 @@ class DlgmTask(experiment.Task):
         add("--hidden", type=experiment.sizes, default=[400, 400], help="widths of hidden layers")
         add("--activation", default="relu", choices=smooth, help="of the hidden layers")
         add("--covariance", default="diagonal", choices=kinds, help="of the recognition model")
-        ways = ["path", "hessian"]
-        add("--gradient", default="path", choices=ways, help="equation 10 or 9 of the paper")
+        add("--gradient", default="path", choices=["path", "hessian"], help="equation 10 or 9")
         add("--kappa", type=number, default=1e3, help="prior variance of the generative weights")
         add("--lr", type=number, default=1e-3, help="first step size of Adam; it falls to a tenth")
         add("--samples", type=experiment.positive, default=1000, help="of the estimate of log p(v)")
@@ -139,39 +102,39 @@ class DlgmTask(experiment.Task):
         self.options, self.rng = options, np.random.default_rng(options.seed)
         self.set = data.load_or_digits(options.data)
         self.model = Dlgm(self.set.train.mean(axis=0), options, self.rng)
-        self.batches = data.minibatches(self.set.train, options.batch_size, rng=self.rng)
+        rows, size = self.set.train, options.batch_size
+        self.batches = data.minibatches(rows, size, rng=self.rng, drop_last=True)
         steps, final = options.epochs * len(self.batches), options.lr / 10
         self.optimizer = optim.Adam(self.model, lr=optim.cosine(options.lr, steps, final=final))
         hessian = estimators.GaussianHessian(probes=1)
         self.estimator = hessian if options.gradient == "hessian" else "auto"
 
     def free_energy(self, v, rng):
-        """Return the terms of F(v), eq. 13: KL and expected log-likelihood of each image."""
+        """Return F(v) of each image, eq. 13, without the prior on the weights."""
         posteriors = self.model.recognise(v)
         xi = [q.sample(rng=rng, name="xi", estimator=self.estimator) for q in posteriors]
-        return sum(map(divergence, posteriors)), self.model.generate(xi).log_prob(v).sum(-1)
+        kl = sum(scg.kl_divergence(q, PRIOR).reshape(len(v), -1).sum(-1) for q in posteriors)
+        return kl - self.model.generate(xi).log_prob(v).sum(-1)
 
-    def loss(self, batch):
+    def prepare(self, batch):
+        return self.set.binarized(batch, self.rng)
+
+    def loss(self, v):
         """Return the free energy for each image, its prior on the weights included."""
-        kl, likelihood = self.free_energy(self.set.binarized(batch, self.rng), self.rng)
         prior = sum((p**2).sum() for p in self.model.generative()) / (2 * self.options.kappa)
-        return (kl - likelihood).mean() + prior / len(self.set.train)
+        return self.free_energy(v, self.rng).mean() + prior / len(self.set.train)
 
-    def step(self, batch):
+    def step(self, v):
         self.optimizer.zero_grad()
-        loss = self.loss(batch)
+        loss = self.loss(v)
         loss.backward()
         self.optimizer.step()
-        return {"loss": scg.peek(loss)}
+        return {"loss": loss}
 
     def evaluate(self):
         rng = np.random.default_rng([self.options.seed, self.batches.epoch])
-
-        def elbo(images):
-            kl, likelihood = self.free_energy(self.set.binarized(images, rng), rng)
-            return likelihood - kl
-
-        return {"test_elbo": experiment.average(self.set.test, 1000, elbo)}
+        v = self.set.binarized(self.set.test, rng)
+        return {"test_elbo": -experiment.average(v, 1000, lambda part: self.free_energy(part, rng))}
 
     def log_weights(self, v, rng):
         """Return log p(v, xi) - log q(xi | v) for many draws, of shape (draws, batch)."""
@@ -193,23 +156,25 @@ class DlgmTask(experiment.Task):
                 v = np.where(known, images, rng.random(v.shape) < means).astype(np.float32)
         return np.where(known, images, means)
 
-    def some_images(self):
-        """Return test images and their digits, in no order: some sets are sorted."""
-        rng = np.random.default_rng(self.options.seed)
-        chosen = rng.permutation(len(self.set.test))[:1000]
-        return self.set.binarized(self.set.test[chosen], rng), self.set.test_labels[chosen]
+    def some(self, rng):
+        """Return test images as the model sees them, and their digits."""
+        images, digits = self.set.some(1000, rng)
+        return self.set.binarized(images, rng), digits
 
     def summary(self):
-        rng, (images, _) = np.random.default_rng(self.options.seed), self.some_images()
-        nll = -experiment.average(images, 10, lambda v: scg.iwae(self.log_weights(v, rng)))
+        rng = np.random.default_rng(self.options.seed)
+        images, _ = self.some(rng)
+        bound = experiment.average(
+            images, 10, lambda v: scg.iwae(self.log_weights(v, rng)), compiled=True
+        )
         known = rng.random(images.shape) >= 0.6
         filled, plain = self.impute(images, known, rng), np.where(known, images, self.model.mean)
         ratio = ((filled - images) ** 2).sum() / ((plain - images) ** 2).sum()
-        return {"test_nll": nll, "imputation_error_ratio": ratio}
+        return {"test_nll": -bound, "imputation_error_ratio": ratio}
 
     def pictures(self, out, history):
         rng, shape = np.random.default_rng(self.options.seed), self.set.image_shape
-        (images, digits), columns = self.some_images(), np.arange(self.set.dim) % shape[1]
+        (images, digits), columns = self.some(rng), np.arange(self.set.dim) % shape[1]
         with scg.no_grad():
             noise = [PRIOR.sample((100, n), rng=rng) for n in self.model.sizes]
             drawn = scg.peek(self.model.generate(noise).mean)
@@ -219,10 +184,9 @@ class DlgmTask(experiment.Task):
         for known in (chance >= 0.6, chance >= 0.8, columns < shape[1] // 2):
             rows += [np.where(known, few, 0.5), self.impute(few, known, rng)]
         title = "60 %, 80 % and a half missing, and filled in"
+        panels = {"nats": ["loss"], "bound in nats": ["test_elbo"]}
         return [
-            experiment.curves(
-                out / "curves.png", history, {"nats": ["loss"], "bound in nats": ["test_elbo"]}
-            ),
+            experiment.curves(out / "curves.png", history, panels),
             draw(out / "samples.png", drawn, shape, title="drawn by the model"),
             draw(out / "imputation.png", np.concatenate(rows), shape, title=title),
             experiment.plane(out / "latents.png", codes, digits, title="means of q"),

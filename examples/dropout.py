@@ -16,14 +16,16 @@ arXiv 1705.07832, eq. 1 to 4: likelihood, size of the weights that are kept, ent
 without the last two a network would simply keep everything.
 
 Srivastava et al. (table 2) have a test error of 1.25 % with fixed masks and 1.60 % without, after
-long training of other networks. Writes metrics.json, curves.png, a checkpoint, and
-calibration.png: how often the average of 50 masks is right when it says that it is sure.
+long training of other networks. Writes metrics.json, curves.png (with --compare beside those of
+other runs), a checkpoint, and calibration.png: how often the average of 50 masks is right when it
+says that it is sure.
 """
 
 from __future__ import annotations
 
 import argparse
 from itertools import pairwise
+from pathlib import Path
 
 import scg
 from scg import data, estimators, experiment, nn, optim
@@ -80,6 +82,7 @@ class Classifier(nn.Module):
 class Dropout(experiment.Task):
     __doc__ = __doc__
     name = "dropout"
+    compiled, free = True, ("compare",)
     defaults = {"epochs": 40, "batch_size": 128}
     smoke = {"epochs": 2, "data": "digits", "hidden": [16]}
 
@@ -94,6 +97,7 @@ class Dropout(experiment.Task):
         add("--keep", type=chance, default=0.5, help="chance of a hidden unit, at first")
         add("--length", type=chance, default=1.0, help="prior scale of weights; small is strong")
         add("--lr", type=chance, default=1e-3, help="first step size of Adam; it falls to 0")
+        add("--compare", type=Path, nargs="+", default=[], help="other runs, for curves.png")
 
     def __init__(self, options: experiment.Options) -> None:
         self.options, self.rng = options, np.random.default_rng(options.seed)
@@ -104,7 +108,7 @@ class Dropout(experiment.Task):
         keep = [options.keep_input, *[options.keep] * len(options.hidden)]
         self.model = Classifier(sizes, keep, options.method, self.rng)
         pair = self.set.train, self.set.train_labels
-        self.batches = data.minibatches(pair, options.batch_size, rng=self.rng)
+        self.batches = data.minibatches(pair, options.batch_size, rng=self.rng, drop_last=True)
         lr = optim.cosine(options.lr, options.epochs * len(self.batches))
         self.optimizer = optim.Adam(self.model, lr=lr)
 
@@ -121,7 +125,7 @@ class Dropout(experiment.Task):
         loss = self.loss(batch)
         loss.backward()
         self.optimizer.step()
-        return {"loss": scg.peek(loss)}
+        return {"loss": loss}
 
     def predictions(self, masked, rng=None, count=1):
         """Return the chance of each class for each test image, averaged over masks."""
@@ -153,9 +157,10 @@ class Dropout(experiment.Task):
         panels = {"test error in %": ["test_error"], "loss": ["loss"]}
         if kept := [name for name in history[0] if name.startswith("keep")]:
             panels["chance that a unit is kept"] = kept
+        others = {str(folder): experiment.history(folder) for folder in self.options.compare}
         title = f"{MASKS} masks, {len(self.sure)} test images"
         return [
-            experiment.curves(out / "curves.png", history, panels),
+            experiment.curves(out / "curves.png", history, panels, beside=others),
             experiment.calibration(out / "calibration.png", self.sure, self.right, title=title),
         ]
 

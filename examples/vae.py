@@ -6,14 +6,16 @@ posterior q(z | x) is a diagonal Gaussian whose draw is reparameterised; the dec
 Bernoulli (appendix C.1) or, for grey images, a Gaussian (C.2).
 
 Expect a test ELBO of about -104 nats after 10 epochs on MNIST with a fresh binarisation at each
-visit, in half a minute on two cores. The bounds on all data sets are in docs/results.md, and figure
-2 of the paper has curves in the same units. Writes metrics.json, curves.png, reconstructions.png,
-samples.png, with --latent 2 manifold.png, and a checkpoint.
+visit, in half a minute on two cores. The bounds on all data sets are in docs/results.md. Writes
+metrics.json, reconstructions.png, samples.png, with --latent 2 manifold.png, a checkpoint, and
+curves.png: bounds in training and test against the number of images seen, as in figure 2 of the
+paper. With --compare it has those of other runs too, say of --kl sampled.
 """
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from statistics import NormalDist
 
 import scg
@@ -36,9 +38,8 @@ class Vae(nn.Module):
         self.encoder = nn.MLP([dim, *hidden, 2 * latent], activation="tanh", rng=rng)
         self.decoder = nn.MLP([latent, *hidden[::-1], outputs], activation="tanh", rng=rng)
         self.kind = decoder
-        bounded = np.clip(mean, 0.001, 0.999)
         bias = np.zeros(outputs)
-        bias[:dim] = np.log(bounded / (1 - bounded))
+        bias[:dim] = scg.peek(scg.logit(np.clip(mean, 0.001, 0.999)))
         self.decoder[-1].bias.assign(bias)
 
     def posterior(self, x):
@@ -64,6 +65,7 @@ class Vae(nn.Module):
 class VaeTask(experiment.Task):
     __doc__ = __doc__
     name = "vae"
+    compiled, free = True, ("compare",)
     smoke = {"epochs": 2, "data": "digits", "hidden": [32], "latent": 2, "samples": 10}
 
     @staticmethod
@@ -79,6 +81,7 @@ class VaeTask(experiment.Task):
         kinds = ["analytic", "sampled"]
         add("--kl", default="analytic", choices=kinds, help="estimator B or A of the paper")
         add("--samples", type=experiment.positive, default=1000, help="of the estimate of log p(x)")
+        add("--compare", type=Path, nargs="+", default=[], help="other runs, for curves.png")
 
     def __init__(self, options: experiment.Options) -> None:
         self.options = options
@@ -99,33 +102,35 @@ class VaeTask(experiment.Task):
         )
         self.optimizer = optim.Adam(self.model, lr=options.lr)
         self.prior = scg.Normal(np.zeros(options.latent, np.float32), np.float32(1.0))
-        self.batches = data.minibatches(self.set.train, options.batch_size, rng=self.rng)
+        rows, size = self.set.train, options.batch_size
+        self.batches = data.minibatches(rows, size, rng=self.rng, drop_last=True)
 
     def visible(self, images, rng):
         """Return what the model sees: the images, or a fresh binary draw with them as means."""
         return data.binarize(images, rng) if self.binarize else images
 
-    def bound(self, batch):
+    def prepare(self, batch):
+        return self.visible(batch, self.rng)
+
+    def bound(self, x):
         """Return the evidence lower bound of each image of a batch."""
-        x = self.visible(batch, self.rng)
         return self.model.elbo(x, self.prior, self.options.kl, self.rng)
 
-    def loss(self, batch):
+    def loss(self, x):
         """Return what is minimised, for --graph."""
-        return -self.bound(batch).value.mean()
+        return -self.bound(x).value.mean()
 
-    def step(self, batch):
-        bound = self.bound(batch)
-        loss = -bound.value.mean()
+    def step(self, x):
+        bound = self.bound(x)
+        elbo = bound.value.mean()
         self.optimizer.zero_grad()
-        loss.backward()
-        metrics = {
-            "elbo": -scg.peek(loss),
-            "reconstruction": scg.peek(bound.reconstruction).mean(),
-            "kl": scg.peek(bound.kl).mean(),
-        }
+        (-elbo).backward()
         self.optimizer.step()
-        return metrics
+        return {
+            "elbo": elbo,
+            "reconstruction": bound.reconstruction.mean(),
+            "kl": bound.kl.mean(),
+        }
 
     def evaluate(self):
         rng = np.random.default_rng([self.options.seed, self.batches.epoch])
@@ -136,11 +141,12 @@ class VaeTask(experiment.Task):
             return bound.value, bound.reconstruction, bound.kl
 
         means = experiment.average(self.set.test, 1000, parts)
-        return dict(zip(("test_elbo", "test_reconstruction", "test_kl"), means, strict=True))
+        names = ("test_elbo", "test_reconstruction", "test_kl")
+        seen = self.batches.epoch * len(self.batches) * self.options.batch_size
+        return {**dict(zip(names, means, strict=True)), "images_seen": seen}
 
-    def log_evidence(self, images, rng):
+    def log_evidence(self, x, rng):
         """Return an estimate of log p(x) of each image by importance sampling."""
-        x = self.visible(images, rng)
         q = self.model.posterior(x)
         z = q.sample(self.options.samples, rng=rng)
         log_prior, log_q = self.prior.log_prob(z).sum(-1), q.log_prob(z).sum(-1)
@@ -153,23 +159,26 @@ class VaeTask(experiment.Task):
 
     def summary(self):
         rng = np.random.default_rng(self.options.seed)
-        images = self.set.test[rng.permutation(len(self.set.test))[:1000]]
-        nll = -experiment.average(images, 10, lambda x: self.log_evidence(x, rng))
+        images = self.visible(self.set.some(1000, rng)[0], rng)
+        nll = experiment.average(images, 10, lambda x: -self.log_evidence(x, rng), compiled=True)
         return {"test_nll": nll, "nll_images": len(images)}
 
     def pictures(self, out, history):
         rng, draw = np.random.default_rng(self.options.seed), experiment.image_grid
         shape, latent = self.set.image_shape, self.options.latent
-        originals = self.visible(self.set.test[rng.permutation(len(self.set.test))[:50]], rng)
+        originals = self.visible(self.set.some(50, rng)[0], rng)
         with scg.no_grad():
             codes = scg.peek(self.model.posterior(originals).mean)
         pairs = [originals.reshape(5, 10, -1), self.decode(codes).reshape(5, 10, -1)]
         pairs = np.stack(pairs, axis=1).reshape(100, -1)
         drawn = self.decode(rng.standard_normal((100, latent)))
         panels = {"nats per image": ["elbo", "test_elbo"], "KL in nats": ["kl", "test_kl"]}
+        others = {str(folder): experiment.history(folder) for folder in self.options.compare}
         title = "test images (odd rows) and their reconstructions"
         files = [
-            experiment.curves(out / "curves.png", history, panels),
+            experiment.curves(
+                out / "curves.png", history, panels, against="images_seen", beside=others
+            ),
             draw(out / "reconstructions.png", pairs, shape, title=title),
             draw(out / "samples.png", drawn, shape, title="drawn by the model"),
         ]

@@ -77,3 +77,25 @@ class Dataset:
         True
         """
         return images if self.binary else binarize(images, rng)
+
+    def some(self, count: int, rng: np.random.Generator) -> tuple[Array, Array | None]:
+        """Return some test images and their labels, in no order: some sets are sorted.
+
+        Parameters
+        ----------
+        count : int
+            How many; fewer, if there are no more.
+        rng : numpy.random.Generator
+            Who chooses.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> grey = np.arange(8, dtype=np.float32).reshape(4, 2) / 8
+        >>> images, labels = Dataset("grey", grey, grey, (1, 2)).some(3, np.random.default_rng(0))
+        >>> images.shape, labels
+        ((3, 2), None)
+        """
+        chosen = rng.permutation(len(self.test))[:count]
+        labels = self.test_labels
+        return self.test[chosen], labels if labels is None else labels[chosen]

@@ -13,10 +13,11 @@ from scg.distributions.multivariate_normal import MultivariateNormal
 from scg.distributions.normal import Normal
 from scg.distributions.one_hot_categorical import OneHotCategorical
 from scg.distributions.poisson import Poisson
+from scg.distributions.rank_one_normal import RankOneNormal
 from scg.distributions.uniform import Uniform
 
 __all__ = [
     "Bernoulli", "Binomial", "Categorical", "Distribution", "Exponential", "Gamma", "Geometric",
-    "Mixture", "MultivariateNormal", "Normal", "OneHotCategorical", "Poisson", "Uniform",
-    "kl_divergence",
+    "Mixture", "MultivariateNormal", "Normal", "OneHotCategorical", "Poisson", "RankOneNormal",
+    "Uniform", "kl_divergence",
 ]  # fmt: skip

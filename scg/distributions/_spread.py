@@ -1,4 +1,4 @@
-"""How a normal distribution spreads around its mean: by standard deviations or by a factor."""
+"""How a normal distribution spreads around its mean, by standard deviations or by a factor."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import numpy as np
 import scg.ops as ops
 from scg._tensor import Tensor
 from scg._typing import Array, Shape
+from scg.distributions._rank_one import RankOne
 from scg.errors import OptionError, SupportError
 
-__all__ = ["Diagonal", "Factor", "Scale", "Spread"]
+__all__ = ["Diagonal", "Factor", "Scale", "Spread", "Vectors"]
 
 
 class Scale:
@@ -53,22 +54,23 @@ class Diagonal:
 
     def matrix(self) -> Tensor:
         """Return the factor as a matrix."""
-        return self._column() * np.eye(self.scale.shape[-1], dtype=self.scale.dtype)
+        return _as_column(self.scale) * np.eye(self.scale.shape[-1], dtype=self.scale.dtype)
 
     def whiten(self, x: Tensor) -> Tensor:
         """Undo the spread of vectors."""
         return x / self.scale
 
-    def whiten_columns(self, matrix: Tensor) -> Tensor:
-        """Undo the spread of the columns of a matrix."""
-        return matrix / self._column()
+    def variance(self) -> Tensor:
+        """Return the variance of every element."""
+        return self.scale * self.scale
+
+    def trace(self, first: Vectors) -> Tensor:
+        """Return the trace of this precision times the covariance of another spread."""
+        return ops.sum(first.variance() / self.scale / self.scale, axis=-1)
 
     def log_det(self) -> Tensor:
         """Return the logarithm of the factor's determinant."""
         return ops.sum(ops.log(self.scale), axis=-1)
-
-    def _column(self) -> Tensor:
-        return self.scale.reshape((*self.scale.shape, 1))
 
 
 class Factor:
@@ -128,16 +130,18 @@ class Factor:
             return _turned(ops.solve(self.factor, _turned(x)))
         return _without_last(ops.solve(self.factor, _as_column(x)))
 
-    def whiten_columns(self, matrix: Tensor) -> Tensor:
-        """Solve R Z = M for a matrix; R is invertible."""
-        return ops.solve(self.factor, matrix)
+    def trace(self, first: Vectors) -> Tensor:
+        """Return the trace of this precision times the covariance of another spread."""
+        ratio = ops.solve(self.factor, first.matrix())
+        return ops.sum(ratio * ratio, axis=(-2, -1))
 
     def of_vectors(self, n: int) -> Factor:
         """Return this spread, whose event is a vector already."""
         return self
 
 
-Spread: TypeAlias = Scale | Factor
+Vectors: TypeAlias = Diagonal | Factor | RankOne
+Spread: TypeAlias = Scale | Factor | RankOne
 
 
 def _check_regular(log_det: Array, shape: Shape) -> None:

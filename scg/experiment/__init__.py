@@ -1,7 +1,8 @@
 """The runner behind every example: options, progress, metrics, pictures, resume, Ctrl-C."""
 
 from scg.experiment._average import average
-from scg.experiment._loop import history, run
+from scg.experiment._loop import run
+from scg.experiment._metrics import history
 from scg.experiment._options import (
     Options,
     natural,

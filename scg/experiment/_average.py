@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from scg._compile import jit
 from scg._peek import peek
 from scg._typing import Array
 from scg.tape import no_grad
@@ -14,7 +15,12 @@ from scg.tape import no_grad
 __all__ = ["average"]
 
 
-def average(images: Array, at_once: int, fn: Callable[[Array], Any]) -> Array:
+ENOUGH = 50  # parts, from which on compiling takes less time than it saves
+
+
+def average(
+    images: Array, at_once: int, fn: Callable[[Array], Any], *, compiled: bool = False
+) -> Array:
     """Return the mean over images of numbers that a function gives for some of them at a time.
 
     Parameters
@@ -25,6 +31,8 @@ def average(images: Array, at_once: int, fn: Callable[[Array], Any]) -> Array:
     fn : callable
         `fn(part)` returns a tensor with one number for each image, or a tuple of such tensors. It
         is called without recording.
+    compiled : bool
+        Whether it may run under `scg.jit`, which it does where there are many parts.
 
     Returns
     -------
@@ -39,9 +47,11 @@ def average(images: Array, at_once: int, fn: Callable[[Array], Any]) -> Array:
     array([2., 4.])
     """
     total: Any = 0.0
+    run = jit(fn) if compiled and len(images) >= ENOUGH * at_once else fn
     with no_grad():
         for start in range(0, len(images), at_once):
-            found = fn(images[start : start + at_once])
+            part = images[start : start + at_once]
+            found = (run if len(part) == at_once else fn)(part)  # a rest is not worth a program
             parts = found if isinstance(found, tuple) else (found,)
             total = total + np.array([np.sum(peek(part), dtype=np.float64) for part in parts])
     mean = np.asarray(total) / len(images)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import shlex
@@ -19,29 +18,31 @@ from typing import Any
 
 import numpy as np
 
-from scg import checkpoint, inspect
+from scg import __version__, checkpoint, inspect
+from scg._compile import jit
 from scg._config import num_threads
-from scg._files import replacing
+from scg._peek import peek
 from scg.errors import (
     CheckpointError,
     NonFiniteError,
     OptionError,
     PictureWarning,
+    RetraceWarning,
     ScgError,
     SupportError,
 )
+from scg.experiment._metrics import shown, write_metrics
 from scg.experiment._options import CHECKPOINT, Options, adopt, parse
 from scg.experiment._task import Task
 
-__all__ = ["history", "run"]
+__all__ = ["run"]
 
-METRICS = "metrics.json"
+TRACES = 2  # calls of a compiled function before it runs compiled
 INTERRUPTED = 130  # what a shell expects of a program ended by Ctrl-C
 
 _ENTRIES = frozenset(
     "experiment options epochs task batches history sums seconds".split()
 )  # of a checkpoint's state
-_MADE_WITH = frozenset("Python scg numpy scipy numba CPU threads".split())
 
 
 def run(task: type[Task], arguments: Sequence[str] | None = None) -> None:
@@ -122,6 +123,7 @@ class _Loop:
         saved = self._read_checkpoint(task)
         _require_folder(options.out)
         self.task = task(options)
+        self.step = jit(self.task.step) if task.compiled else self.task.step
         self.history: list[dict[str, float]] = []
         self.sums: dict[str, float] = {}
         self.seconds = 0.0
@@ -135,16 +137,7 @@ class _Loop:
         if path is None:
             return None
         arrays, state = checkpoint.load(path)
-        if missing := sorted(_ENTRIES - state.keys()):
-            raise CheckpointError(
-                f"{path} is not the checkpoint of an experiment, since it lacks "
-                f"{', '.join(missing)}; name one that this script wrote"
-            )
-        if state["experiment"] != task.name:
-            raise CheckpointError(
-                f"{path} is a checkpoint of {state['experiment']!r}, not of {task.name!r}; go on "
-                f"with the script that wrote it"
-            )
+        _require_own(path, task, state)
         adopt(self.options, state["options"])
         if "epochs" not in self.options.explicit:
             self.options.epochs = state["epochs"]
@@ -164,7 +157,7 @@ class _Loop:
         arrays, state = self.task.state()
         path = self.options.out / CHECKPOINT
         checkpoint.save(path, arrays, {
-            "experiment": self.task.name, "options": self.options.settings(),
+            "experiment": self.task.name, "scg": __version__, "options": self.options.settings(),
                 "epochs": self.options.epochs, "task": state,
             "batches": self.task.batches.state(), "history": self.history, "sums": self.sums,
             "seconds": self.seconds,
@@ -184,6 +177,8 @@ class _Loop:
             self.save()
         # Numbers that leave the range of floats end the run in one sentence, not in warnings.
         with _orderly_stop(self), self._bar() as bar, np.errstate(all="ignore"):
+            if self.task.compiled:
+                self._compile()
             while len(self.history) < self.options.epochs:
                 if not self._epoch(bar):
                     return self._interrupted()
@@ -193,7 +188,7 @@ class _Loop:
 
     def draw(self, path: Path) -> int:
         """Draw the computation graph of the first batch's loss."""
-        batch = next(iter(self.task.batches))
+        batch = self.task.prepare(next(iter(self.task.batches)))
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always", PictureWarning)
             written = inspect.render(self.task.loss(batch)).save(path)
@@ -217,6 +212,22 @@ class _Loop:
                     postfix="the first run compiles",
                     disable=None if sys.stderr.isatty() else not self.options.smoke)  # fmt: skip
 
+    def _compile(self) -> None:
+        """Trace the step for both sizes of a batch, and leave all as it was.
+
+        Traced steps round in another way than compiled ones: a resumed run would go another way.
+        """
+        batches, (arrays, state) = self.task.batches, self.task.state()
+        held, place = {name: array.copy() for name, array in arrays.items()}, batches.state()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RetraceWarning)
+            for position in {0, len(batches) - 1}:
+                for _ in range(TRACES):
+                    batches.restore({**place, "position": position})
+                    self._step(next(iter(batches)))
+        self.task.load_state(held, state)
+        batches.restore(place)
+
     def _epoch(self, bar: Any) -> bool:
         """Run what is left of an epoch; False if it was interrupted."""
         batches = self.task.batches
@@ -232,9 +243,9 @@ class _Loop:
         self._close_epoch(bar)
         return not self.stopping or len(self.history) >= self.options.epochs
 
-    def _step(self, batch: Any) -> Mapping[str, float]:
+    def _step(self, batch: Any) -> Mapping[str, Any]:
         try:
-            return self.task.step(batch)
+            return self.step(self.task.prepare(batch))
         except (SupportError, NonFiniteError) as error:
             # With a step too large it is a parameter of a distribution that overflows first.
             raise self._diverged(str(error)) from error
@@ -258,16 +269,18 @@ class _Loop:
         shown = "  ".join(f"{k} {v:.2f}" for k, v in row.items() if k != "epoch")
         bar.write(f"epoch {row['epoch']}/{self.options.epochs}  {shown}", file=sys.stdout)
 
-    def _add(self, metrics: Mapping[str, float]) -> None:
+    def _add(self, metrics: Mapping[str, Any]) -> None:
         for name, value in self._finite(metrics).items():
             self.sums[name] = self.sums.get(name, 0.0) + value
         self.sums["_count"] = self.sums.get("_count", 0.0) + 1
 
-    def _finite(self, metrics: Mapping[str, float]) -> dict[str, float]:
-        for name, value in metrics.items():
+    def _finite(self, metrics: Mapping[str, Any]) -> dict[str, float]:
+        # Looked at, not read: a raw read would be part of the next step's graph.
+        values = {name: float(peek(value)) for name, value in metrics.items()}
+        for name, value in values.items():
             if not math.isfinite(value):
                 raise self._diverged(f"{name} became {value}")
-        return {name: float(value) for name, value in metrics.items()}
+        return values
 
     def _means(self) -> dict[str, float]:
         count = self.sums.get("_count", 1.0)
@@ -288,7 +301,7 @@ class _Loop:
         with np.errstate(all="ignore"):
             summary = self.task.summary()
         if summary:
-            print("in all  " + "  ".join(f"{k} {_shown(v)}" for k, v in summary.items()))
+            print("in all  " + "  ".join(f"{k} {shown(v)}" for k, v in summary.items()))
         pictures = self.task.pictures(self.options.out, self.history)
         return [self._write_metrics(summary), *pictures]
 
@@ -296,60 +309,31 @@ class _Loop:
         """Write the last epoch's metrics, the options and the history as JSON, in one step."""
         last = {k: v for k, v in self.history[-1].items() if k not in ("epoch", "seconds")}
         seconds = [row["seconds"] for row in self.history]
-        metrics = {
+        return write_metrics(self.options.out, {
             **last, **summary, "epochs": len(self.history), "minutes": sum(seconds) / 60,
             "seconds_per_epoch": sum(seconds) / len(seconds),
             "seed": self.options.seed, "options": self.options.settings(),
-            "notice": self.task.notice(), "made_with": _made_with(), "history": self.history,
-        }  # fmt: skip
-        path = self.options.out / METRICS
-        with replacing(path) as file:
-            file.write((json.dumps(metrics, indent=2, default=_plain) + "\n").encode())
-        return path
+            "notice": self.task.notice(), "history": self.history,
+        })  # fmt: skip
 
 
-def _shown(value: Any) -> str:
-    return f"{value:.2f}" if isinstance(value, float | np.floating) else str(value)
-
-
-def _plain(value: Any) -> Any:
-    """Return what JSON has no form for: a path as text, a NumPy number as a number."""
-    return value.item() if isinstance(value, np.generic) else str(value)
-
-
-def history(folder: Path) -> list[dict[str, float]]:
-    """Return the metrics of each epoch of a finished run.
-
-    Parameters
-    ----------
-    folder : Path
-        Its `--out`.
-
-    Returns
-    -------
-    list of dict
-
-    Raises
-    ------
-    OptionError
-        If there is no `metrics.json` of a run.
-    """
-    path = folder / METRICS
-    try:
-        rows: list[dict[str, float]] = json.loads(path.read_text())["history"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise OptionError(
-            f"{path} cannot be read as the metrics of a run ({type(error).__name__}); name the "
-            "--out folder of a finished one"
-        ) from error
-    return rows
-
-
-def _made_with() -> dict[str, str]:
-    """Return what the numbers depend on beside the options, in the words of `python -m scg`."""
-    from scg.__main__ import table
-
-    return {name: value for name, value in table() if name in _MADE_WITH}
+def _require_own(path: Path, task: type[Task], state: Mapping[str, Any]) -> None:
+    """Refuse a checkpoint that this script, or this version of scg, did not write."""
+    if missing := sorted(_ENTRIES - state.keys()):
+        raise CheckpointError(
+            f"{path} is not the checkpoint of an experiment, since it lacks "
+            f"{', '.join(missing)}; name one that this script wrote"
+        )
+    if state["experiment"] != task.name:
+        raise CheckpointError(
+            f"{path} is a checkpoint of {state['experiment']!r}, not of {task.name!r}; go on "
+            f"with the script that wrote it"
+        )
+    if (then := state.get("scg", "of another version")) != __version__:
+        raise CheckpointError(
+            f"{path} was written with scg {then}, and this is scg {__version__}, which may round "
+            "in another way; go on with that version, or start anew"
+        )
 
 
 def _require_folder(out: Path) -> None:

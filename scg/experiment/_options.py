@@ -30,6 +30,8 @@ class Options(argparse.Namespace):
         Where to draw the computation graph, instead of a run.
     explicit : frozenset of str
         What the person typed, as opposed to defaults.
+    free : frozenset of str
+        What does not determine the numbers, and may differ when a run goes on.
     """
 
     epochs: int
@@ -40,10 +42,11 @@ class Options(argparse.Namespace):
     smoke: bool
     graph: Path | None
     explicit: frozenset[str]
+    free: frozenset[str] = FREE_ON_RESUME
 
     def settings(self) -> dict[str, Any]:
         """Return the options that determine the numbers, as plain JSON."""
-        skip = FREE_ON_RESUME | {"explicit"}
+        skip = self.free | {"explicit", "free"}
         return {k: v for k, v in sorted(vars(self).items()) if k not in skip}
 
 
@@ -52,6 +55,7 @@ def parse(task: Any, arguments: Sequence[str] | None) -> Options:
     parser = _parser(task)
     options = parser.parse_args(arguments, namespace=Options())
     options.explicit = _typed(parser, arguments)
+    options.free = FREE_ON_RESUME.union(task.free)
     if options.smoke:
         smoke = {"out": Path("runs") / f"{task.name}-smoke", **task.smoke}
         for name, value in smoke.items():
@@ -167,7 +171,7 @@ def adopt(options: Options, saved: Mapping[str, Any]) -> None:
     clash = [
         f"--{k.replace('_', '-')} {_as_typed(getattr(options, k))} now, {_as_typed(v)} then"
         for k, v in saved.items()
-        if k in options.explicit and k not in FREE_ON_RESUME and getattr(options, k, v) != v
+        if k in options.explicit and k not in options.free and getattr(options, k, v) != v
     ]
     if clash:
         raise OptionError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain, cycle
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from scg._files import replacing
 from scg._typing import Array, Shape
-from scg.errors import ShapeError
+from scg.errors import OptionError, ShapeError
 
 __all__ = ["band", "calibration", "curves", "film", "image_grid", "plane", "tiles"]
 
@@ -104,9 +105,10 @@ def image_grid(
 
 
 def curves(
-    path: Path, history: Sequence[Mapping[str, float]], panels: Mapping[str, Sequence[str]]
-) -> Path:
-    """Draw metrics against epochs and write the picture.
+    path: Path, history: Sequence[Mapping[str, float]], panels: Mapping[str, Sequence[str]],
+    *, against: str = "epoch", beside: Mapping[str, Sequence[Mapping[str, float]]] | None = None,
+) -> Path:  # fmt: skip
+    """Draw metrics as they went in the course of a run and write the picture.
 
     Parameters
     ----------
@@ -116,23 +118,56 @@ def curves(
         One per epoch, as the runner keeps them.
     panels : mapping of str to sequence of str
         Label of each panel's axis, and the metrics in it.
+    against : str
+        The metric along the axis; one that is not the epoch is spaced by its logarithm.
+    beside : mapping of str to history, optional
+        Other runs by their labels, each with lines of its own kind in the same colours, as far as
+        they have these metrics.
 
     Returns
     -------
     Path
         `path`.
+
+    Raises
+    ------
+    OptionError
+        If one of the other runs has none of them.
     """
+    others = dict(beside or {})
+    for label, rows in others.items():
+        _require_comparable(label, rows, against, list(chain(*panels.values())))
     figure = _figure(4.2 * len(panels), 3.2)
-    epochs = [row["epoch"] for row in history]
     for index, (label, names) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(1, len(panels), index)
-        for name in names:
-            axes.plot(epochs, [row[name] for row in history], marker=".", label=name)
-        axes.set_xlabel("epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.set_ylabel(label)
-        axes.legend()
+        for color, name in enumerate(names):
+            axes.plot(*_course(history, against, name), marker=".", color=f"C{color}", label=name)
+            for (other, rows), style in zip(others.items(), cycle(("--", ":", "-."))):
+                if name in rows[0]:
+                    course = _course(rows, against, name)
+                    axes.plot(*course, style, color=f"C{color}", label=f"{name}, {other}")
+        axes.set(xlabel=against.replace("_", " "), ylabel=label)
+        if against == "epoch":
+            axes.xaxis.get_major_locator().set_params(integer=True)
+        else:
+            axes.set_xscale("log")
+        axes.legend(fontsize="small")
     return _write(figure, path)
+
+
+def _course(rows: Sequence[Mapping[str, float]], *names: str) -> list[list[float]]:
+    return [[row[name] for row in rows] for name in names]
+
+
+def _require_comparable(
+    label: str, rows: Sequence[Mapping[str, float]], against: str, names: Sequence[str]
+) -> None:
+    """Refuse another run that has nothing to be drawn."""
+    if not rows or against not in rows[0] or not any(name in rows[0] for name in names):
+        raise OptionError(
+            f"{label} has no metrics to be drawn beside this run, {against} and one of "
+            f"{', '.join(names)}; name the --out folder of a run of this script"
+        )
 
 
 def band(

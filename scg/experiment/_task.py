@@ -38,12 +38,19 @@ class Task:
     saved : tuple of str
         The attributes that go into a checkpoint: modules, optimisers, Generators, or anything that
         `checkpoint.flatten` takes.
+    free : tuple of str
+        Options that change pictures alone, and may be others when a run goes on.
+    compiled : bool
+        Whether `step` runs under `scg.jit`. It is then compiled before the first epoch, so that a
+        resumed run computes its first steps as the whole run did.
     """
 
     name: ClassVar[str] = "experiment"
     smoke: ClassVar[Mapping[str, Any]] = {}
     defaults: ClassVar[Mapping[str, Any]] = {}
     saved: ClassVar[tuple[str, ...]] = ("model", "optimizer", "rng")
+    free: ClassVar[tuple[str, ...]] = ()
+    compiled: ClassVar[bool] = False
 
     batches: Minibatches[Any]
 
@@ -58,7 +65,11 @@ class Task:
         """Return one sentence that a person should read before the run, or nothing."""
         return str(getattr(getattr(self, "set", None), "notice", ""))
 
-    def step(self, batch: Any) -> Mapping[str, float]:
+    def prepare(self, batch: Any) -> Any:
+        """Return what `step` and `loss` get of a batch; NumPy's part of a step that is compiled."""
+        return batch
+
+    def step(self, batch: Any) -> Mapping[str, Any]:
         """Do one update and return what to show and average over the epoch."""
         raise NotImplementedError(f"{type(self).__name__} defines no step")
 

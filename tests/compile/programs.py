@@ -36,6 +36,7 @@ FAMILIES = {
     "MultivariateNormal": lambda p: scg.MultivariateNormal(
         p[0], covariance=p[1:].T @ p[1:] + np.eye(3)
     ),
+    "RankOneNormal": lambda p: scg.RankOneNormal(p[0], scg.exp(p), p),
     "Uniform": lambda p: scg.Uniform(p, p + 1.0),
     "Exponential": lambda p: scg.Exponential(p),
     "Gamma": lambda p: scg.Gamma(p, p + 0.5),
@@ -57,7 +58,8 @@ FAMILIES = {
 # A value that each family allows, if it is not 1.
 AT = {
     "OneHotCategorical": np.array([0.0, 1.0, 0.0]), "Normal by factor": np.ones(3),
-    "MultivariateNormal": np.ones(3), "Categorical": 1, "Categorical by logits": 1,
+    "MultivariateNormal": np.ones(3), "RankOneNormal": np.ones(3), "Categorical": 1,
+    "Categorical by logits": 1,
 }  # fmt: skip
 
 

@@ -113,6 +113,7 @@ def simple(dtype=np.float64):
         "MultivariateNormal covariance": scg.MultivariateNormal(x[:, :2], covariance=square),
         "MultivariateNormal precision": scg.MultivariateNormal(x[:, :2], precision=square),
         "MultivariateNormal factor": scg.MultivariateNormal(x[:, :2], factor=factor),
+        "RankOneNormal": scg.RankOneNormal(x[:, :2], p[:, :2], x[:, 1:]),
         "Bernoulli probs": scg.Bernoulli(p),
         "Bernoulli logits": scg.Bernoulli(logits=x),
         "Categorical probs": scg.Categorical(p),

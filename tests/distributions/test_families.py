@@ -163,7 +163,7 @@ def test_parameters_that_are_no_numbers_are_refused(name):
 @pytest.mark.parametrize("name", [n for n in NAMES if "Mixture" not in n])
 def test_integer_parameters_become_float64(name):
     family = type(simple()[name])
-    whole = {"low": 0, "factor": [[1]], "covariance": [[1]], "precision": [[1]]}
+    whole = {"low": 0, "factor": [[1]], "covariance": [[1]], "precision": [[1]], "direction": [1]}
     parameters = {key: whole.get(key, 1) for key in simple()[name].parameters}
     if set(parameters) & {"factor", "covariance", "precision"}:
         parameters["loc"] = [1]
@@ -185,12 +185,14 @@ def test_entropy_is_the_expected_surprise_of_a_finite_support(name):
     np.testing.assert_allclose(-np.sum(np.exp(log_p) * log_p, 0), raw(d.entropy()), rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["Normal", "Normal factor", "Uniform", "Exponential"])
+@pytest.mark.parametrize(
+    "name", ["Normal", "Normal factor", "RankOneNormal", "Uniform", "Exponential"]
+)
 def test_entropy_is_the_surprise_at_the_mean_of_a_simple_log_density(name):
     """It is linear, or constant, or quadratic: then E[-log p] lies at one standard deviation."""
     d = simple()[name]
     surprise = -raw(d.log_prob(d.mean))
-    if d.name == "Normal":
+    if "Normal" in d.name:
         surprise = surprise + 0.5 * max(1, *d.event_shape, 0)
     np.testing.assert_allclose(surprise, raw(d.entropy()), rtol=1e-12)
 

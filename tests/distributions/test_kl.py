@@ -196,6 +196,10 @@ def by_covariance(loc, root):
     return scg.MultivariateNormal(loc, covariance=root @ root.swapaxes(-1, -2))
 
 
+def rank_one(loc, root):
+    return scg.RankOneNormal(loc, root[0] ** 2 + 0.5, root[1])
+
+
 GRADIENTS = {
     "normal": (lambda a, s, b, t: (scg.Normal(a, s), scg.Normal(b, t)), x, y + 1, y, y + 2),
     "factors": (lambda a, s, b, t: (scg.Normal(a, s), scg.Normal(b, t)), x, R, y, S),
@@ -221,6 +225,18 @@ GRADIENTS = {
         R,
         y,
         S,
+    ),
+    "rank one": (lambda a, s, b, t: (rank_one(a, s), rank_one(b, t)), x, R, y, S),
+    "rank one to scale": (lambda a, s, t: (rank_one(a, s), scg.Normal(0.0, t)), x, R, y + 1),
+    "scale to rank one": (lambda s, b, t: (scg.Normal(0.0, s), rank_one(b, t)), y + 1, y, S),
+    "rank one to covariance": (
+        lambda a, s, b, t: (rank_one(a, s), by_covariance(b, t)),
+        *(x, R, y, S),
+    ),
+    "factor to rank one": (lambda a, s, b, t: (scg.Normal(a, s), rank_one(b, t)), x, R, y, S),
+    "covariance to rank one": (
+        lambda a, s, b, t: (by_covariance(a, s), rank_one(b, t)),
+        *(x, R, y, S),
     ),
     "exponential": (lambda a, b: (scg.Exponential(a), scg.Exponential(b)), y + 1, y + 2),
     "gamma": (

@@ -33,3 +33,8 @@ def iwae():
 @pytest.fixture(scope="session")
 def dlgm():
     return load("dlgm")
+
+
+@pytest.fixture(scope="session")
+def vae():
+    return load("vae")

@@ -1,12 +1,12 @@
 """The runner behind the examples: options, resume, interruption, and mistakes in one sentence."""
 
-import json
 import os
 import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
+from running import metrics, run_task
 
 import scg
 from scg import checkpoint, data, experiment, nn
@@ -60,16 +60,7 @@ class Walk(experiment.Task):
 
 
 def run(*arguments, task=Walk):
-    with pytest.raises(SystemExit) as end:
-        experiment.run(task, list(map(str, arguments)))
-    return end.value.code
-
-
-def metrics(out):
-    read = json.loads((Path(out) / "metrics.json").read_text())
-    for row in (read, *read["history"]):
-        row.pop("seconds_per_epoch", row.pop("seconds", None))
-    return read
+    return run_task(task, *arguments)
 
 
 def test_a_run_writes_metrics_pictures_and_a_checkpoint(tmp_path, capsys):
@@ -173,6 +164,20 @@ def test_a_checkpoint_with_other_options_is_refused(tmp_path, capsys):
     assert "--size 3 now, 8 then" in capsys.readouterr().err
 
 
+def test_an_option_that_only_pictures_depend_on_may_change(tmp_path):
+    class Compared(Walk):
+        free = ("beside",)
+
+        @staticmethod
+        def add_options(parser):
+            Walk.add_options(parser)
+            parser.add_argument("--beside", type=Path)
+
+    run("--out", tmp_path, "--epochs", 1, "--beside", tmp_path, task=Compared)
+    assert run("--out", tmp_path, "--resume", "--beside", "other", task=Compared) == 0
+    assert "beside" not in metrics(tmp_path)["options"]
+
+
 def test_a_checkpoint_of_another_experiment_is_refused(tmp_path, capsys):
     class Other(Walk):
         name = "other"
@@ -180,6 +185,34 @@ def test_a_checkpoint_of_another_experiment_is_refused(tmp_path, capsys):
     run("--out", tmp_path, "--epochs", 1, task=Other)
     assert run("--out", tmp_path, "--resume") == 2
     assert "'other'" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path, capsys):
+    class Longer(Walk):
+        def __init__(self, options):
+            super().__init__(options)
+            self.w = np.zeros(options.size + 1)
+
+    run("--out", tmp_path, "--epochs", 1, task=Longer)
+    assert run("--out", tmp_path, "--resume", "--epochs", 2) == 2
+    error = capsys.readouterr().err
+    assert "does not fit this run: w has shape (9,) there and (8,) here; resume with" in error
+    assert error.count("\n") == 1
+    assert metrics(tmp_path)["epochs"] == 1
+
+
+@pytest.mark.parametrize("then", ["0.0.1", None])
+def test_a_checkpoint_of_another_version_is_refused(tmp_path, capsys, then):
+    run("--out", tmp_path, "--epochs", 1)
+    arrays, state = checkpoint.load(tmp_path / "checkpoint.safetensors")
+    del state["scg"]
+    checkpoint.save(
+        tmp_path / "checkpoint.safetensors", arrays, {**state, **({"scg": then} if then else {})}
+    )
+    assert run("--out", tmp_path, "--resume") == 2
+    error = capsys.readouterr().err
+    assert f"was written with scg {then or 'of another version'}, and this is scg" in error
+    assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize("state", [{}, {"experiment": "walk"}])

@@ -50,6 +50,23 @@ def test_a_state_without_one_of_the_parts_changes_nothing():
     same(trained, ([scg.peek(p) for p in task.model.parameters()], task.best))
 
 
+def test_an_average_over_many_parts_is_compiled_and_the_rest_is_not():
+    images, sizes = np.random.default_rng(0).random((101, 3)), []
+    rng = np.random.default_rng(1)
+
+    def noisy(part):
+        sizes.append(len(part))
+        return scg.Normal(part.sum(axis=-1), 1.0).sample(rng=rng), part.sum(axis=-1)
+
+    found = experiment.average(images, 2, noisy, compiled=True)
+    assert sizes == [2, 2, 1]  # traced twice
+    rng = np.random.default_rng(1)
+    np.testing.assert_allclose(found, experiment.average(images, 2, noisy), rtol=1e-12)
+    sizes.clear()
+    experiment.average(images[:98], 2, noisy, compiled=True)
+    assert sizes == [2] * 49
+
+
 def test_the_band_of_runs_and_a_film(tmp_path):
     run = [{"mean_return": float(n)} for n in range(4)]
     assert experiment.band(tmp_path / "b.png", [run, run[:3]], "mean_return").stat().st_size > 1000

@@ -1,0 +1,73 @@
+"""The metrics of a run as a JSON file: written after each epoch, and read to be compared."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scg._files import replacing
+from scg.errors import OptionError
+
+__all__ = ["history", "shown", "write_metrics"]
+
+METRICS = "metrics.json"
+
+_MADE_WITH = frozenset("Python scg numpy scipy numba CPU threads".split())
+
+
+def write_metrics(folder: Path, metrics: Mapping[str, Any]) -> Path:
+    """Write metrics, and what they depend on beside the options, in one step."""
+    path = folder / METRICS
+    with replacing(path) as file:
+        content = {**metrics, "made_with": _made_with()}
+        file.write((json.dumps(content, indent=2, default=_plain) + "\n").encode())
+    return path
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON has no form for: a path as text, a NumPy number as a number."""
+    return value.item() if isinstance(value, np.generic) else str(value)
+
+
+def shown(value: Any) -> str:
+    """Return a metric as a person reads it."""
+    return f"{value:.2f}" if isinstance(value, float | np.floating) else str(value)
+
+
+def history(folder: Path) -> list[dict[str, float]]:
+    """Return the metrics of each epoch of a finished run.
+
+    Parameters
+    ----------
+    folder : Path
+        Its `--out`.
+
+    Returns
+    -------
+    list of dict
+
+    Raises
+    ------
+    OptionError
+        If there is no `metrics.json` of a run.
+    """
+    path = folder / METRICS
+    try:
+        rows: list[dict[str, float]] = json.loads(path.read_text())["history"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise OptionError(
+            f"{path} cannot be read as the metrics of a run ({type(error).__name__}); name the "
+            "--out folder of a finished one"
+        ) from error
+    return rows
+
+
+def _made_with() -> dict[str, str]:
+    """Return what the numbers depend on beside the options, in the words of `python -m scg`."""
+    from scg.__main__ import table
+
+    return {name: value for name, value in table() if name in _MADE_WITH}
