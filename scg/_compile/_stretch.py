@@ -12,8 +12,8 @@ from scg._compile._work import Product, Step
 from scg._typing import Array
 from scg.kernels import machine, tasks, vector_loops
 from scg.kernels._jit import threads
-from scg.kernels._product import FIELDS, PIECES
-from scg.kernels.execute import Line, Schedule, place
+from scg.kernels._product import FIELDS
+from scg.kernels.execute import PIECES, Line, Schedule, place
 from scg.kernels.optim import Updates
 
 __all__ = ["Stretch", "Updating", "overlap_test"]

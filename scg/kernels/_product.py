@@ -45,7 +45,10 @@ from scg.kernels.simd_tile import (
     store,
 )
 
-__all__ = ["DEPTH", "FIELDS", "HAS_KERNEL", "MULTIPLY", "addresses", "partition", "run"]
+__all__ = [
+    "BLOCKS", "BLOCK_SIZE", "DEPTH", "FIELDS", "HAS_KERNEL", "MULTIPLY", "addresses", "partition",
+    "run",
+]  # fmt: skip
 
 # Without tiles for this CPU, or under NUMBA_DISABLE_JIT=1 (which leaves plain functions), BLAS.
 HAS_KERNEL = HAS_TILE and CAN_COMPILE
@@ -75,7 +78,8 @@ PACK_FROM, PACK_A_FROM = 4 * ROWS, 3
 # cache: they are packed.
 FAR = 2048
 # Tiles of a block of rows that pay for the packing of its panels.
-ENOUGH = 16
+ENOUGH = 8
+FEWER = 8
 REAL_F64, REAL_F32 = np.float64, np.float32
 
 
@@ -89,19 +93,20 @@ def addresses(dtype: DType) -> tuple[int, ...]:
 
 
 def partition(m: int, n: int, size: int, pieces: int, rows_first: bool) -> tuple[int, int]:
-    """Return in how many blocks C is cut down and across, for at least so many where it can be.
+    """Return in how many blocks C is cut down and across, for about so many where it can be.
 
-    Every block packs for itself: cut across, what is packed of A is packed again, and cut down,
-    what is packed of B.
+    What is cut across packs its part of A again, which costs more, and cut down its panels of B.
     """
     panels, tiles = -(-n * size // (COLUMNS * VECTOR_BYTES)), -(-m // ROWS)
-    if rows_first:
-        down = min(pieces, -(-tiles // ENOUGH))
-        across = min(-(-pieces // down), panels)
-    else:
+    down = across = 1
+    if pieces > 1 and rows_first:
+        down = min(pieces, max(tiles // ENOUGH, 1))
+        down -= down % 4 if down > 4 else 0  # the same for two threads, or four
+        across = min(-(-pieces // (FEWER * down)), panels)
+    elif pieces > 1:
         across = min(pieces, panels)
-        down = min(-(-pieces // across), tiles)
-    return max(down, 1), max(across, 1)
+        down = min(-(-pieces // across), max(tiles // ENOUGH, 1))
+    return down, across
 
 
 @device
@@ -261,17 +266,28 @@ def _unit(like: Any, row: Any, item: Any, i: Any, rows: Any, j: Any, width: Any)
 
 
 def _multiply_f64(begin: int, end: int, row: int) -> None:
-    """Do blocks of the product that `row` describes: numbered down, across, along the batch."""
+    """Do blocks of the product that `row` describes: numbered down, across, along the batch.
+
+    Neighbours are computed as one, of packed A as many rows as one block of it has.
+    """
     like = np.empty(0, REAL_F64)
-    m, n, lanes = load_i64(row, M), load_i64(row, N), VECTOR_BYTES // like.itemsize
+    size = like.itemsize
+    m, n, narrow = load_i64(row, M), load_i64(row, N), COLUMNS * (VECTOR_BYTES // size)
     down, across = load_i64(row, DOWN), load_i64(row, ACROSS)
-    panels = -(-n // (COLUMNS * lanes))
-    for unit in range(begin, end):
+    panels, most = -(-n // narrow), down
+    if load_i64(row, A_ROW) == size:
+        most = max(BLOCK_BYTES // (DEPTH * size) * down // m, 1)
+    unit = begin
+    while unit < end:
         item, x, y = unit // (down * across), unit // down % across, unit % down
-        i, j = y * m // down, x * panels // across * COLUMNS * lanes
-        rows = (y + 1) * m // down - i
-        width = min((x + 1) * panels // across * COLUMNS * lanes, n) - j
+        wide, high = 1, min(end - unit, down - y, most)
+        if high == down:
+            wide = min((end - unit) // down, across - x)
+        i, j = y * m // down, x * panels // across * narrow
+        rows = (y + high) * m // down - i
+        width = min((x + wide) * panels // across * narrow, n) - j
         _unit(like, row, item, i, rows, j, width)
+        unit += wide * high
 
 
 MULTIPLY = {FLOAT32: task(float32_twin(_multiply_f64)), FLOAT64: task(_multiply_f64)}
@@ -281,9 +297,10 @@ MULTIPLY = {FLOAT32: task(float32_twin(_multiply_f64)), FLOAT64: task(_multiply_
 
 # Below this many multiply-adds, some 20 us, a second thread saves too little to be worth waking.
 SERIAL_SIZE = 2_000_000
-# Pieces for each thread: what one of them does not get to, because the system had another use for
-# its core, the others take over.
-PIECES = 4
+# Blocks for each thread: the last ones are so small that the threads end together.
+BLOCKS = 32
+# Multiply-adds of a block, some 5 us.
+BLOCK_SIZE = 200_000
 _partition = device(partition)
 
 
@@ -300,7 +317,8 @@ def _run(
     multiply, region, team = load_i64(tools, 0), load_i64(tools, 1), load_i64(tools, 2)
     m, k = a.shape
     n, size = b.shape[1], c.itemsize
-    pieces = -(-PIECES * team // batch) if region else 1
+    blocks = min(BLOCKS * team, batch * m * k * n // BLOCK_SIZE) if region else 1
+    pieces = -(-blocks // batch)
     down, across = _partition(m, n, size, pieces, a.strides[0] == size)
     row = np.empty(len(FIELDS) + 5, np.int64)
     row[A], row[A_STEP], (row[A_ROW], row[A_COL]) = address(a), a_step, a.strides
