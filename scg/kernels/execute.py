@@ -35,7 +35,7 @@ from scg.kernels.machine import Task, task
 from scg.kernels.simd_memory import call_task, keep, load_i64
 from scg.kernels.simd_tile import address
 
-__all__ = ["PIECES", "TOGETHER", "Line", "Schedule", "place", "team"]
+__all__ = ["PIECES", "TOGETHER", "Compiled", "Line", "Schedule", "place", "team"]
 
 # Columns of the table.
 TASK, UNITS, GRAIN, ROW, AFTER = range(5)
@@ -50,12 +50,18 @@ FRAME = 16
 PATIENCE = 256
 
 
+class Compiled(NamedTuple):
+    """A function that is no Numba function: its address is all that is asked of a task."""
+
+    address: int
+
+
 class Line(NamedTuple):
     """A task and its work.
 
     Parameters
     ----------
-    task : Task
+    task : Task or Compiled
         What is called.
     row : sequence of int
         What it finds at its row's address: addresses, sizes, strides.
@@ -67,7 +73,7 @@ class Line(NamedTuple):
         The line may start when all lines before this number are done; None means all before it.
     """
 
-    task: Task
+    task: Task | Compiled
     row: Sequence[int]
     units: int = 1
     grain: int = 1
