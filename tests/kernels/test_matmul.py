@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scg._arrays import LINE, aligned
 from scg.errors import OptionError, ShapeError
 from scg.kernels import _product, simd_tile
 from scg.kernels.matmul import ACTIVATIONS, matmul, uses_blas
@@ -319,3 +320,23 @@ def test_bad_options(options, error, words):
 
 
 # --- threads, processes, settings ------------------------------------------------------------
+
+
+@needs_kernel
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("lines", [1, 3, 7])
+@pytest.mark.parametrize("less", [0, 1, 11])
+def test_rows_that_begin_at_lines_are_read_where_they_are(dtype, lines, less):
+    """With the bits of a product whose panels are packed, and without what lies beside them."""
+    size = np.dtype(dtype).itemsize
+    rng, (m, k, n) = np.random.default_rng(lines), (70, 300, lines * LINE // size)
+    memory = aligned(k * n * size).view(dtype).reshape(k, n)
+    memory[...] = GUARD
+    inside = memory[:, : max(n - less, 1)]
+    inside[...] = numbers(rng, inside.shape, dtype)
+    a = numbers(rng, (m, k), dtype)
+    value = matmul(a, inside)
+    assert_product(value, a, inside)
+    packed = np.zeros((k + 1) * n, dtype)[1 : k * n + 1].reshape(k, n)[:, : inside.shape[1]]
+    packed[...] = inside
+    np.testing.assert_array_equal(value, matmul(a, packed))
