@@ -74,8 +74,8 @@ PACK_FROM, PACK_A_FROM = 4 * ROWS, 3
 # a panel of one line a row needs no packing.
 LINE = 64
 # Columns of A so many bytes apart lie on as many pages, and may push each other out of the first
-# cache: they are packed.
-FAR = 2048
+# cache: they are packed. A whole number of pages apart they do, for one panel already.
+FAR, PAGE = 2048, 4096
 # Tiles of a block of rows that pay for the packing of its panels.
 ENOUGH = 8
 FEWER = 8
@@ -159,7 +159,8 @@ def _unit(like: Any, row: Any, item: Any, i: Any, rows: Any, j: Any, width: Any)
     narrow = COLUMNS * lanes
     collides = COLUMNS * VECTOR_BYTES != LINE or b_row % (2 * LINE) != LINE or b % LINE
     pack_b = (m >= PACK_FROM and collides) or (b_col != size and width > 1)
-    pack_a = a_row == size and a_col >= FAR and width >= PACK_A_FROM * narrow
+    worth = width >= PACK_A_FROM * narrow or a_col % PAGE == 0
+    pack_a = a_row == size and a_col >= FAR and worth
     wide = WIDE_COLUMNS * lanes if m <= WIDE_ROWS and not pack_b else width + 1
     blocks, depths = -(-rows * DEPTH * size // BLOCK_BYTES), -(-k // DEPTH)
     groups = -(-width // (PANELS * narrow)) if pack_b else 1

@@ -340,3 +340,14 @@ def test_rows_that_begin_at_lines_are_read_where_they_are(dtype, lines, less):
     packed = np.zeros((k + 1) * n, dtype)[1 : k * n + 1].reshape(k, n)[:, : inside.shape[1]]
     packed[...] = inside
     np.testing.assert_array_equal(value, matmul(a, packed))
+
+
+@needs_kernel
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [2, 10, 35])
+@pytest.mark.parametrize("pages", [1, 2, 1.5])
+def test_columns_that_lie_pages_apart(pages, n, dtype):
+    """Packed or not, they have the bits of the same numbers row after row."""
+    rng, m, k = np.random.default_rng(n), int(pages * 4096) // np.dtype(dtype).itemsize, 270
+    a, b = numbers(rng, (k, m), dtype).T, numbers(rng, (k, n), dtype)
+    np.testing.assert_array_equal(matmul(a, b), matmul(np.ascontiguousarray(a), b))
