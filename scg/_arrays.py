@@ -9,8 +9,10 @@ import numpy as np
 from scg._typing import Array
 from scg.errors import DTypeError, ShapeError
 
-__all__ = ["as_array", "read_only"]
+__all__ = ["aligned", "as_array", "at_a_line", "read_only"]
 
+LINE = 64  # bytes of a cache line, and of the widest vector
+LARGE = 1 << 14
 _KINDS = "biuf"  # bool, signed, unsigned, float: what a Tensor can hold
 
 
@@ -73,3 +75,22 @@ def read_only(array: Array) -> Array:
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+def aligned(nbytes: int) -> Array:
+    """Return so many bytes that begin at a cache line."""
+    block = np.empty(nbytes + LINE, np.uint8)
+    start = -block.__array_interface__["data"][0] % LINE
+    return block[start : start + nbytes]
+
+
+def at_a_line(array: Array) -> Array:
+    """Return a contiguous array, or of a large one a copy, that begins at a cache line.
+
+    Where rows begin at lines, products need not pack them.
+    """
+    if array.nbytes < LARGE or array.__array_interface__["data"][0] % LINE == 0:
+        return array
+    copy = aligned(array.nbytes).view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy

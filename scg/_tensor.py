@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from scg._arrays import as_array, read_only
+from scg._arrays import as_array, at_a_line, read_only
 from scg._operators import Operators
 from scg._protocols import without_gradient
 from scg._reads import note_read
@@ -310,7 +310,7 @@ def _unpickle(data: Array, is_parameter: bool, name: str | None) -> Tensor:
 
 
 def _trainable(data: Array, name: str | None) -> Tensor:
-    leaf = Leaf(data.shape, data.dtype, name)
+    data, leaf = at_a_line(data), Leaf(data.shape, data.dtype, name)
     made = PARAMETERS[id(data)] = PARAMETERS[id(leaf)] = Tensor(data, leaf)
     return made
 

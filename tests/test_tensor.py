@@ -247,3 +247,11 @@ def test_divmod_of_a_draw_is_scored():
         return quotient + remainder * remainder
 
     scg.testing.check_unbiased(program, 0.4)
+
+
+@pytest.mark.parametrize("size", [3, 4096, 5000])
+def test_large_parameters_begin_at_a_cache_line(size):
+    x = np.arange(size + 1.0)[1:]  # at another place of a line than its neighbour
+    p = scg.parameter(x)
+    assert p.numpy().flags.c_contiguous and (p.numpy() == x).all()
+    assert x.nbytes < 1 << 14 or p.numpy().ctypes.data % 64 == 0

@@ -4,21 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
-
+from scg._arrays import LINE, aligned
 from scg._compile._buffers import Buffer
-from scg._typing import Array
 
-__all__ = ["aligned", "allocate"]
-
-ALIGNMENT = 64  # a cache line, and the widest vector
-
-
-def aligned(nbytes: int) -> Array:
-    """Return so many bytes that begin at a cache line."""
-    block = np.empty(nbytes + ALIGNMENT, np.uint8)
-    start = -block.__array_interface__["data"][0] % ALIGNMENT
-    return block[start : start + nbytes]
+__all__ = ["allocate"]
 
 
 def allocate(buffers: Iterable[Buffer], end: int) -> int:
@@ -35,7 +24,7 @@ def allocate(buffers: Iterable[Buffer], end: int) -> int:
     total = 0
     for buffer in sorted(buffers, key=lambda b: -b.nbytes):
         life = (-1, end + 1) if buffer.pinned else _life(buffer)
-        size = -(-max(buffer.nbytes, 1) // ALIGNMENT) * ALIGNMENT
+        size = -(-max(buffer.nbytes, 1) // LINE) * LINE
         start = _gap(size, [(a, b) for a, b, other, _ in placed if _overlap(life, other)])
         placed.append((start, start + size, life, buffer))
         total = max(total, start + size)

@@ -26,6 +26,7 @@ from scg.kernels._jit import CAN_COMPILE
 from scg.kernels._product import HAS_KERNEL
 from scg.kernels.execute import place as address
 from scg.kernels.matmul import matmul
+from scg.kernels.uniform import fill
 
 __all__ = ["Plan", "native"]
 
@@ -195,8 +196,8 @@ class Plan:
             target[...] = arguments[index]
         for leaf, array in self._found:
             array[...] = leaf.grad
-        for fill in self._fills:
-            fill()
+        for draw in self._fills:
+            draw()
         done = 0
         try:
             for run, done_after in self._runs:
@@ -351,11 +352,12 @@ def _python(step: Any) -> Callable[[], Any]:
     return Updating(step).run
 
 
-_DRAWS = {"normal": "standard_normal", "uniform": "random", "exponential": "standard_exponential"}
+_DRAWS = {"normal": "standard_normal", "exponential": "standard_exponential"}
 
 
 def _drawing(step: Draw) -> Callable[[], Any]:
-    name, generator = _DRAWS[step.kind], step.generator
-    out = step.outputs[0].array()
-    dtype = out.dtype.type
+    generator, out = step.generator, step.outputs[0].array()
+    if step.kind == "uniform":
+        return lambda: fill(generator(), out)
+    name, dtype = _DRAWS[step.kind], out.dtype.type
     return lambda: getattr(generator(), name)(out=out, dtype=dtype)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 from scg._compile._buffers import Buffer, View
 from scg._compile._emit import Task
@@ -12,8 +12,8 @@ from scg._compile._work import Product, Step
 from scg._typing import Array
 from scg.kernels import machine, tasks, vector_loops
 from scg.kernels._jit import threads
-from scg.kernels._product import FIELDS, PIECES
-from scg.kernels.execute import Line, Schedule, place
+from scg.kernels._product import FIELDS
+from scg.kernels.execute import PIECES, Compiled, Line, Schedule, place
 from scg.kernels.optim import Updates
 
 __all__ = ["Stretch", "Updating", "overlap_test"]
@@ -56,7 +56,7 @@ class Stretch:
         written = {access for _, access in spec.stores}
         buffers = [buffer for _, buffer, _ in task.addresses]
         reads = [b for i, b in enumerate(buffers) if i not in written]
-        line = Line(cast(Any, _Compiled(address)), row, task.units, _grain(task))
+        line = Line(Compiled(address), row, task.units, _grain(task))
         self._add(line, reads, [buffers[i] for i in written])
 
     def add_product(self, product: Product) -> None:
@@ -182,15 +182,6 @@ class Updating:
         for leaf in self._leaves:
             leaf.version += 1
         self._optimizer.steps += 1
-
-
-class _Compiled:
-    """Something with an address, which is all that the executor asks of a task."""
-
-    __slots__ = ("address",)
-
-    def __init__(self, address: int) -> None:
-        self.address = address
 
 
 def _meet(some: Ranges, others: Ranges) -> bool:

@@ -3,8 +3,8 @@
 The tile (`simd_tile.py`) holds its part of C in registers while the inner dimension streams past.
 A unit of work is a block of rows by a block of columns of C. It goes through the inner dimension
 in blocks; for each it packs its part of A if the strides ask for it, and then panel after panel
-of B is packed and multiplied by all rows of the unit. In place, 64 bytes of each row of a panel
-would lie on as many pages of memory.
+of B is packed and multiplied by all rows of the unit. In place, rows of a panel may push each other
+out of the first cache; where they cannot, the panel after it is fetched instead.
 
 Every element of C is one chain of fused multiply-adds in the order of the inner dimension, cut
 into blocks that depend on that dimension alone. So a row of a product has the same bits whatever
@@ -26,6 +26,7 @@ from scg.kernels._jit import CAN_COMPILE, device, kernel, parallel_call, threads
 from scg.kernels.execute import TOGETHER, team
 from scg.kernels.machine import task
 from scg.kernels.simd_memory import call_region, call_task, keep, load_i64
+from scg.kernels.simd_packing import write_panels, write_tiles
 from scg.kernels.simd_tile import (
     COLUMNS,
     HAS_TILE,
@@ -36,16 +37,14 @@ from scg.kernels.simd_tile import (
     address,
     call_finish,
     call_tile,
-    call_transpose,
-    copy_column,
-    copy_row,
     functions,
-    load,
     prefetch,
-    store,
 )
 
-__all__ = ["DEPTH", "FIELDS", "HAS_KERNEL", "MULTIPLY", "addresses", "partition", "run"]
+__all__ = [
+    "BLOCKS", "BLOCK_SIZE", "DEPTH", "FIELDS", "HAS_KERNEL", "MULTIPLY", "addresses", "partition",
+    "run",
+]  # fmt: skip
 
 # Without tiles for this CPU, or under NUMBA_DISABLE_JIT=1 (which leaves plain functions), BLAS.
 HAS_KERNEL = HAS_TILE and CAN_COMPILE
@@ -71,11 +70,15 @@ BLOCK_BYTES = 1 << 18
 PANELS = max((1 << 17) // (DEPTH * COLUMNS * VECTOR_BYTES), 1)
 # Rows of A from which packing a panel of B pays, and panels from which packing A does.
 PACK_FROM, PACK_A_FROM = 4 * ROWS, 3
+# Bytes of a cache line. Rows of B an odd number of lines apart lie in all sets of a cache in turn:
+# a panel of one line a row needs no packing.
+LINE = 64
 # Columns of A so many bytes apart lie on as many pages, and may push each other out of the first
-# cache: they are packed.
-FAR = 2048
+# cache: they are packed. A whole number of pages apart they do, for one panel already.
+FAR, PAGE = 2048, 4096
 # Tiles of a block of rows that pay for the packing of its panels.
-ENOUGH = 16
+ENOUGH = 8
+FEWER = 8
 REAL_F64, REAL_F32 = np.float64, np.float32
 
 
@@ -89,75 +92,32 @@ def addresses(dtype: DType) -> tuple[int, ...]:
 
 
 def partition(m: int, n: int, size: int, pieces: int, rows_first: bool) -> tuple[int, int]:
-    """Return in how many blocks C is cut down and across, for at least so many where it can be.
+    """Return in how many blocks C is cut down and across, for about so many where it can be.
 
-    Every block packs for itself: cut across, what is packed of A is packed again, and cut down,
-    what is packed of B.
+    What is cut across packs its part of A again, which costs more, and cut down its panels of B.
     """
     panels, tiles = -(-n * size // (COLUMNS * VECTOR_BYTES)), -(-m // ROWS)
-    if rows_first:
-        down = min(pieces, -(-tiles // ENOUGH))
-        across = min(-(-pieces // down), panels)
-    else:
+    down = across = 1
+    if pieces > 1 and rows_first:
+        down = min(pieces, max(tiles // ENOUGH, 1))
+        down -= down % 4 if down > 4 else 0  # the same for two threads, or four
+        across = min(-(-pieces // (FEWER * down)), panels)
+    elif pieces > 1:
         across = min(pieces, panels)
-        down = min(-(-pieces // across), tiles)
-    return max(down, 1), max(across, 1)
-
-
-@device
-def _pack_panel(
-    like: Any, transpose: Any, source: Any, row: Any, column: Any, depth: Any, width: Any,
-    panel: Any, wide: Any,
-) -> None:  # fmt: skip
-    """Copy B[depth, width] to a panel whose rows are contiguous, `wide` bytes apart."""
-    size = like.itemsize
-    if row == size:
-        lanes = VECTOR_BYTES // size
-        for p in range(0, depth, lanes):
-            for j in range(0, width, lanes):
-                corner, goal = source + p * size + j * column, panel + p * wide + j * size
-                call_transpose(transpose, corner, column, width - j, depth - p, goal, wide)
-    else:
-        for p in range(depth):
-            for j in range(width):
-                x = load(like, source + p * row + j * column)
-                store(like, panel + p * wide + j * size, x)
-
-
-@device
-def _pack_b(
-    like: Any, transpose: Any, source: Any, row: Any, column: Any, depth: Any, width: Any,
-    panels: Any, apart: Any,
-) -> None:  # fmt: skip
-    """Copy B[depth, width] to panels that begin `apart` bytes from each other.
-
-    Row after row of the whole block where rows are contiguous: panel after panel would come back
-    to the page of each row for 64 bytes.
-    """
-    size, lanes = like.itemsize, VECTOR_BYTES // like.itemsize
-    narrow = COLUMNS * lanes
-    whole = width // narrow if column == size else 0
-    for p in range(depth if whole else 0):
-        for q in range(whole):
-            here = source + p * row + q * narrow * size
-            copy_row(like, here, narrow, panels + q * apart + p * narrow * size)
-    for q in range(whole, -(-width // narrow)):
-        part, panel = min(narrow, width - q * narrow), panels + q * apart
-        wide, here = -(-part // lanes) * VECTOR_BYTES, source + q * narrow * column
-        if column == size:
-            for p in range(depth):
-                copy_row(like, here + p * row, part, panel + p * wide)
-        else:
-            _pack_panel(like, transpose, here, row, column, depth, part, panel, wide)
+        down = min(-(-pieces // across), max(tiles // ENOUGH, 1))
+    return down, across
 
 
 @device
 def _rows(
     like: Any, tile: Any, finish: Any, a: Any, a_row: Any, a_col: Any, a_tile: Any, vectors: Any,
     b: Any, b_row: Any, c: Any, c_row: Any, bias: Any, depth: Any, rows: Any, width: Any, add: Any,
-    relu: Any, sums: Any,
+    relu: Any, sums: Any, ahead: Any,
 ) -> None:  # fmt: skip
-    """Multiply all rows of a block by a panel of B, tiles of equal height one after the other."""
+    """Multiply all rows of a block by a panel of B, tiles of equal height one after the other.
+
+    The next panel, which begins `ahead` bytes further, is fetched by and by; with 0 there is none.
+    """
     size = like.itemsize
     whole = vectors * VECTOR_BYTES == width * size
     tiles = -(-rows // ROWS)
@@ -168,6 +128,9 @@ def _rows(
         goal = c + i * c_row
         for r in range(ROWS):
             prefetch(place + (a_tile + 64 * r if a_tile else (height + r) * a_row))
+        if ahead:
+            for p in range(t * depth // tiles, (t + 1) * depth // tiles):
+                prefetch(b + p * b_row + ahead)
         if whole:
             call_tile(
                 tile, height, vectors, place, a_row, a_col, b, b_row, goal, c_row, bias, depth,
@@ -179,19 +142,6 @@ def _rows(
                 tile, height, vectors, place, a_row, a_col, b, b_row, sums, apart, 0, depth, 0, 0
             )
             call_finish(finish, sums, goal, c_row, bias, height, width, apart, add, relu)
-
-
-@device
-def _pack_a(like: Any, a: Any, a_col: Any, rows: Any, depth: Any, target: Any, apart: Any) -> None:
-    """Copy A[rows, depth], contiguous from row to row, to tiles `apart` bytes from each other."""
-    size = like.itemsize
-    tiles = -(-rows // ROWS)
-    low, high = rows // tiles, rows % tiles
-    for p in range(depth):
-        for t in range(tiles):
-            i = t * low + min(t, high)
-            goal = target + t * apart + p * ROWS * size
-            copy_column(like, a + i * size + p * a_col, rows - i, goal)
 
 
 @device
@@ -207,8 +157,10 @@ def _unit(like: Any, row: Any, item: Any, i: Any, rows: Any, j: Any, width: Any)
     bias, turn = load_i64(row, BIAS), load_i64(row, TRANSPOSE)
     lanes = VECTOR_BYTES // size
     narrow = COLUMNS * lanes
-    pack_b = m >= PACK_FROM or (b_col != size and width > 1)
-    pack_a = a_row == size and a_col >= FAR and width >= PACK_A_FROM * narrow
+    collides = COLUMNS * VECTOR_BYTES != LINE or b_row % (2 * LINE) != LINE or b % LINE
+    pack_b = (m >= PACK_FROM and collides) or (b_col != size and width > 1)
+    worth = width >= PACK_A_FROM * narrow or a_col % PAGE == 0
+    pack_a = a_row == size and a_col >= FAR and worth
     wide = WIDE_COLUMNS * lanes if m <= WIDE_ROWS and not pack_b else width + 1
     blocks, depths = -(-rows * DEPTH * size // BLOCK_BYTES), -(-k // DEPTH)
     groups = -(-width // (PANELS * narrow)) if pack_b else 1
@@ -232,7 +184,7 @@ def _unit(like: Any, row: Any, item: Any, i: Any, rows: Any, j: Any, width: Any)
         place, place_row, place_col, apart = a + x * a_row + p * a_col, a_row, a_col, 0
         if pack_a:
             if blocks > 1 or g == 0:
-                _pack_a(like, place, a_col, high, depth, address(block), a_apart)
+                write_tiles(like, place, a_col, high, depth, address(block), a_apart)
             place, place_row, place_col, apart = address(block), size, ROWS * size, a_apart
         q, end = g * group, min((g + 1) * group, width)
         panel, first = address(panels), q
@@ -244,14 +196,14 @@ def _unit(like: Any, row: Any, item: Any, i: Any, rows: Any, j: Any, width: Any)
                 # All panels of the group at once, and once for all blocks of rows.
                 if not pack_b or (y == 0 and q == first):
                     rest = end - q if pack_b else part
-                    _pack_b(like, turn, source, b_row, b_col, depth, rest, panel, b_apart)
+                    write_panels(like, turn, source, b_row, b_col, depth, rest, panel, b_apart)
                 source, source_row = panel, vectors * VECTOR_BYTES
             _rows(
                 like, load_i64(row, TILE), load_i64(row, FINISH), place, place_row, place_col,
                 apart, vectors, source, source_row,
                 c + x * c_row + q * size, c_row, bias + (j + q) * size if bias and last else 0,
                 depth, high, part, d > 0 or load_i64(row, ACCUMULATE), relu and last,
-                address(sums),
+                address(sums), 0 if pack_b or q + part >= end else LINE,
             )  # fmt: skip
             q += part
             panel += b_apart if pack_b else 0
@@ -261,17 +213,28 @@ def _unit(like: Any, row: Any, item: Any, i: Any, rows: Any, j: Any, width: Any)
 
 
 def _multiply_f64(begin: int, end: int, row: int) -> None:
-    """Do blocks of the product that `row` describes: numbered down, across, along the batch."""
+    """Do blocks of the product that `row` describes: numbered down, across, along the batch.
+
+    Neighbours are computed as one, of packed A as many rows as one block of it has.
+    """
     like = np.empty(0, REAL_F64)
-    m, n, lanes = load_i64(row, M), load_i64(row, N), VECTOR_BYTES // like.itemsize
+    size = like.itemsize
+    m, n, narrow = load_i64(row, M), load_i64(row, N), COLUMNS * (VECTOR_BYTES // size)
     down, across = load_i64(row, DOWN), load_i64(row, ACROSS)
-    panels = -(-n // (COLUMNS * lanes))
-    for unit in range(begin, end):
+    panels, most = -(-n // narrow), down
+    if load_i64(row, A_ROW) == size:
+        most = max(BLOCK_BYTES // (DEPTH * size) * down // m, 1)
+    unit = begin
+    while unit < end:
         item, x, y = unit // (down * across), unit // down % across, unit % down
-        i, j = y * m // down, x * panels // across * COLUMNS * lanes
-        rows = (y + 1) * m // down - i
-        width = min((x + 1) * panels // across * COLUMNS * lanes, n) - j
+        wide, high = 1, min(end - unit, down - y, most)
+        if high == down:
+            wide = min((end - unit) // down, across - x)
+        i, j = y * m // down, x * panels // across * narrow
+        rows = (y + high) * m // down - i
+        width = min((x + wide) * panels // across * narrow, n) - j
         _unit(like, row, item, i, rows, j, width)
+        unit += wide * high
 
 
 MULTIPLY = {FLOAT32: task(float32_twin(_multiply_f64)), FLOAT64: task(_multiply_f64)}
@@ -281,9 +244,10 @@ MULTIPLY = {FLOAT32: task(float32_twin(_multiply_f64)), FLOAT64: task(_multiply_
 
 # Below this many multiply-adds, some 20 us, a second thread saves too little to be worth waking.
 SERIAL_SIZE = 2_000_000
-# Pieces for each thread: what one of them does not get to, because the system had another use for
-# its core, the others take over.
-PIECES = 4
+# Blocks for each thread: the last ones are so small that the threads end together.
+BLOCKS = 32
+# Multiply-adds of a block, some 5 us.
+BLOCK_SIZE = 200_000
 _partition = device(partition)
 
 
@@ -300,7 +264,8 @@ def _run(
     multiply, region, team = load_i64(tools, 0), load_i64(tools, 1), load_i64(tools, 2)
     m, k = a.shape
     n, size = b.shape[1], c.itemsize
-    pieces = -(-PIECES * team // batch) if region else 1
+    blocks = min(BLOCKS * team, batch * m * k * n // BLOCK_SIZE) if region else 1
+    pieces = -(-blocks // batch)
     down, across = _partition(m, n, size, pieces, a.strides[0] == size)
     row = np.empty(len(FIELDS) + 5, np.int64)
     row[A], row[A_STEP], (row[A_ROW], row[A_COL]) = address(a), a_step, a.strides

@@ -1,10 +1,12 @@
 """Runs lists of tasks: one call from Python, one parallel region, whatever the number of tasks.
 
 A line of the table is a task, how many units of work it has and how many of them a thread takes at
-a time (a chunk). The threads of a region go through the lines together. Each starts on a share of
+least (a chunk). The threads of a region go through the lines together. Each starts on a share of
 a line's chunks that is the same in every call, so that it finds its data in its own cache, and then
-takes what is left of the others' shares. It waits only for chunks that another thread has begun:
-a thread that the system has not started yet, or has put aside between two chunks, delays nobody.
+takes what is left of the others' shares: half of what is left of a share at a time, so that large
+pieces come first and small ones let all threads end together. It waits only for pieces that another
+thread has begun: a thread that the system has not started yet, or has put aside between two pieces,
+delays nobody.
 """
 
 from __future__ import annotations
@@ -33,11 +35,13 @@ from scg.kernels.machine import Task, task
 from scg.kernels.simd_memory import call_task, keep, load_i64
 from scg.kernels.simd_tile import address
 
-__all__ = ["TOGETHER", "Line", "Schedule", "place", "team"]
+__all__ = ["PIECES", "TOGETHER", "Compiled", "Line", "Schedule", "place", "team"]
 
 # Columns of the table.
 TASK, UNITS, GRAIN, ROW, AFTER = range(5)
 COLUMNS = 5
+# Chunks in a thread's share of a line: the last of them is what others may have to wait for.
+PIECES = 8
 # Counters that different threads change lie on different cache lines.
 APART = 16
 # Numbers before the counters that tell the members of a team what to do.
@@ -46,24 +50,30 @@ FRAME = 16
 PATIENCE = 256
 
 
+class Compiled(NamedTuple):
+    """A function that is no Numba function: its address is all that is asked of a task."""
+
+    address: int
+
+
 class Line(NamedTuple):
     """A task and its work.
 
     Parameters
     ----------
-    task : Task
+    task : Task or Compiled
         What is called.
     row : sequence of int
         What it finds at its row's address: addresses, sizes, strides.
     units : int
         How many pieces of work there are; any division of them among threads gives the same bits.
     grain : int
-        How many a thread takes at a time. As many as `units`, or more: the line is not divided.
+        How many a thread takes at least. As many as `units`, or more: the line is not divided.
     after : int or None
         The line may start when all lines before this number are done; None means all before it.
     """
 
-    task: Task
+    task: Task | Compiled
     row: Sequence[int]
     units: int = 1
     grain: int = 1
@@ -216,6 +226,15 @@ def _wait(counter: Any, i: Any, value: Any) -> None:
 
 
 @device
+def _piece(first: Any, last: Any, number: Any) -> tuple[Any, Any]:
+    """Return where the piece of that number begins and ends: each is half of what it finds."""
+    begin, end = first, first + max((last - first) // 2, 1)
+    for _ in range(number):
+        begin, end = end, end + max((last - end) // 2, 1)
+    return begin, end
+
+
+@device
 def _help(line: Any, counters: Any, me: Any, team: Any) -> None:
     """Do chunks of a line until none is left: the own share first, then the others'."""
     task, row = load_i64(line, TASK), load_i64(line, ROW)
@@ -225,11 +244,12 @@ def _help(line: Any, counters: Any, me: Any, team: Any) -> None:
         share = (me + turn) % team
         first, last = share * chunks // team, (share + 1) * chunks // team
         while True:
-            chunk = first + _fetch_add(counters, (share + 1) * APART, 1)
-            if chunk >= last:
+            number = _fetch_add(counters, (share + 1) * APART, 1)
+            begin, end = _piece(first, last, number)
+            if begin >= last:
                 break
-            call_task(task, chunk * grain, min(chunk * grain + grain, units), row)
-            _fetch_add(counters, 0, 1)
+            call_task(task, begin * grain, min(end * grain, units), row)
+            _fetch_add(counters, 0, end - begin)
 
 
 @device

@@ -21,7 +21,7 @@ from scg.errors import DTypeError, OptionError, ShapeError
 from scg.kernels._dtypes import FLOAT32, FLOAT64, float32_twin
 from scg.kernels._jit import CAN_COMPILE, device, threads
 from scg.kernels._once import once
-from scg.kernels.execute import Line, Schedule, place
+from scg.kernels.execute import PIECES, Line, Schedule, place
 from scg.kernels.machine import Task, task
 from scg.kernels.simd_memory import (
     load_f64,
@@ -36,8 +36,6 @@ __all__ = ["ADAGRAD", "ADAM", "MOMENTUM", "RMSPROP", "SGD", "Rule", "Scalars", "
 UNIT = 1024
 # From about here (measured: Adam and SGD, both dtypes, two threads) threads pay for their start.
 PARALLEL = 1 << 17
-# Chunks for each thread: one that is held up leaves its rest to the others.
-PIECES = 4
 # Scalars of an update, at most.
 SCALARS = 9
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from scg._typing import Array
 from scg.kernels._dtypes import Build, float32_twin, kernels
-from scg.kernels._jit import kernel, parallel_call, prange
+from scg.kernels._jit import cgutils, intrinsic, ir, kernel, parallel_call, prange
 from scg.kernels._once import once
 from scg.kernels.simd import exp_f64, log_f64
 from scg.kernels.simd_bits import select
@@ -59,19 +59,30 @@ def _short_sum(row: Any) -> Any:
     return (a + b) + (c + d)
 
 
+@intrinsic
+def _larger(typingctx: Any, a: Any, b: Any) -> Any:
+    """Return the larger number, and of NaN and a number the number.
+
+    One instruction of LLVM, whose running value becomes a vector; a comparison and a choice stay
+    scalar, because NaN makes them depend on their order.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        real = args[0].type
+        name = f"llvm.maxnum.f{32 if isinstance(real, ir.FloatType) else 64}"
+        kind = ir.FunctionType(real, [real, real])
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), args)
+
+    return a(a, a), codegen
+
+
 @kernel
-def _top(row: Any, lanes: Any) -> Any:
+def _top(row: Any) -> Any:
     """Return the largest number; NaN is passed over, the exponentials will bring it back."""
-    lanes[:] = -np.inf
-    for k in range(0, row.size, LANES):
-        part = row[k : k + LANES]
-        for j in range(part.size):
-            lanes[j] = select(part[j] > lanes[j], part[j], lanes[j])
-    for j in range(16):
-        lanes[j] = max(max(lanes[j], lanes[j + 16]), max(lanes[j + 32], lanes[j + 48]))
-    for j in range(4):
-        lanes[j] = max(max(lanes[j], lanes[j + 4]), max(lanes[j + 8], lanes[j + 12]))
-    return max(max(lanes[0], lanes[1]), max(lanes[2], lanes[3]))
+    top = row.dtype.type(-np.inf)
+    for j in range(row.size):
+        top = _larger(top, row[j])
+    return top
 
 
 @kernel
@@ -193,7 +204,7 @@ def _logs_f64(x: Any, shift: Any, rest: Any) -> None:
     for i in prange(shift.size):
         lanes = np.empty(LANES, x.dtype)
         row = x[i]
-        top = _top(row, lanes)
+        top = _top(row)
         # Infinity minus infinity would be NaN; zero leaves the right infinity.
         shift[i] = select(abs(top) == np.inf, x.dtype.type(0), top)
         rest[i] = log_f64(_sum_exp_f64(row, shift[i], lanes))
@@ -216,7 +227,7 @@ def _softmax_f64(x: Any, out: Any, top: Any, total: Any) -> None:
     for i in prange(x.shape[0]):
         lanes = np.empty(LANES, x.dtype)
         row, y = x[i], out[i]
-        top[i] = _top(row, lanes)
+        top[i] = _top(row)
         total[i] = _store_exp_f64(row, top[i], y, lanes)
         scale = x.dtype.type(1) / total[i]
         for j in range(y.size):

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from scg._typing import DType
 from scg.kernels._jit import threads
-from scg.kernels._product import FIELDS, MULTIPLY, PIECES, addresses, partition
+from scg.kernels._product import BLOCK_SIZE, BLOCKS, FIELDS, MULTIPLY, addresses, partition
 from scg.kernels._transpose import BLOCK, TRANSPOSE
-from scg.kernels.execute import Line
+from scg.kernels.execute import PIECES, Line
 
 __all__ = ["Matrix", "multiply", "transpose"]
 
@@ -82,7 +82,8 @@ def multiply(
     array([[ 5., 14.],
            [14., 50.]])
     """
-    pieces = PIECES * threads() if batch * m * k * n >= DIVIDED_SIZE else 1
+    size = batch * m * k * n
+    pieces = min(BLOCKS * threads(), size // BLOCK_SIZE) if size >= DIVIDED_SIZE else 1
     down, across = partition(m, n, dtype.itemsize, -(-pieces // batch), a.row == dtype.itemsize)
     row = (
         a.place, a.row, a.col, a.step, b.place, b.row, b.col, b.step, c.place, c.row, c.step,
@@ -91,7 +92,7 @@ def multiply(
     )  # fmt: skip
     assert len(row) == len(FIELDS)
     units = batch * down * across
-    grain = units if pieces == 1 else -(-units // (PIECES * threads()))
+    grain = units if pieces == 1 else -(-units // pieces)
     return Line(MULTIPLY[dtype], row, units, max(grain, 1), after)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar, Protocol
 
 import numpy as np
 
 from scg._typing import Array, DType, Shape
+from scg.kernels.uniform import ENOUGH, fill
 
 __all__ = ["GeneratorSource", "Source", "at_least_tiny"]
 
@@ -71,7 +73,11 @@ class GeneratorSource:
 
     def uniform(self, shape: Shape, dtype: DType) -> Array:
         """Return noise that is uniform on [0, 1)."""
-        return np.asarray(self.rng.random(shape, dtype=dtype))
+        if math.prod(shape) < ENOUGH:
+            return np.asarray(self.rng.random(shape, dtype=dtype))
+        out = np.empty(shape, dtype)
+        fill(self.rng, out)
+        return out
 
     def exponential(self, shape: Shape, dtype: DType) -> Array:
         """Return standard exponential noise."""

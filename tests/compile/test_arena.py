@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scg._compile._arena import ALIGNMENT, allocate
+from scg._arrays import LINE
+from scg._compile._arena import allocate
 from scg._compile._buffers import Buffer
 
 FLOAT = np.dtype(np.float32)
@@ -26,9 +27,9 @@ def test_what_is_alive_together_lies_apart(cases):
         for first, more, size, pinned in cases
     ]
     total = allocate(buffers, 20)
-    assert total <= sum(-(-b.nbytes // ALIGNMENT) * ALIGNMENT + ALIGNMENT for b in buffers)
+    assert total <= sum(-(-b.nbytes // LINE) * LINE + LINE for b in buffers)
     for i, a in enumerate(buffers):
-        assert a.array.ctypes.data % ALIGNMENT == 0
+        assert a.array.ctypes.data % LINE == 0
         for b in buffers[:i]:
             apart = a.readers[0] < b.writers[0] or b.readers[0] < a.writers[0]
             if a.pinned or b.pinned or not apart:

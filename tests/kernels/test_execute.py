@@ -66,6 +66,24 @@ def test_every_unit_is_done_once(lines):
         np.testing.assert_array_equal(x, 2)
 
 
+@task
+def note(begin, end, row):
+    """Write the end of a piece where it begins."""
+    store_i64(load_i64(row, 0), begin, end)
+
+
+@pytest.mark.parametrize("grain", [1, 3])
+def test_large_pieces_come_first(grain):
+    """Half of what is left of a thread's share at a time, whoever takes it."""
+    ends = np.zeros(20 * grain - grain // 2, np.int64)
+    line = Line(note, [ends.ctypes.data], len(ends), grain)
+    table = Schedule([line])
+    execute._called(execute.TOGETHER, 5)(*table._arguments, 2, *execute.team()[1:])
+    begins = np.flatnonzero(ends)
+    assert (begins // grain).tolist() == [0, 5, 7, 8, 9, 10, 15, 17, 18, 19]
+    assert ends[begins].tolist() == [*begins[1:], line.units]
+
+
 def test_a_line_waits_for_those_before_it(run):
     """A hundred lines, each of which reads what other threads wrote in the line before."""
     size = 4096

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scg._arrays import LINE, aligned
 from scg.errors import OptionError, ShapeError
 from scg.kernels import _product, simd_tile
 from scg.kernels.matmul import ACTIVATIONS, matmul, uses_blas
@@ -319,3 +320,34 @@ def test_bad_options(options, error, words):
 
 
 # --- threads, processes, settings ------------------------------------------------------------
+
+
+@needs_kernel
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("lines", [1, 3, 7])
+@pytest.mark.parametrize("less", [0, 1, 11])
+def test_rows_that_begin_at_lines_are_read_where_they_are(dtype, lines, less):
+    """With the bits of a product whose panels are packed, and without what lies beside them."""
+    size = np.dtype(dtype).itemsize
+    rng, (m, k, n) = np.random.default_rng(lines), (70, 300, lines * LINE // size)
+    memory = aligned(k * n * size).view(dtype).reshape(k, n)
+    memory[...] = GUARD
+    inside = memory[:, : max(n - less, 1)]
+    inside[...] = numbers(rng, inside.shape, dtype)
+    a = numbers(rng, (m, k), dtype)
+    value = matmul(a, inside)
+    assert_product(value, a, inside)
+    packed = np.zeros((k + 1) * n, dtype)[1 : k * n + 1].reshape(k, n)[:, : inside.shape[1]]
+    packed[...] = inside
+    np.testing.assert_array_equal(value, matmul(a, packed))
+
+
+@needs_kernel
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [2, 10, 35])
+@pytest.mark.parametrize("pages", [1, 2, 1.5])
+def test_columns_that_lie_pages_apart(pages, n, dtype):
+    """Packed or not, they have the bits of the same numbers row after row."""
+    rng, m, k = np.random.default_rng(n), int(pages * 4096) // np.dtype(dtype).itemsize, 270
+    a, b = numbers(rng, (k, m), dtype).T, numbers(rng, (k, n), dtype)
+    np.testing.assert_array_equal(matmul(a, b), matmul(np.ascontiguousarray(a), b))

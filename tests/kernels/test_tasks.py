@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from ctypes import CFUNCTYPE, c_int64
+from itertools import pairwise
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scg.kernels import _product, execute
@@ -64,6 +67,35 @@ def test_a_large_product_is_divided_and_keeps_its_bits(dtype, monkeypatch):
     line = multiply(c.dtype, 300, 700, 90, matrix(a), matrix(b), matrix(c))
     assert line.units > line.grain
     execute._region(*Schedule([line])._arguments)
+    np.testing.assert_array_equal(c, matmul(a, b))
+
+
+@needs_kernel
+@settings(max_examples=10)
+@given(data=st.data())
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("sizes", "across", "batch"),
+    [((60, 300, 150), False, 1), ((900, 40, 90), False, 1), ((900, 30, 150), True, 1),
+     ((110, 90, 40), False, 7)], ids=str,
+)  # fmt: skip
+def test_a_product_may_be_divided_anywhere(sizes, across, batch, dtype, data):
+    """Blocks that are computed as one have the bits of those that are not."""
+    m, k, n = sizes
+    rng = np.random.default_rng(1)
+    shape = (batch, k, m) if across else (batch, m, k)
+    a, b = (rng.standard_normal(s).astype(dtype) for s in (shape, (batch, k, n)))
+    a = a.transpose(0, 2, 1) if across else a
+    c = np.full((batch, m, n), np.nan, dtype)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("scg.kernels.tasks.threads", lambda: 4)
+        line = multiply(c.dtype, m, k, n, matrix(a), matrix(b), matrix(c), batch=batch)
+    assert line.units > 7
+    row = np.array(line.row)
+    call = CFUNCTYPE(None, c_int64, c_int64, c_int64)(line.task.address)
+    cuts = data.draw(st.lists(st.integers(0, line.units), max_size=6))
+    for begin, end in pairwise(sorted([0, *cuts, line.units])):
+        call(begin, end, row.ctypes.data)
     np.testing.assert_array_equal(c, matmul(a, b))
 
 
