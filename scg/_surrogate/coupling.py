@@ -57,8 +57,10 @@ def _check_fixed(scored: Sequence[Route]) -> None:
     Whether a cost mixes them is not asked: Python may have read the one, and decided.
     """
     for run in {route.site.draw.run.root for route in scored}:
+        if not run.fixed:
+            continue
         fixed = {coupling.token: draw for coupling, draw in run.fixed}
-        for route in scored if fixed else ():
+        for route in scored:
             token = route.site.coupling.token
             if token is not None and route.site.draw.run.root is run and token in fixed:
                 _refuse(fixed[token], route.site.draw)
