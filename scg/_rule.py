@@ -139,8 +139,7 @@ def _flat(array: Any) -> Any:
     of a chain of ufuncs. So is a read-only one, which would be another Numba type and compilation.
     """
     flat = array if array.ndim == 1 else array.reshape(-1)
-    flags = flat.flags
-    return flat if flags.writeable and flags.c_contiguous and flags.aligned else flat.copy()
+    return flat if flat.flags.carray else flat.copy()  # contiguous, aligned and writeable
 
 
 def are_floats(arrays: tuple[Any, ...]) -> bool:

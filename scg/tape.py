@@ -60,6 +60,7 @@ INHERITED = (
     | STOPPED
     | OBSERVED
 )
+PLAIN = REQUIRES | TRAINABLE  # what a node of an ordinary, noise-free graph carries
 RANDOM = NOISE | ROUTED | BOXED | SCORE | TAGGED  # what needs a NoisyNode
 
 _package = str(Path(__file__).parent)

@@ -127,7 +127,7 @@ def analyse(
         if node.flags & HANDMADE:
             warn_handmade(node)
     random = node is not None and bool(node.flags & (ROUTED | NOISE))
-    if not (node is not None and node.flags & ROUTED) and not _reads_matter(node, random):
+    if not (node is not None and node.flags & ROUTED) and not control.matters(node, random=random):
         return None
     parts = take_apart(node, bare(loss._data), bare(weight))
     escapes = control.reads(parts, random=random)
@@ -159,10 +159,6 @@ def _refused_elsewhere(parts: Costs, escapes: Sequence[Any]) -> frozenset[Tag]:
     except (BiasedGradientError, SupportError) as error:
         return frozenset({Tag("max_order", f"1: {error}", left=1)})
     return frozenset()
-
-
-def _reads_matter(node: Node | None, random: bool) -> bool:
-    return control.decided(node) or control.parameters_read(random=random)
 
 
 def _warn_widened(route: Route, analysis: Analysis) -> None:
