@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from scg._axes import Along, AxisMap
-from scg._op import SMOOTH, op
+from scg._op import RAW, SMOOTH, op
 from scg._typing import Shape
 from scg.errors import ShapeError
 from scg.kernels import matmul as kernels
+from scg.kernels.reduce import sum as sum_over
 from scg.ops import _samples
 
 __all__ = ["linear"]
@@ -86,8 +87,10 @@ def _(F: Any, g: Any, needs: Sequence[Any], _y: Any, x: Any, weight: Any, _bias:
         depth, width = weight.shape
         rows = math.prod(x.shape[:-1])
         every, x = g.reshape((rows, width)), x.reshape((rows, depth))
+    # Of arrays, without the ops around the kernels, which first turn their operands into arrays.
+    product, total = (kernels.matmul, sum_over) if F is RAW else (F.matmul, F.sum)
     return (
-        F.matmul(g, weight.T) if needs[0] else None,
-        F.matmul(x.T, every) if needs[1] else None,
-        F.sum(every, axis=0) if needs[2] else None,
+        product(g, weight.T) if needs[0] else None,
+        product(x.T, every) if needs[1] else None,
+        total(every, axis=0) if needs[2] else None,
     )
