@@ -173,7 +173,7 @@ def _scatter_reference(g: Any, indices: Any, *, shape: Shape, axis: int) -> Any:
 def _scatter_along_axis(g: Any, indices: Any, /, shape: Shape, axis: int) -> Any:
     """Add `g` to zeros at the elements that `take_along_axis` would read."""
     z = np.zeros(shape, g.dtype)
-    if _is_one_per_row(z, indices, axis):
+    if _is_one_per_row(z, indices, axis) and g.shape == indices.shape:
         rows, chosen = z.reshape(-1, shape[-1]), indices.reshape(-1)
         rows[np.arange(len(rows)), chosen] += g.reshape(-1)  # from zeros: no -0.0 is left of one
         return z
