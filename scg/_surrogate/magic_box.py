@@ -80,7 +80,8 @@ def _plan(loss: Tensor, weight: Any, *, of: str, traced: bool, targets: set[Node
         kept = _without_scores(loss) if decided is not None and decided.reads else loss
         return Plan(value_plan(kept, weight).passes, tags | order_tags(loss), keep)
     if not traced and not (decided.enumerated or decided.curved):
-        return first_order(decided)._replace(tags=tags)
+        first = first_order(decided)
+        return first if tags == first.tags else first._replace(tags=tags)
     plan = boxed_plan(loss, weight, decided, traced=traced)
     orders = order_tags(loss, decided.routes) | curvature_tags(decided.routes)
     return plan._replace(tags=tags | orders)

@@ -171,12 +171,12 @@ def _warn_widened(route: Route, analysis: Analysis) -> None:
 def _groups(count: int, routes: Sequence[Route]) -> list[Group]:
     """Split the costs where a draw is cut for some and open for others."""
     blocks = [(1 << count) - 1]
-    for route in routes:
+    cuttable = [r for r in routes if r.scored and r.site.pathwise]
+    if not cuttable:  # so none is open for some costs and cut for others
+        return [Group(blocks[0], frozenset())]
+    for route in cuttable:
         if route.open and (cut := route.cut):
             blocks = [part for b in blocks for part in (b & cut, b & ~cut) if part]
-    cuttable = [r for r in routes if r.scored and r.site.pathwise]
-    if not cuttable:
-        return [Group(blocks[0], frozenset())]
     return [Group(b, frozenset([r.node for r in cuttable if not b & r.open])) for b in blocks]
 
 
