@@ -82,8 +82,8 @@ def _positions(start: int, step: int, count: int) -> slice:
 def _added(total: Any, terms: Any, axes: AxisMap, sizes: Shape) -> Any:
     """Add the terms of one cost, summed over the axes that the draw does not share.
 
-    Arrays are added to in place. Tensors, whose operations are recorded, are not written to. The
-    first terms are added to zeros, or if they are all there is, in double precision as well, copied.
+    Arrays are added to in place. Tensors, whose operations are recorded, are not written to. First
+    terms of the right shape are copied, in the precision of the zeros to which others are added.
     """
     shape = shape_of(terms)
     if total is None:

@@ -74,7 +74,7 @@ def cosh(x: Any, /) -> Tensor:
 
 
 @elementwise(
-    y="tanh(x)", dx="1 - y * y", library=np.tanh, kernel_from=2048, sign=lambda same, x: x,
+    y="tanh(x)", dx="1 - y * y", ufunc=np.tanh, sign=lambda same, x: x,
     # Where y comes close to 1, 1 - y * y has the rounding error of y.
     samples=_samples.elementwise((-3, 3), complex_step=True, slope_ulps=16),
 )  # fmt: skip
