@@ -86,12 +86,13 @@ def _by_host(op: Op, node: Node, g: Tensor, needs: Sequence[Any]) -> Sequence[An
 
 
 def stored(leaf: Leaf, g: Any) -> Array:
-    """Return the gradient of a parameter with a cotangent added, in memory of its own."""
+    """Return the gradient of a parameter with a cotangent added, in memory of its own.
+
+    While nothing is recorded the cotangent is the caller's own already.
+    """
     here = recorder()
     if here is None:
-        if leaf.grad is None:
-            return np.array(g, dtype=leaf.dtype)  # a copy: g may be a view of something else
-        return np.asarray(leaf.grad + g)
+        return np.asarray(g if leaf.grad is None else leaf.grad + g)
     here.sees_gradient(leaf)
     return owned(leaf, g if leaf.grad is None else Tensor(leaf.grad) + g)
 

@@ -29,10 +29,10 @@ from scg.tape import (
     INHERITED,
     NOISE,
     OBSERVED,
+    PLAIN,
     RANDOM,
     REQUIRES,
     ROUTED,
-    TRAINABLE,
     Node,
     NoisyNode,
     _grad_enabled,
@@ -234,8 +234,6 @@ class ElementwiseOp(Op):
         self.public = short
 
 
-# What a node of an ordinary, noise-free graph carries.
-_PLAIN = REQUIRES | TRAINABLE
 # What carries these takes the general road.
 _LONG = HELD | LOUD | OBSERVED
 
@@ -284,8 +282,8 @@ def _unary(op: ElementwiseOp) -> Callable[..., Tensor]:
             return Tensor(y, None)
         if plain and not node.flags & _LONG and _grad_enabled.get():
             saved = (y if keep_y else None, data if keep_x else None)
-            if node.flags == _PLAIN:
-                return Tensor(y, Node(op, (node,), saved, _NONE, _PLAIN, node.version, y.shape,
+            if node.flags == PLAIN:
+                return Tensor(y, Node(op, (node,), saved, _NONE, PLAIN, node.version, y.shape,
                                       y.dtype, sys._getframe(1)))  # fmt: skip
             if smooth:
                 return _noisy(op, y, (data,), (node,), saved, node.flags, node.version)
@@ -322,8 +320,8 @@ def _binary(op: ElementwiseOp) -> Callable[..., Tensor]:
         if plain and not flags & _LONG and _grad_enabled.get():
             saved = (y if keep_y else None, left if keep_a else None, right if keep_b else None)
             stamp = (0 if m is None else m.version) + (0 if n is None else n.version)
-            if flags == _PLAIN:
-                return Tensor(y, Node(op, (m, n), saved, _NONE, _PLAIN, stamp, y.shape, y.dtype,
+            if flags == PLAIN:
+                return Tensor(y, Node(op, (m, n), saved, _NONE, PLAIN, stamp, y.shape, y.dtype,
                                       sys._getframe(1)))  # fmt: skip
             if smooth:
                 return _noisy(op, y, (left, right), (m, n), saved, flags, stamp)

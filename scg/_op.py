@@ -31,6 +31,7 @@ from scg.tape import (
     INHERITED,
     NOISE,
     OBSERVED,
+    PLAIN,
     POSITIVE,
     RANDOM,
     REQUIRES,
@@ -84,6 +85,9 @@ class Op:
         The NumPy functions that this op serves on tensors.
     slope_between_jumps : bool
         A jump that nevertheless has a derivative almost everywhere which is not zero.
+    fresh : bool
+        Cotangents that its vjp returns on arrays are new ones, of which nobody holds a part: the
+        gradient of a parameter need not be copied.
     max_order : int
         How often it can be differentiated; `UNLIMITED` unless its docstring says otherwise.
     custom : bool
@@ -92,8 +96,8 @@ class Op:
 
     __slots__ = (
         "_all_smooth", "_bends", "_has_needs", "_kept", "alias", "axes", "custom", "defaults",
-        "doc", "forward", "inputs", "linear", "max_order", "name", "numpy", "pole_safe", "public",
-        "reference", "rules", "samples", "shape", "sign", "slope_between_jumps", "smooth",
+        "doc", "forward", "fresh", "inputs", "linear", "max_order", "name", "numpy", "pole_safe",
+        "public", "reference", "rules", "samples", "shape", "sign", "slope_between_jumps", "smooth",
         "static_names", "variadic", "vjp",
     )  # fmt: skip
 
@@ -109,6 +113,7 @@ class Op:
         self.pole_safe: _smoothness.SafeRule = fields.pop("pole_safe", POSITIVE)
         self.linear: Linear = fields.pop("linear", Linear.NOT)
         self.alias: bool = fields.pop("alias", False)
+        self.fresh: bool = fields.pop("fresh", False)
         self.reference = fields.pop("reference", None)
         self.samples = fields.pop("samples", None)
         self.numpy: tuple[Any, ...] = fields.pop("numpy", ())
@@ -150,7 +155,7 @@ class Op:
         """Attach the vjp; its parameter names tell which residuals to keep.
 
         A name with a leading underscore gets a `Spec` instead of the array, so the array need not
-        be kept alive until backward.
+        be kept alive until backward; the result, whose shape is that of `g`, gets None.
         """
         names = [
             p.name for p in inspect.signature(rule).parameters.values()
@@ -217,6 +222,10 @@ class Op:
             if node is not None:
                 flags |= node.flags
                 stamp += node.version
+        if flags == PLAIN and self._all_smooth and self.vjp is not None and _grad_enabled.get():
+            saved = self._residuals(y, arrays)
+            return Tensor(y, Node(self, tuple(nodes), saved, statics, PLAIN, stamp, y.shape,
+                                  y.dtype, sys._getframe(2)))  # fmt: skip
         flags &= INHERITED
         if not flags:
             return Tensor(y, None)
@@ -235,7 +244,7 @@ class Op:
             parents, saved = tuple(nodes), self._residuals(y, arrays)
         else:
             parents, saved, stamp = (), (), 0
-        frame = sys._getframe(1)
+        frame = sys._getframe(2)
         if not flags & RANDOM:
             return Tensor(
                 y, Node(self, parents, saved, statics, flags, stamp, y.shape, y.dtype, frame)
@@ -251,9 +260,9 @@ class Op:
         if self.variadic:
             # The last mark is for all of `*xs`, those before it for the inputs named one by one.
             kept = (*kept[:-1], *kept[-1:] * (2 + len(arrays) - len(kept)))
-        values = [y, *arrays]
+        values = [y if kept[0] else None, *arrays]
         for number, keep in enumerate(kept):
-            if not keep:
+            if not keep and number:
                 values[number] = spec_of(values[number])
         return tuple(values)
 

@@ -71,12 +71,16 @@ def _only_value(
 planner: list[Callable[..., Plan]] = [_only_value]
 
 
-def swept(plan: Plan, targets: set[Node] | None, *, traced: bool, retain: bool) -> dict[Node, Any]:
-    """Make every sweep of a plan and add up what they find."""
+def swept(
+    plan: Plan, targets: set[Node] | None, *, traced: bool, retain: bool, own: bool = False
+) -> dict[Node, Any]:
+    """Make every sweep of a plan and add up what they find; arguments as of `sweep`."""
     total: dict[Node, Any] = {}
     later = len(plan.passes) > 1 or bool(plan.keep)
     for roots, cut in plan.passes:
-        found = sweep(roots, targets=targets, traced=traced, retain=retain or later, cut=cut)
+        found = sweep(
+            roots, targets=targets, traced=traced, retain=retain or later, cut=cut, own=own
+        )
         for node, g in found.items():
             total[node] = total[node] + g if node in total else g
     if later and not retain:

@@ -49,6 +49,7 @@ class Rule:
         self.scalars = tuple(s for s in scalars if s in self.expression.names)
         self.used = tuple(i for i, v in enumerate(variables) if v in self.expression.names)
         self.first = self.used[0] if self.used else 0
+        self.alone = len(self.used) == 1
         self.packed = vectorizable(self.expression.functions) and bool(self.used)
         self.kernel_from = _kernel_from(self.expression)
         signature = ", ".join([*variables, *(f"{s}=None" for s in scalars)])
@@ -86,9 +87,12 @@ class Rule:
         first = values[self.first]
         if first.__class__ is not np.ndarray or first.size < self.kernel_from:
             return None
-        if first.dtype not in FLOATS or once():
+        dtype = first.dtype
+        if dtype not in FLOATS or once():
             return None
-        shape, dtype, operands = first.shape, first.dtype, []
+        if self.alone:
+            return [first]
+        shape, operands = first.shape, []
         for number in self.used:
             value = values[number]
             if value.__class__ is not np.ndarray or value.dtype is not dtype:
@@ -139,8 +143,7 @@ def _flat(array: Any) -> Any:
     of a chain of ufuncs. So is a read-only one, which would be another Numba type and compilation.
     """
     flat = array if array.ndim == 1 else array.reshape(-1)
-    flags = flat.flags
-    return flat if flags.writeable and flags.c_contiguous and flags.aligned else flat.copy()
+    return flat if flat.flags.carray else flat.copy()  # contiguous, aligned and writeable
 
 
 def are_floats(arrays: tuple[Any, ...]) -> bool:

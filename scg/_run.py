@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -117,7 +118,7 @@ class Run:
     begin: int | None = None
     end: int = 0
     drawn: bool = False
-    fixed: deque[tuple[Any, Draw]] = field(default_factory=lambda: deque(maxlen=1000))
+    fixed: deque[tuple[Any, Draw]] = field(default_factory=partial(deque, maxlen=1000))
     pending: bool = False
     ended: bool = False
     updates: int = 0
@@ -130,18 +131,12 @@ class Run:
     @property
     def root(self) -> Run:
         """Return the outermost run."""
-        run = self
-        while run.parent is not None:
-            run = run.parent
-        return run
+        return self if self.parent is None else self.parent.root
 
     @property
     def chain(self) -> list[Run]:
         """Return this run and what encloses it, innermost first."""
-        chain = [self]
-        while chain[-1].parent is not None:
-            chain.append(chain[-1].parent)
-        return chain
+        return [self] if self.parent is None else [self, *self.parent.chain]
 
     @property
     def updated(self) -> bool:
@@ -153,6 +148,12 @@ class Run:
     def decided(self) -> bool:
         """Whether anything was read in it that Python may have acted on."""
         return bool(self.escapes or self.evaluations or self.compiled_read)
+
+    @property
+    def blank(self) -> bool:
+        """Whether nothing was noted in it: its successor would be no different."""
+        noted = self.drawn or self.fixed or self.marked or self.decided or self.noise_read
+        return not (noted or self.parameter_reads or self.peek or self.begin is not None)
 
     def add_draw(self) -> None:
         """Note that something was drawn whose gradient a later backward will want."""
@@ -297,7 +298,10 @@ def gradients_cleared() -> None:
 
     For `loss = ...; zero_grad(); loss.backward()` is one execution of the program and not two.
     """
-    root = current_run().root
+    run = current_run()
+    if run.parent is None and run.blank:
+        return
+    root = run.root
     root.evaluations.clear()
     root.forget_compiled_read()
     start = root.begin

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ class Spec:
     @property
     def size(self) -> int:
         """Return the number of elements."""
-        return int(np.prod(self.shape))
+        return math.prod(self.shape)
 
 
 def spec_of(value: Any) -> Spec | None:

@@ -62,6 +62,7 @@ def needed(nodes: Sequence[Node], targets: set[Node]) -> set[Node]:
 def sweep(
     roots: Sequence[tuple[Node, Any]], *, targets: set[Node] | None = None,
     traced: bool = False, retain: bool = False, cut: frozenset[Node] = frozenset(),
+    own: bool = False,
 ) -> dict[Node, Any]:  # fmt: skip
     """Carry cotangents from `roots` back and return those of the leaves, or of `targets`.
 
@@ -79,6 +80,8 @@ def sweep(
         Keep the residuals for another backward.
     cut : set of Node
         Draws through which no cotangent passes, because their scores are used instead.
+    own : bool
+        Return arrays that are the caller's alone: copies, unless a vjp is known to have made them.
     """
     nodes = reachable(dict(roots))
     useful = None if targets is None else needed(nodes, targets)
@@ -93,12 +96,15 @@ def sweep(
         if g is None:
             continue
         if node.op is None or (targets is not None and node in targets):
-            found[node] = g
+            alone = not own or (node in owned and g.__class__ is np.ndarray)
+            found[node] = g if alone else np.array(g)
         op = node.op
         if op is None or node in cut:
             continue
-        if op.rules is None or followed:
-            _pull(op, node, g, grads, owned, useful, traced)
+        if followed:
+            _pull_followed(op, node, g, grads, owned, useful, traced)
+        elif op.rules is None:
+            _pull(op, node, g, grads, owned, useful)
         else:
             _pull_elementwise(op.rules, node, g, grads, owned, useful)
         if not retain:
@@ -139,15 +145,49 @@ def _pull_elementwise(
             _accumulate(grads, owned, parent, cotangent, False)
         else:
             grads[parent] = cotangent
+            if parent.op is None and not rule.is_identity:  # of a leaf: to be kept, not copied
+                owned.add(parent)
     if stamp != node.stamp:
         _refuse(node)
 
 
 def _pull(
+    op: Op, node: Node, g: Any, grads: dict[Node, Any], owned: set[Node], useful: set[Node] | None
+) -> None:
+    """Run one vjp on arrays and hand its results to the parents."""
+    parent: Any
+    needs = _needs(node, useful)
+    pulled_back = op.raw_vjp(node, g, needs)
+    for parent, needed_here, cotangent in zip(node.parents, needs, pulled_back, strict=True):
+        if cotangent is None or not needed_here:
+            continue
+        if cotangent.shape != parent.shape or cotangent.dtype is not parent.dtype:
+            cotangent = _fit(cotangent, parent, False)
+        if parent in grads or cotangent.__class__ is Partial:
+            _accumulate(grads, owned, parent, cotangent, False)
+        else:
+            grads[parent] = cotangent
+            if op.fresh:
+                owned.add(parent)
+
+
+def _pull_followed(
     op: Op, node: Node, g: Any, grads: dict[Node, Any], owned: set[Node],
     useful: set[Node] | None, traced: bool,
 ) -> None:  # fmt: skip
-    """Run one vjp and hand its results to the parents."""
+    """Run one vjp on tensors, whose computation is recorded."""
+    needs = _needs(node, useful)
+    cotangents = op.traced_vjp(node, g, needs) if traced else pulled(op, node, g, needs)
+    for parent, needed_here, cotangent in zip(node.parents, needs, cotangents, strict=True):
+        if needed_here and cotangent is not None:
+            assert parent is not None
+            if cotangent.shape != parent.shape or cotangent.dtype != parent.dtype:
+                cotangent = _fit(cotangent, parent, isinstance(g, Tensor))
+            _accumulate(grads, owned, parent, cotangent, isinstance(g, Tensor))
+
+
+def _needs(node: Node, useful: set[Node] | None) -> list[bool]:
+    """Tell which parents want a cotangent, once the residuals were found to be good."""
     needs, stamp = [], 0
     for parent in node.parents:
         if parent is None:
@@ -158,17 +198,7 @@ def _pull(
             stamp += parent.version
     if node.saved is None or stamp != node.stamp:
         _refuse(node)
-    followed = isinstance(g, Tensor)
-    if traced:
-        cotangents: Sequence[Any] = op.traced_vjp(node, g, needs)
-    else:
-        cotangents = pulled(op, node, g, needs) if followed else op.raw_vjp(node, g, needs)
-    for parent, needed_here, cotangent in zip(node.parents, needs, cotangents, strict=True):
-        if needed_here and cotangent is not None:
-            assert parent is not None
-            if cotangent.shape != parent.shape or cotangent.dtype != parent.dtype:
-                cotangent = _fit(cotangent, parent, followed)
-            _accumulate(grads, owned, parent, cotangent, followed)
+    return needs
 
 
 def _accumulate(grads: dict[Node, Any], owned: set[Node], node: Node, g: Any, traced: bool) -> None:

@@ -14,6 +14,7 @@ from scg._observed import is_past
 from scg._op import OPS, SMOOTH, Linear, op
 from scg._plan import Plan, answers, planner, swept, weight_of
 from scg._reads import DRAWN_INSIDE
+from scg._recording import recorder
 from scg._run import order
 from scg._signs import facts_of
 from scg._sweep import sources
@@ -55,7 +56,7 @@ def backward(
     """Accumulate the gradient of `loss` in the parameters; see `Tensor.backward`."""
     with answers():
         plan = _checked_plan(loss, weight_of(loss, gradient), of=of, traced=False, targets=None)
-        found = swept(plan, None, traced=False, retain=retain)
+        found = swept(plan, None, traced=False, retain=retain, own=recorder() is None)
     for leaf, g in found.items():
         assert isinstance(leaf, Leaf)
         leaf.grad_tags |= plan.tags

@@ -61,6 +61,7 @@ INHERITED = (
     | STOPPED
     | OBSERVED
 )
+PLAIN = REQUIRES | TRAINABLE  # what a node of an ordinary, noise-free graph carries
 RANDOM = NOISE | ROUTED | BOXED | SCORE | TAGGED  # what needs a NoisyNode
 
 _package = str(Path(__file__).parent)
@@ -148,9 +149,10 @@ class Node:
         self.order = next(_order)
         # The user's line: the first frame outside this package. Code object and instruction only;
         # turning them into a line number waits until an error or a picture needs it.
-        while frame.f_code.co_filename.startswith(_package) and frame.f_back is not None:
-            frame = frame.f_back
-        self.code = frame.f_code
+        code = frame.f_code
+        while code.co_filename.startswith(_package) and (caller := frame.f_back) is not None:
+            frame, code = caller, caller.f_code
+        self.code = code
         self.instruction = frame.f_lasti
 
     @property

@@ -327,3 +327,24 @@ def test_draws_pass_an_op_without_vjp_and_parameters_beside_them_do_not():
     a = scg.parameter(0.4)
     with pytest.raises(scg.BiasedGradientError, match=r"scg\.op\(vjp="):
         (opaque(a, scg.Bernoulli(logits=a).sample()) + a).backward()
+
+
+@pytest.mark.parametrize("shape", [(3,), ()])
+def test_gradients_are_arrays_of_their_own(shape):
+    a, b, weight = scg.parameter(np.ones(shape)), scg.parameter(np.ones(shape)), np.ones(shape)
+    for loss in (a, a + b, (a + b).reshape(shape), 2.0 * a + b, a.sum() + 0.0 * b):
+        a.zero_grad(), b.zero_grad()
+        loss.backward(weight if loss.shape == shape else None)
+        grads = [p._node.grad for p in (a, b) if p.grad is not None]
+        assert all(type(g) is np.ndarray and g.shape == shape for g in grads)
+        assert all(g.flags.writeable and not np.may_share_memory(g, weight) for g in grads)
+        assert len(grads) == 1 or not np.may_share_memory(*grads)
+
+
+def test_a_gradient_that_was_looked_at_is_not_changed_by_a_later_backward():
+    x, w = np.ones((2, 3)), scg.parameter(np.ones((3, 4)))
+    scg.linear(x, w, np.zeros(4)).sum().backward()
+    seen = w.grad
+    scg.linear(x, w, np.zeros(4)).sum().backward()
+    assert np.all(seen == 2.0)
+    assert np.all(w.grad == 4.0)

@@ -16,7 +16,7 @@ from scg._surrogate.origins import formed_between, made_within, touched
 from scg._surrogate.refusals import check_evaluations, refuse_compiled_read
 from scg.tape import Node
 
-__all__ = ["decided", "parameters_read", "reads"]
+__all__ = ["decided", "matters", "parameters_read", "reads"]
 
 
 def parameters_read(*, random: bool) -> bool:
@@ -31,10 +31,17 @@ def parameters_read(*, random: bool) -> bool:
 
 def decided(node: Node | None) -> bool:
     """Tell whether anything was read that a loss could depend on."""
-    run = current_run()
-    if any(r.decided or r.closed or r.forgotten or r.cleared for r in run.chain):
-        return True
-    return node is not None and any(r.decided for r in node.runs)
+    run: Run | None = current_run()
+    while run is not None:  # asked at every backward: no list, no generator
+        if run.closed or run.forgotten or run.cleared or run.decided:
+            return True
+        run = run.parent
+    return node is not None and any([r.decided for r in node.runs])
+
+
+def matters(node: Node | None, *, random: bool) -> bool:
+    """Tell whether anything was read that a loss, random or not, could depend on."""
+    return decided(node) or parameters_read(random=random)
 
 
 def reads(parts: Costs, *, random: bool) -> list[tuple[Escape, int]]:
@@ -47,7 +54,9 @@ def reads(parts: Costs, *, random: bool) -> list[tuple[Escape, int]]:
     for run in chain:
         others += [r for r in run.closed if r not in chain] if run.closed else ()
         spans += run.forgotten
-    others = list(dict.fromkeys([*others, *(r for r in _elsewhere(parts) if r not in chain)]))
+    others = list(
+        dict.fromkeys([*others, *(r for r in _elsewhere(parts, chain) if r not in chain)])
+    )
     outside = ~made_within(parts, [run for run in others if run.fresh]) if others else -1
     for run in chain:
         if run.escapes:
@@ -67,10 +76,12 @@ def reads(parts: Costs, *, random: bool) -> list[tuple[Escape, int]]:
     return found
 
 
-def _elsewhere(parts: Costs) -> list[Run]:
+def _elsewhere(parts: Costs, chain: Sequence[Run]) -> Sequence[Run]:
     """Return the runs that a loss comes from: that of another thread is in no list of this one."""
     top = parts.linear[0][0][0] if parts.linear else parts.costs[0].node
-    made = () if top is None else top.runs
+    made = () if top is None else [run for run in top.runs if run not in chain]
+    if not made:
+        return ()
     found = (outer for run in made if not run.updated for outer in run.chain)
     return list(dict.fromkeys(r for outer in found for r in (outer, *outer.closed)))
 

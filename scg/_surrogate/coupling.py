@@ -58,8 +58,10 @@ def _check_fixed(scored: Sequence[Route]) -> None:
     parameters to where it is used, in Python or as the parameter of another draw.
     """
     for run in {route.site.draw.run.root for route in scored}:
+        if not run.fixed:
+            continue
         fixed = {coupling.token: draw for coupling, draw in run.fixed}
-        for route in scored if fixed else ():
+        for route in scored:
             token = route.site.coupling.token
             if token is not None and route.site.draw.run.root is run and token in fixed:
                 _refuse(fixed[token], route.site.draw, "the score of the second would be biased by "

@@ -19,6 +19,7 @@ from scg._bare import array_of, raw
 from scg._op import OPS
 from scg._plan import Plan, answers, value_plan
 from scg._run import current_run, order
+from scg._surrogate import control
 from scg._surrogate.analysis import Route
 from scg._surrogate.baselines import Baselined
 from scg._surrogate.boxed import (
@@ -40,7 +41,7 @@ from scg._surrogate.weights import aligned_index
 from scg._tensor import Tensor
 from scg._typing import Shape
 from scg.errors import OptionError
-from scg.tape import BOXED, INHERITED, Node, NoisyNode, recording
+from scg.tape import BOXED, INHERITED, PLAIN, Node, NoisyNode, recording
 
 __all__ = ["boxed_plan", "expectation_plan", "surrogate"]
 
@@ -49,6 +50,13 @@ def expectation_plan(
     loss: Tensor, weight: Any, *, of: str, traced: bool, targets: set[Node] | None
 ) -> Plan:
     """Return the sweeps that estimate the gradient of E[sum(weight * loss)]."""
+    node = loss._node
+    plain = node is not None and node.flags == PLAIN
+    if plain and not traced and of == "expectation" and not control.matters(node, random=False):
+        # No draw is upstream, nothing was cut off, it is no gradient, and nothing was read that it
+        # may depend on: the questions below would find nothing, at the price of two small ops.
+        current_run().settle()
+        return value_plan(loss, weight)
     plan = _plan(loss, weight, of=of, traced=traced, targets=targets)
     tags = plan.tags | carried_tags(loss)
     return plan._replace(tags=derived(tags)) if tags else plan
@@ -72,7 +80,8 @@ def _plan(loss: Tensor, weight: Any, *, of: str, traced: bool, targets: set[Node
         kept = _without_scores(loss) if decided is not None and decided.reads else loss
         return Plan(value_plan(kept, weight).passes, tags | order_tags(loss), keep)
     if not traced and not (decided.enumerated or decided.curved):
-        return first_order(decided)._replace(tags=tags)
+        first = first_order(decided)
+        return first if tags == first.tags else first._replace(tags=tags)
     plan = boxed_plan(loss, weight, decided, traced=traced)
     orders = order_tags(loss, decided.routes) | curvature_tags(decided.routes)
     return plan._replace(tags=tags | orders)

@@ -127,7 +127,7 @@ def analyse(
         if node.flags & HANDMADE:
             warn_handmade(node)
     random = node is not None and bool(node.flags & (ROUTED | NOISE))
-    if not (node is not None and node.flags & ROUTED) and not _reads_matter(node, random):
+    if not (node is not None and node.flags & ROUTED) and not control.matters(node, random=random):
         return None
     parts = take_apart(node, bare(loss._data), bare(weight))
     escapes = control.reads(parts, random=random)
@@ -161,10 +161,6 @@ def _refused_elsewhere(parts: Costs, escapes: Sequence[Any]) -> frozenset[Tag]:
     return frozenset()
 
 
-def _reads_matter(node: Node | None, random: bool) -> bool:
-    return control.decided(node) or control.parameters_read(random=random)
-
-
 def _warn_widened(route: Route, analysis: Analysis) -> None:
     if route.escape is not None and route.widened & analysis.unmarked:
         warn_reroute(route, route.escape)
@@ -175,12 +171,12 @@ def _warn_widened(route: Route, analysis: Analysis) -> None:
 def _groups(count: int, routes: Sequence[Route]) -> list[Group]:
     """Split the costs where a draw is cut for some and open for others."""
     blocks = [(1 << count) - 1]
-    for route in routes:
+    cuttable = [r for r in routes if r.scored and r.site.pathwise]
+    if not cuttable:  # so none is open for some costs and cut for others
+        return [Group(blocks[0], frozenset())]
+    for route in cuttable:
         if route.open and (cut := route.cut):
             blocks = [part for b in blocks for part in (b & cut, b & ~cut) if part]
-    cuttable = [r for r in routes if r.scored and r.site.pathwise]
-    if not cuttable:
-        return [Group(blocks[0], frozenset())]
     return [Group(b, frozenset([r.node for r in cuttable if not b & r.open])) for b in blocks]
 
 

@@ -45,9 +45,10 @@ class Weights:
         if before is not None and not fresh:
             return before
         total = before.copy() if isinstance(before, np.ndarray) else before
-        total = np.zeros(sizes) if total is None else total
         for index in bits(fresh):
-            total = _added(total, self._terms[index], axes)
+            total = _added(total, self._terms[index], axes, sizes)
+        if total is None:
+            total = np.zeros(sizes)
         self._last[axes, sizes] = costs, total
         return total
 
@@ -78,12 +79,17 @@ def _positions(start: int, step: int, count: int) -> slice:
     return slice(start, stop if stop >= 0 else None, step)
 
 
-def _added(total: Any, terms: Any, axes: AxisMap) -> Any:
+def _added(total: Any, terms: Any, axes: AxisMap, sizes: Shape) -> Any:
     """Add the terms of one cost, summed over the axes that the draw does not share.
 
-    Arrays are added to in place. Tensors, whose operations are recorded, are not written to.
+    Arrays are added to in place. Tensors, whose operations are recorded, are not written to. First
+    terms of the right shape are copied, in the precision of the zeros to which others are added.
     """
     shape = shape_of(terms)
+    if total is None:
+        if terms.__class__ is np.ndarray and shape == sizes and axes == identity_axes(len(sizes)):
+            return terms.astype(np.float64)
+        total = np.zeros(sizes)
     if total.shape == shape and axes == identity_axes(total.ndim):
         if isinstance(terms, Tensor):
             return total + terms

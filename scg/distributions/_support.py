@@ -47,10 +47,12 @@ COUNT = Support(
 
 def category(count: int) -> Support:
     """Return the support of an index into `count` categories."""
-    return Support(
-        f"whole numbers from 0 to {count - 1}",
-        lambda x: (x >= 0) & (x < count) & (x == np.floor(x)),
-    )
+
+    def contains(x: Array) -> Any:
+        inside = (x >= 0) & (x < count)
+        return inside if x.dtype.kind in "iu" else inside & (x == np.floor(x))
+
+    return Support(f"whole numbers from 0 to {count - 1}", contains)
 
 
 def check_parameter(distribution: str, name: str, value: Tensor, support: Support) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import scg.ops as ops
-from scg._tensor import Tensor
+from scg._tensor import Tensor, as_tensor
 from scg._typing import Array, Shape
 from scg.distributions._base import Distribution, repeated
 from scg.distributions._kl import kl_pair
@@ -18,6 +18,7 @@ from scg.distributions._support import (
     REAL,
     category,
     check_parameter,
+    check_value,
 )
 from scg.errors import OptionError, ShapeError
 from scg.noise import Source
@@ -129,17 +130,27 @@ class Categorical(Categories):
 
     def _index(self, value: Any) -> Tensor:
         """Return an index with a last axis of size 1, broadcast against the batch."""
-        index = self._value(value, category(self.categories)).astype(np.int64)
+        index = self._whole(value)
         shape = self._broadcast_value(index.shape)
-        return ops.broadcast_to(index, shape).reshape((*shape, 1))
+        index = index if index.shape == shape else ops.broadcast_to(index, shape)
+        return index.reshape((*shape, 1))
+
+    def _whole(self, value: Any) -> Tensor:
+        """Return an index as int64; an integer does not pass through the parameters' dtype."""
+        x, support = as_tensor(value), category(self.categories)
+        if x.dtype.kind not in "iu":
+            return self._value(value, support).astype(np.int64)
+        if x._data is not self._drawn:
+            check_value(self.name, x, support)
+        return x if x.dtype == np.int64 else x.astype(np.int64)
 
     def _table(self, index: Tensor) -> Tensor:
         """Look log-probabilities up, taking logarithms last where most are not needed."""
         shape = (*index.shape[:-1], self.categories)
         if "logits" in self.parameters:
             table = ops.log_softmax(self.parameters["logits"], axis=-1)
-            return ops.take_along_axis(ops.broadcast_to(table, shape), index, axis=-1)
-        table = ops.broadcast_to(self.parameters["probs"], shape)
+            return ops.take_along_axis(_repeated(table, shape), index, axis=-1)
+        table = _repeated(self.parameters["probs"], shape)
         chosen = ops.take_along_axis(table, index, axis=-1)
         return ops.xlogy(1.0, chosen) - ops.log(self._total)
 
@@ -165,6 +176,11 @@ class Categorical(Categories):
 
     def _numbers(self) -> Array:
         return np.arange(self.categories, dtype=self.dtype)
+
+
+def _repeated(table: Tensor, shape: Shape) -> Tensor:
+    """Return a table for each outcome: as it is, if there is one for each already."""
+    return table if table.shape == shape else ops.broadcast_to(table, shape)
 
 
 @kl_pair(Categorical, Categorical)

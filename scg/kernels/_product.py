@@ -329,15 +329,15 @@ def run(
 ) -> None:  # fmt: skip
     """Multiply on as many threads as the size is worth; arguments as in `_run`."""
     tools = _tools.get(c.dtype) or _build(c.dtype)
-    arguments = (a, b, c, bias, batch, a_step, b_step, relu, accumulate)
     try:
-        if threads() == 1 or c.size * a.shape[1] < SERIAL_SIZE:
-            _run(*arguments, tools.one)
+        if c.size * a.shape[1] < SERIAL_SIZE or threads() == 1:
+            _run(a, b, c, bias, batch, a_step, b_step, relu, accumulate, tools.one)
         else:
-            parallel_call(_by_one, _by_team, *arguments)
+            parallel_call(_by_one, _by_team, a, b, c, bias, batch, a_step, b_step, relu, accumulate)
     except TypeError:
         # Numba refuses unaligned arrays: they are copied. Any other cause raises again.
-        _by_one(np.array(a, order="C"), np.array(b, order="C"), *arguments[2:])
+        a, b = np.array(a, order="C"), np.array(b, order="C")
+        _by_one(a, b, c, bias, batch, a_step, b_step, relu, accumulate)
 
 
 def _by_one(*arguments: Any) -> None:

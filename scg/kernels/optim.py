@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, cached_property
 from types import FunctionType
 from typing import Any, NamedTuple
 
@@ -23,12 +23,7 @@ from scg.kernels._jit import CAN_COMPILE, device, threads
 from scg.kernels._once import once
 from scg.kernels.execute import PIECES, Line, Schedule, place
 from scg.kernels.machine import Task, task
-from scg.kernels.simd_memory import (
-    load_f64,
-    load_i64,
-    read_f64,
-    store_f64,
-)
+from scg.kernels.simd_memory import load_f64, load_i64, read_f64, store_f64
 
 __all__ = ["ADAGRAD", "ADAM", "MOMENTUM", "RMSPROP", "SGD", "Rule", "Scalars", "Updates"]
 
@@ -294,6 +289,7 @@ class Updates:
         }
         self.lines = [self._line(dtype) for dtype in self._groups] if CAN_COMPILE else []
         self._own: Schedule | None = None
+        self._given: list[Scalars] = []
 
     @property
     def _schedule(self) -> Schedule:
@@ -315,6 +311,9 @@ class Updates:
 
     def set(self, scalars: Sequence[Scalars]) -> None:
         """Set the scalars of the next run, one tuple for each parameter."""
+        if scalars == self._given:  # as from step to step, without a schedule or a bias
+            return
+        self._given = list(scalars)
         width = len(scalars[0]) if scalars else 0
         same = scalars.count(scalars[0]) == len(scalars) if scalars else True
         for dtype, members in self._groups.items():
@@ -325,24 +324,31 @@ class Updates:
         """Update all parameters, by other gradients than the first ones if they are given."""
         by_numpy = once() or not CAN_COMPILE
         if gradients is not None:
-            self._take(gradients)
-            if not by_numpy:
-                self._point()
+            self._take(gradients, None if by_numpy else self._schedule.rows)
         if by_numpy:
             self._by_numpy()
         else:
             self._schedule.run()
 
-    def _take(self, gradients: Sequence[Array]) -> None:
-        for arrays, g in zip(self._arrays, gradients, strict=True):
-            if g.shape != arrays[0].shape or g.dtype != arrays[0].dtype:
-                _check(self._rule.name, (arrays[0], g))
-            arrays[1] = np.ascontiguousarray(g)
+    def _take(self, gradients: Sequence[Array], rows: Array | None) -> None:
+        """Take over gradients, and write their addresses down where they are to be found."""
+        for arrays, g, where in zip(self._arrays, gradients, self._places, strict=True):
+            p = arrays[0]
+            if g.shape != p.shape or g.dtype is not p.dtype:
+                _check(self._rule.name, (p, g))
+            arrays[1] = g = g if g.flags.c_contiguous else np.ascontiguousarray(g)
+            if rows is not None:
+                rows[where] = place(g)
 
-    def _point(self) -> None:
-        for start, members in zip(self._schedule.starts, self._groups.values(), strict=False):
+    @cached_property
+    def _places(self) -> list[int]:
+        """Where in the rows of the schedule the address of each gradient stands."""
+        found, start = [0] * len(self._arrays), 1
+        for members in self._groups.values():
             for k, i in enumerate(members):
-                self._schedule.rows[start + 1 + ENTRY * k + GRADIENT] = place(self._arrays[i][1])
+                found[i] = start + ENTRY * k + GRADIENT
+            start += 1 + ENTRY * len(members)
+        return found
 
     def _by_numpy(self) -> None:
         for dtype, members in self._groups.items():

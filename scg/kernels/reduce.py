@@ -71,6 +71,8 @@ def sum(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     >>> sum(np.arange(6.0).reshape(2, 3), axis=0)
     array([3., 5., 7.])
     """
+    if axis == 0 and x.ndim == 2 and not keepdims and _are_columns(x):
+        return _column_sums(x)
     folded = None if _is_small(x, axis) or once() else fold_axes(x, axis)
     if folded is None or (folded.inner == 1 and x.size < SMALL):
         return np.asarray(_reduce(x, numpy_axis(axis), keepdims=keepdims))
@@ -99,8 +101,30 @@ def mean(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     """
     if x.dtype not in FLOATS or not x.size:
         return np.asarray(_numpy_mean(x, numpy_axis(axis), keepdims=keepdims))
+    if axis is None and x.size < LONE and not keepdims:  # what `sum` does, without an array of one
+        return np.asarray(_reduce(x, None) / x.size)
     total = sum(x, axis, keepdims)
     return np.divide(total, x.size // total.size, out=total)
+
+
+def _are_columns(x: Array) -> bool:
+    """Tell whether a matrix is summed over its rows as gradients of small layers are, on one core.
+
+    What `fold_axes` finds out for any axes takes longer than such a sum.
+    """
+    return (
+        DEEP < x.size < PARALLEL
+        and x.shape[1] > 1
+        and x.dtype in FLOATS
+        and x.flags.c_contiguous
+        and not once()
+    )
+
+
+def _column_sums(x: Array) -> Array:
+    out = np.empty((1, x.shape[1]), x.dtype)
+    _columns_serial(x.reshape(-1), x.shape[0], out)
+    return out.reshape(-1)
 
 
 _reduce: Any = np.add.reduce  # the stubs of both know `keepdims` only as a literal

@@ -75,7 +75,7 @@ class Linear(Module):
     def __call__(self, x: Any) -> Tensor:
         """Map the last axis of `x`, shape (..., in_features) or (in_features,)."""
         x = as_tensor(x)
-        if x.shape[-1:] != self.weight.shape[:1]:
+        if x._data.shape[-1:] != self.weight._data.shape[:1]:
             raise ShapeError(
                 f"{self._where()}: the input has shape {x.shape}; its last axis must have size "
                 f"{self.weight.shape[0]}"

@@ -111,9 +111,9 @@ class GeneratorSource:
         Scaling the uniform number by the total, instead of trusting it to be 1, keeps rounding
         from ever choosing an index past the last one with positive probability.
         """
-        total = np.cumsum(probs, axis=-1, dtype=np.float64)
+        total = np.add.accumulate(probs, axis=-1, dtype=np.float64)  # cumsum, and no more
         u = self.uniform(probs.shape[:-1], _DOUBLE)[..., None] * total[..., -1:]
-        return np.asarray(np.sum(u >= total, axis=-1, dtype=np.int64))
+        return np.asarray(np.add.reduce(u >= total, axis=-1, dtype=np.int64))
 
     def poisson(self, rate: Array) -> Array:
         """Return counts with mean `rate`."""

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from scg._axes import Along, AxisMap
-from scg._op import SMOOTH, op
+from scg._op import RAW, SMOOTH, op
 from scg._typing import Shape
 from scg.errors import ShapeError
 from scg.kernels import matmul as kernels
+from scg.kernels.reduce import sum as sum_over
 from scg.ops import _samples
 
 __all__ = ["linear"]
@@ -33,7 +34,8 @@ def _affine_axes(shapes: Sequence[Shape], out: Shape) -> list[AxisMap]:
 
 
 @op(
-    shape=_affine_shape, axes=_affine_axes, smooth=SMOOTH, sign=lambda same, x, w, b: x & w & b,
+    shape=_affine_shape, axes=_affine_axes, smooth=SMOOTH, fresh=True,
+    sign=lambda same, x, w, b: x & w & b,
     reference=lambda x, w, b: x @ w + b,
     samples=_samples.arrays(
         (((3, 4), (4, 2), (2,)), {}), (((4,), (4, 2), (2,)), {}), (((5, 3, 4), (4, 1), (1,)), {}),
@@ -70,7 +72,9 @@ def linear(x: Any, weight: Any, bias: Any, /) -> Any:
     Tensor([11.5])
     """
     x, weight, bias = np.asarray(x), np.asarray(weight), np.asarray(bias)
-    _affine_shape(x.shape, weight.shape, bias.shape)
+    shape = weight.shape
+    if not (x.ndim and len(shape) == 2 and x.shape[-1] == shape[0] and bias.shape == shape[1:]):
+        _affine_shape(x.shape, shape, bias.shape)  # which says so
     if bias.dtype != x.dtype or bias.dtype != weight.dtype:
         return kernels.matmul(x, weight) + bias  # in the common dtype of all three
     return kernels.matmul(x, weight, bias=bias)
@@ -78,11 +82,15 @@ def linear(x: Any, weight: Any, bias: Any, /) -> Any:
 
 @linear.vjp
 def _(F: Any, g: Any, needs: Sequence[Any], _y: Any, x: Any, weight: Any, _bias: Any) -> Any:
-    depth, width = weight.shape
-    rows = math.prod(x.shape[:-1])
-    every = g.reshape((rows, width))
+    every = g
+    if x.ndim != 2:  # else they are matrices already, as nearly always
+        depth, width = weight.shape
+        rows = math.prod(x.shape[:-1])
+        every, x = g.reshape((rows, width)), x.reshape((rows, depth))
+    # Of arrays, without the ops around the kernels, which first turn their operands into arrays.
+    product, total = (kernels.matmul, sum_over) if F is RAW else (F.matmul, F.sum)
     return (
-        F.matmul(g, weight.swapaxes(0, 1)) if needs[0] else None,
-        F.matmul(x.reshape((rows, depth)).swapaxes(0, 1), every) if needs[1] else None,
-        F.sum(every, axis=0) if needs[2] else None,
+        product(g, weight.T) if needs[0] else None,
+        product(x.T, every) if needs[1] else None,
+        total(every, axis=0) if needs[2] else None,
     )

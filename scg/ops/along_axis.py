@@ -65,7 +65,24 @@ def _along_cases(rng: np.random.Generator, dtype: DType) -> Iterable[Case]:
 )  # fmt: skip
 def _take_along_axis(x: Any, indices: Any, /, axis: int) -> Any:
     """Read one element per entry of `indices` along an axis."""
+    if _is_one_per_row(x, indices, axis):
+        rows, chosen = x.reshape(-1, x.shape[-1]), indices.reshape(-1)
+        return rows[np.arange(len(rows)), chosen].reshape(indices.shape)
     return np.take_along_axis(x, indices, axis)
+
+
+def _is_one_per_row(x: Any, indices: Any, axis: int) -> bool:
+    """Tell whether each row of `x` is read once, as by an outcome of a choice.
+
+    Then rows are counted by one range, and what is added at places that differ needs no loop.
+    """
+    if x.__class__ is not np.ndarray or indices.__class__ is not np.ndarray:
+        return False
+    last = x.ndim - 1
+    return bool(
+        x.size and axis in (-1, last) and indices.dtype.kind in "iu"
+        and indices.shape == (*x.shape[:last], 1)
+    )  # fmt: skip
 
 
 @_take_along_axis.vjp
@@ -156,6 +173,10 @@ def _scatter_reference(g: Any, indices: Any, *, shape: Shape, axis: int) -> Any:
 def _scatter_along_axis(g: Any, indices: Any, /, shape: Shape, axis: int) -> Any:
     """Add `g` to zeros at the elements that `take_along_axis` would read."""
     z = np.zeros(shape, g.dtype)
+    if _is_one_per_row(z, indices, axis) and g.shape == indices.shape:
+        rows, chosen = z.reshape(-1, shape[-1]), indices.reshape(-1)
+        rows[np.arange(len(rows)), chosen] += g.reshape(-1)  # from zeros: no -0.0 is left of one
+        return z
     np.add.at(z, _along_grid(indices, shape, axis), g)
     return z
 

@@ -114,8 +114,11 @@ class Optimizer:
         if here is not None:
             for p in self.params:
                 here.sees_gradient(p._leaf("update"))
-        leaves = {name: p._leaf("update") for name, p in self._named.items()}
-        gradients = {name: leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}
+        gradients = {}
+        for name, p in self._named.items():
+            g = p._leaf("update").grad
+            if g is not None:
+                gradients[name] = g
         self._require_finite(gradients)
         if here is not None:
             here.update(self, gradients)

@@ -11,6 +11,7 @@ from accuracy import assert_close, is_float, sensitivities
 import scg
 from scg._axes import Along
 from scg._op import Op
+from scg.tape import REQUIRES
 from scg.testing import check_grads
 
 SEED = 20140
@@ -239,6 +240,24 @@ def check_fan_out(op: Op) -> None:
         for p, g in zip(params, once, strict=True):
             if g is not None:
                 np.testing.assert_allclose(np.asarray(p.grad), 3 * g, rtol=1e-9, atol=1e-9)
+
+
+def check_fresh(op: Op) -> None:
+    """Require that cotangents said to be new share memory with nothing that others may hold."""
+    for inputs, statics in cases(op):
+        params = [scg.parameter(x) if is_float(x) else scg.tensor(x) for x in inputs]
+        node = op.public(*params, **statics)._node
+        if node is None or node.op is not op or not node.flags & REQUIRES:
+            continue
+        g = weights_for(node.shape)
+        needs = [p is not None and bool(p.flags & REQUIRES) for p in node.parents]
+        held = [g, *(p._data for p in params), *(v for v in node.saved if type(v) is np.ndarray)]
+        for number, cotangent in enumerate(op.raw_vjp(node, g, needs)):
+            new = op.fresh or (op.rules and not getattr(op.rules[number], "is_identity", True))
+            if new and type(cotangent) is np.ndarray:
+                assert cotangent.flags.writeable, op.name
+                assert not any(np.may_share_memory(cotangent, other) for other in held), op.name
+                held.append(cotangent)
 
 
 def check_axes(op: Op) -> None:

@@ -13,6 +13,7 @@ from harness import (
     check_axes,
     check_complex_step,
     check_float32_vjp,
+    check_fresh,
     check_shape,
     check_value,
     check_vjp,
@@ -186,6 +187,20 @@ def test_a_fault_of_float32_cotangents_alone_is_caught(name, monkeypatch):
         monkeypatch.setattr(Op, "raw_vjp", faulty)
         with pytest.raises(AssertionError, match="ulp off"):
             check_float32_vjp(op)
+
+
+@pytest.mark.parametrize("name", ["reshape", "transpose", "where", "getitem", "maximum"])
+def test_cotangents_wrongly_said_to_be_new_are_caught(name, monkeypatch):
+    op = OPS[name]
+
+    def handed_on(self, node, g, needs):
+        return [g if need else None for need in needs]
+
+    monkeypatch.setattr(op, "fresh", True)
+    monkeypatch.setattr(Op, "raw_vjp", handed_on)
+    monkeypatch.setattr(ElementwiseOp, "raw_vjp", handed_on)
+    with pytest.raises(AssertionError, match=name):
+        check_fresh(op)
 
 
 def wrong(value, fault):

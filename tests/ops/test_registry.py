@@ -9,6 +9,7 @@ from harness import (
     check_edges,
     check_fan_out,
     check_float32_vjp,
+    check_fresh,
     check_shape,
     check_value,
     check_vjp,
@@ -63,6 +64,11 @@ def test_float32_vjp(name):
 @every_op
 def test_fan_out_adds_cotangents(name):
     check_fan_out(OPS[name])
+
+
+@every_op
+def test_new_cotangents_belong_to_nobody_else(name):
+    check_fresh(OPS[name])
 
 
 @every_op

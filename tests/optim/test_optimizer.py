@@ -172,6 +172,7 @@ def test_step_ends_the_run_as_updated_and_zero_grad_as_not():
     first = current_run()
     optimizer.step()
     second = current_run()
+    scg.Normal(0.0, 1.0).sample()
     optimizer.zero_grad()
     third = current_run()
     assert (first.ended, first.updated) == (True, True)
@@ -180,8 +181,22 @@ def test_step_ends_the_run_as_updated_and_zero_grad_as_not():
     assert len({id(run) for run in (first, second, third)}) == 3
 
 
+def test_zero_grad_goes_on_with_a_run_in_which_nothing_was_noted():
+    p = scg.parameter([1.0])
+    optimizer = optim.SGD([p], lr=0.1)
+    optimizer.step()
+    run = current_run()
+    optimizer.zero_grad()
+    assert current_run() is run
+    with scg.episode():
+        scg.Normal(0.0, 1.0).sample(rng=np.random.default_rng(0))  # noted in the run, as fixed
+    optimizer.zero_grad()
+    assert current_run() is not run
+
+
 def test_zero_grad_ends_one_run_however_many_parameters_there_are():
     params = [scg.parameter([1.0]) for _ in range(3)]
+    scg.Normal(0.0, 1.0).sample()  # or there would be nothing to end
     start = next(order)
     optim.SGD(params, lr=0.1).zero_grad()
     assert next(order) == start + 2
