@@ -27,7 +27,7 @@ from scg import data, estimators, experiment, nn, optim
 import numpy as np
 
 PRIOR = scg.Normal(np.float32(0), np.float32(1))
-ROUNDS = 50  # of recognition and generation when missing pixels are filled in
+ROUNDS = 100  # of recognition and generation when missing pixels are filled in
 
 
 class Dlgm(nn.Module):
@@ -89,7 +89,7 @@ class DlgmTask(experiment.Task):
         add("--data", default=sets[0], choices=sets, help="if not at hand, scikit-learn's digits")
         add("--latent", type=experiment.sizes, default=[50], help="sizes of xi_1, xi_2, ...")
         add("--hidden", type=experiment.sizes, default=[400, 400], help="widths of hidden layers")
-        add("--activation", default="relu", choices=smooth, help="of the hidden layers")
+        add("--activation", default="tanh", choices=smooth, help="of the hidden layers")
         add("--covariance", default="diagonal", choices=kinds, help="of the recognition model")
         add("--gradient", default="path", choices=["path", "hessian"], help="equation 10 or 9")
         add("--kappa", type=number, default=1e3, help="prior variance of the generative weights")
@@ -147,14 +147,16 @@ class DlgmTask(experiment.Task):
         return total
 
     def impute(self, images, known, rng):
-        """Return images with what is not known filled in by recognition and generation in turn."""
+        """Return images with what is not known as mean over recognition and generation in turn."""
         v = np.where(known, images, rng.random(images.shape) < 0.5).astype(np.float32)
+        total = np.zeros_like(v)
         with scg.no_grad():
-            for _ in range(ROUNDS):
+            for done in range(ROUNDS):
                 xi = [q.sample(rng=rng, name="xi") for q in self.model.recognise(v)]
                 means = scg.peek(self.model.generate(xi).mean)
                 v = np.where(known, images, rng.random(v.shape) < means).astype(np.float32)
-        return np.where(known, images, means)
+                total += means if done >= ROUNDS // 2 else 0.0  # the first ones are on their way
+        return np.where(known, images, total / (ROUNDS // 2))
 
     def some(self, rng):
         """Return test images as the model sees them, and their digits."""
