@@ -81,10 +81,7 @@ class Reinforce(experiment.Task):
     __doc__ = __doc__
     name = "reinforce"
     defaults = {"epochs": 7, "batch_size": 16}
-    presets = {"env": {
-        "Acrobot-v1": {"baseline": "batch", "entropy": 0.1, "epochs": 6},
-        "Pendulum-v1": {"gamma": 0.97, "lr": 0.003, "epochs": 20},
-    }}  # fmt: skip
+    presets = {"env": {"Acrobot-v1": {"baseline": "batch", "entropy": 0.1, "epochs": 6}}}
     smoke = {"epochs": 2, "batch_size": 2, "steps": 20}
     saved = ("policy", "value", "actor", "critic", "rng")
     free = ("compare", "gif")
