@@ -11,10 +11,12 @@ from scg.experiment._options import (
     positive_float,
     sizes,
 )
+from scg.experiment._outside import outside
 from scg.experiment._pictures import band, calibration, curves, film, image_grid, plane, tiles
 from scg.experiment._task import Task
 
 __all__ = [
     "Options", "Task", "average", "band", "calibration", "curves", "film", "history", "image_grid",
-    "natural", "nonnegative_float", "plane", "positive", "positive_float", "run", "sizes", "tiles",
+    "natural", "nonnegative_float", "outside", "plane", "positive", "positive_float", "run",
+    "sizes", "tiles",
 ]  # fmt: skip

@@ -38,13 +38,15 @@ def shown(value: Any) -> str:
     return f"{value:.2f}" if isinstance(value, float | np.floating) else str(value)
 
 
-def history(folder: Path) -> list[dict[str, float]]:
+def history(folder: Path, *metrics: str) -> list[dict[str, float]]:
     """Return the metrics of each epoch of a finished run.
 
     Parameters
     ----------
     folder : Path
         Its `--out`.
+    *metrics : str
+        Those that it must have.
 
     Returns
     -------
@@ -53,16 +55,19 @@ def history(folder: Path) -> list[dict[str, float]]:
     Raises
     ------
     OptionError
-        If there is no `metrics.json` of a run.
+        If there is no `metrics.json` of a run, or not of one with these metrics.
     """
     path = folder / METRICS
     try:
         rows: list[dict[str, float]] = json.loads(path.read_text())["history"]
+        missing = [name for name in metrics if any(name not in row for row in rows)]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OptionError(
             f"{path} cannot be read as the metrics of a run ({type(error).__name__}); name the "
             "--out folder of a finished one"
         ) from error
+    if missing:
+        raise OptionError(f"{path} has no {', '.join(missing)}; name a run of the same experiment")
     return rows
 
 

@@ -56,16 +56,22 @@ def parse(task: Any, arguments: Sequence[str] | None) -> Options:
     options = parser.parse_args(arguments, namespace=Options())
     options.explicit = _typed(parser, arguments)
     options.free = FREE_ON_RESUME.union(task.free)
+    for name, table in task.presets.items():
+        _fill(options, table.get(getattr(options, name), {}))
     if options.smoke:
-        smoke = {"out": Path("runs") / f"{task.name}-smoke", **task.smoke}
-        for name, value in smoke.items():
-            if name not in options.explicit:
-                setattr(options, name, value)
+        _fill(options, {"out": Path("runs") / f"{task.name}-smoke", **task.smoke})
     if options.resume == Path():
         options.resume = options.out / CHECKPOINT
     elif options.resume is not None and "out" not in options.explicit:
         options.out = options.resume.parent
     return options
+
+
+def _fill(options: Options, values: Mapping[str, Any]) -> None:
+    """Set what was not typed."""
+    for name, value in values.items():
+        if name not in options.explicit:
+            setattr(options, name, value)
 
 
 class _Help(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
@@ -81,7 +87,7 @@ class _Help(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpF
 
 def _parser(task: Any) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog=f"{task.name}.py", description=task.__doc__,
+        prog=f"{task.name}.py", description=task.__doc__, epilog=_presets(task) or None,
         formatter_class=_Help, allow_abbrev=False,
     )  # fmt: skip
     defaults = {"epochs": 10, "batch_size": 100, "seed": 0, **task.defaults}
@@ -103,6 +109,20 @@ def _parser(task: Any) -> argparse.ArgumentParser:
         "exit")  # fmt: skip
     task.add_options(parser)
     return parser
+
+
+def _presets(task: Any) -> str:
+    """Say which choices come with other defaults."""
+    return "\n".join(
+        f"defaults with {_option(name)} {choice}: "
+        + " ".join(f"{_option(k)} {_as_typed(v)}" for k, v in values.items())
+        for name, table in task.presets.items()
+        for choice, values in table.items()
+    )
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _typed(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> frozenset[str]:
@@ -169,7 +189,7 @@ def sizes(text: str) -> list[int]:
 def adopt(options: Options, saved: Mapping[str, Any]) -> None:
     """Take over the options of a checkpoint; refuse those typed now that contradict it."""
     clash = [
-        f"--{k.replace('_', '-')} {_as_typed(getattr(options, k))} now, {_as_typed(v)} then"
+        f"{_option(k)} {_as_typed(getattr(options, k))} now, {_as_typed(v)} then"
         for k, v in saved.items()
         if k in options.explicit and k not in options.free and getattr(options, k, v) != v
     ]

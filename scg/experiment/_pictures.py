@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.special as sp
 
 from scg._files import replacing
 from scg._typing import Array, Shape
@@ -173,7 +174,9 @@ def _require_comparable(
 def band(
     path: Path, runs: Sequence[Sequence[Mapping[str, float]]], name: str, *, title: str = ""
 ) -> Path:
-    """Draw one metric of several runs: each thin, their mean, and a band of one deviation.
+    """Draw one metric of several runs: each thin, their mean, and its 95 % confidence band.
+
+    The band is Student's interval for the mean, at each epoch by itself; one run has none.
 
     Parameters
     ----------
@@ -193,17 +196,25 @@ def band(
     """
     length = min(map(len, runs))
     values = np.array([[row[name] for row in run[:length]] for run in runs])
-    epochs = np.arange(1, length + 1)
-    mean, spread = values.mean(axis=0), values.std(axis=0)
+    epochs, mean = np.arange(1, length + 1), values.mean(axis=0)
     figure = _figure(5.2, 3.4)
     axes = figure.add_subplot()
-    axes.fill_between(epochs, mean - spread, mean + spread, alpha=0.25, linewidth=0)
+    if len(runs) > 1:
+        axes.fill_between(epochs, mean - _half_width(values), mean + _half_width(values),
+                          alpha=0.25, linewidth=0, label="95 % confidence")  # fmt: skip
     axes.plot(epochs, values.T, color="0.6", linewidth=0.6)
     axes.plot(epochs, mean, marker=".", label=f"mean of {len(runs)}")
     axes.set(xlabel="epoch", ylabel=name, title=title)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend()
     return _write(figure, path)
+
+
+def _half_width(values: Array) -> Array:
+    """Return how far the 95 % confidence interval of the mean over axis 0 goes, to each side."""
+    count = len(values)
+    error = values.std(axis=0, ddof=1) / np.sqrt(count)
+    return np.asarray(sp.stdtrit(count - 1, 0.975) * error)
 
 
 def calibration(

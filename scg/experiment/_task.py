@@ -35,6 +35,9 @@ class Task:
         folder of their own.
     defaults : mapping
         Other defaults for the common options `epochs`, `batch_size` and `seed`.
+    presets : mapping
+        Other defaults for a choice: `{"env": {"Acrobot-v1": {"epochs": 4}}}` are those of
+        `--env Acrobot-v1`.
     saved : tuple of str
         The attributes that go into a checkpoint: modules, optimisers, Generators, or anything that
         `checkpoint.flatten` takes.
@@ -48,6 +51,7 @@ class Task:
     name: ClassVar[str] = "experiment"
     smoke: ClassVar[Mapping[str, Any]] = {}
     defaults: ClassVar[Mapping[str, Any]] = {}
+    presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
     saved: ClassVar[tuple[str, ...]] = ("model", "optimizer", "rng")
     free: ClassVar[tuple[str, ...]] = ()
     compiled: ClassVar[bool] = False

@@ -178,6 +178,36 @@ def test_an_option_that_only_pictures_depend_on_may_change(tmp_path):
     assert "beside" not in metrics(tmp_path)["options"]
 
 
+class Chosen(Walk):
+    presets = {"size": {4: {"epochs": 2, "note": 1}}}
+    free = ("note",)
+
+    @staticmethod
+    def add_options(parser):
+        Walk.add_options(parser)
+        parser.add_argument("--note", type=experiment.positive, default=7)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "epochs"),
+    [(["--size", 4], 2), (["--size", 4, "--epochs", 1], 1), (["--size", 4, "--smoke"], 1)],
+)
+def test_a_choice_brings_defaults_unless_they_are_typed(tmp_path, arguments, epochs):
+    assert run("--out", tmp_path, *arguments, task=Chosen) == 0
+    assert metrics(tmp_path)["epochs"] == epochs
+
+
+def test_help_tells_the_defaults_of_a_choice(capsys):
+    run("--help", task=Chosen)
+    assert "defaults with --size 4: --epochs 2 --note 1" in capsys.readouterr().out
+
+
+def test_a_choice_keeps_its_defaults_when_resumed(tmp_path):
+    run("--out", tmp_path, "--size", 4, "--epochs", 1, task=Chosen)
+    assert run("--out", tmp_path, "--resume", task=Chosen) == 0
+    assert (metrics(tmp_path)["epochs"], metrics(tmp_path)["options"]["size"]) == (1, 4)
+
+
 def test_a_checkpoint_of_another_experiment_is_refused(tmp_path, capsys):
     class Other(Walk):
         name = "other"

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import scg
 from scg import experiment, nn, optim
-from scg.errors import CheckpointError, OptionError
+from scg.errors import CheckpointError, ExternalError, OptionError
+from scg.experiment import _pictures
 
 
 class Small(experiment.Task):
@@ -80,6 +82,27 @@ def test_a_folder_without_a_history_is_explained(tmp_path):
     (tmp_path / "metrics.json").write_text("[]")
     with pytest.raises(OptionError, match="name the --out folder"):
         experiment.history(tmp_path)
+
+
+def test_a_history_without_a_metric_is_explained(tmp_path):
+    (tmp_path / "metrics.json").write_text('{"history": [{"loss": 1.0}]}')
+    assert experiment.history(tmp_path, "loss") == [{"loss": 1.0}]
+    with pytest.raises(OptionError, match=r"metrics\.json has no mean_return"):
+        experiment.history(tmp_path, "loss", "mean_return")
+
+
+def test_the_band_is_the_confidence_interval_of_the_mean():
+    values = np.random.default_rng(0).standard_normal((5, 3))
+    interval = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
+    np.testing.assert_allclose(_pictures._half_width(values), (interval.high - interval.low) / 2)
+
+
+def test_mistakes_outside_are_told_apart_from_interruptions():
+    with pytest.raises(ExternalError, match="--env X failed with KeyError: 'leg'"):
+        with experiment.outside("--env X"):
+            raise KeyError("leg")
+    with pytest.raises(KeyboardInterrupt), experiment.outside("--env X"):
+        raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("text", ["-1", "nan", "inf", "x"])
