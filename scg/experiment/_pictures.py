@@ -152,7 +152,8 @@ def curves(
             axes.xaxis.get_major_locator().set_params(integer=True)
         else:
             axes.set_xscale("log")
-        axes.legend(fontsize="small")
+        # Out of the layout: labels of long paths would leave the curves no room.
+        axes.legend(fontsize="small").set_in_layout(False)
     return _write(figure, path)
 
 

@@ -23,7 +23,7 @@ class StandIn:
 
     Attributes
     ----------
-    node : Node or None
+    node : Node
         Whose line of source it belongs to.
     parents : tuple of Node
         What leads to it.
@@ -89,7 +89,7 @@ def placed(
         counts = cost.time != NEVER or np.any(cost.value)  # the 0 that a sum begins with does not
         felt = cost.node is not None or (chosen >> number & 1 and counts)
         if felt and cost not in whole:
-            places[cost] = _point(cost, above.get(cost))
+            places[cost] = _point(cost, above.get(cost), _chooser(number, escapes))
     found: dict[Point, list[int]] = {}
     for number, cost in enumerate(parts.costs):
         place = places.get(whole.get(cost, cost))
@@ -99,13 +99,18 @@ def placed(
     return ordered, [point for point in ordered if isinstance(point, StandIn)]
 
 
-def _point(cost: Cost, above: Node | None) -> Point:
+def _chooser(number: int, escapes: Sequence[tuple[Escape, int]]) -> Node | None:
+    """Return what Python read before it chose a cost: all that a loss has that is one number."""
+    return next((escape.node for escape, mask in escapes if mask >> number & 1), None)
+
+
+def _point(cost: Cost, above: Node | None, read: Node | None) -> Point:
     """Return the node of a cost, or what stands for it: a draw may be a cost, and a number."""
     node = cost.node
     own = node is not None and node.op is not None and node.name not in ("draw", "external")
     if own and (cost.time == NEVER or above is None):
         return node  # type: ignore[return-value]
-    where = above if above is not None else node
+    where = above if above is not None else node or read
     assert where is not None
     parents = () if node is None else (node,)
     value = np.asarray(cost.value)

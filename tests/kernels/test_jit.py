@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 import warnings
 from pathlib import Path
 
@@ -267,11 +268,19 @@ def test_threads_of_this_process_are_counted():
         return x
 
     work(1)  # compiles
-    worker = threading.Thread(target=work, args=(100_000_000,))
+    seen, done = 0, threading.Event()
+
+    def on_and_on():
+        while not done.is_set():
+            work(10_000_000)
+
+    worker = threading.Thread(target=on_and_on)
     worker.start()
-    seen = 0
-    while worker.is_alive():
+    end = time.monotonic() + 60  # on a busy machine both may wait for long
+    while seen < 2 and time.monotonic() < end:
         seen = max(seen, _run_queue._own_running())
+    done.set()
+    worker.join()
     assert seen >= 2
 
 
