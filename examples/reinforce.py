@@ -153,7 +153,7 @@ class Reinforce(experiment.Task):
         for _ in range(0, self.steps, self.window):
             loss, (states, rewards, earned, alive), start = self.rollout(start)
             self.actor.zero_grad(), loss.backward(), self.actor.step()
-            if self.options.baseline == "value":
+            if self.options.baseline == "value" or self.options.window:
                 self.fit(states, earned, alive)
             earnings.append([(rewards * alive).sum(), alive.sum()])
             if not np.any(start[1]):
