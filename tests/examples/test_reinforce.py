@@ -20,7 +20,8 @@ def run(reinforce, *arguments, task=None):
 
 def task_of(reinforce, **changes):
     options = dict(env="CartPole-v1", batch_size=3, seed=0, steps=7, hidden=[4], epochs=1, lr=0.01,
-                   gamma=0.9, entropy=0.0, baseline="none", compare=[], gif=None)  # fmt: skip
+                   gamma=0.9, entropy=0.0, scale=1.0, window=None, baseline="none", compare=[],
+                   gif=None)  # fmt: skip
     return reinforce.Reinforce(experiment.Options(**{**options, **changes}))
 
 
@@ -49,11 +50,20 @@ def by_hand(task, states, actions, rewards, alive):
 def test_an_action_is_weighted_by_the_later_rewards_of_its_own_copy(reinforce, monkeypatch, env):
     task = task_of(reinforce, env=env)
     actions = remembered(task, monkeypatch)
-    loss, (states, rewards, _, alive) = task.rollout()
+    loss, (states, rewards, _, alive), _ = task.rollout()
     found = scg.grad(loss, task.policy.parameters())
     expected = by_hand(task, states, np.array(actions), rewards, alive)
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(scg.peek(ours), scg.peek(theirs), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("steps", "window"), [(7, 3), (300, 200)])
+def test_the_value_judges_what_a_window_or_a_limit_cuts_off(reinforce, steps, window):
+    task = task_of(reinforce, env="Pendulum-v1", steps=steps, window=window, scale=0.1)
+    _, (_, rewards, earned, _), (last, _) = task.rollout()
+    rest = scg.peek(task.value(last.astype(np.float32)))[:, 0]
+    np.testing.assert_allclose(earned[:-1], 0.1 * rewards[:-1], rtol=1e-5)
+    np.testing.assert_allclose(earned[-1], 0.1 * rewards[-1] + 0.9 * rest, rtol=1e-5)
 
 
 def test_the_entropy_bonus_is_differentiated_where_it_stands(reinforce):
@@ -61,7 +71,7 @@ def test_the_entropy_bonus_is_differentiated_where_it_stands(reinforce):
     gradients = []
     for entropy in (0.5, 0.0):
         task = task_of(reinforce, steps=1, entropy=entropy)
-        loss, (states, *_) = task.rollout()
+        loss, (states, *_), _ = task.rollout()
         gradients.append(scg.grad(loss, task.policy.parameters()))
     bonus = -0.5 * task.policy(scg.tensor(states[0].astype(np.float32))).entropy().sum()
     expected = scg.grad(bonus, task.policy.parameters(), of="value")
@@ -150,10 +160,10 @@ def test_an_environment_that_fails_leaves_the_checkpoint_of_the_last_epoch(
     reinforce, tmp_path, capsys
 ):
     class Breaking(reinforce.Reinforce):
-        def rollout(self):
+        def rollout(self, *start):
             if self.actor.steps == 12:
                 self.world.env.step = lambda action: 1 / 0
-            return super().rollout()
+            return super().rollout(*start)
 
     assert run(reinforce, "--smoke", "--out", tmp_path, task=Breaking) == 2
     error = capsys.readouterr().err
