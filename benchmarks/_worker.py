@@ -77,7 +77,8 @@ def prepared(library: str, module: str, builder: str, options: str) -> tuple[Ste
     built = time.perf_counter()
     program.steps(1)
     first = time.perf_counter()
-    program.steps(program.traced)
+    if program.traced:
+        program.steps(program.traced)
     about = {
         "library": program.library, "threads": program.threads, "parameters": program.parameters,
         "import": imported - start, "build": built - imported,
