@@ -8,6 +8,7 @@ from typing import Any
 
 import scg
 from benchmarks._worker import Program
+from scg._compile import TRACED_CALLS
 from scg.kernels._jit import threads
 
 
@@ -17,14 +18,14 @@ def program(
 ) -> Program:  # fmt: skip
     """Return the program that calls a step, as it is or compiled, on one batch after the other."""
     if compiled:
-        step = scg.jit(step)  # which traces two calls, and compiles at the third
+        step = scg.jit(step)
     data = cycle(batches)
 
     def steps(count: int) -> None:
         for _ in range(count):
             step(*next(data))
 
-    return made(steps, parameters, traced=2 if compiled else 0)
+    return made(steps, parameters, traced=TRACED_CALLS if compiled else 0)
 
 
 def made(

@@ -31,11 +31,12 @@ from scg.errors import OptionError, RetraceWarning
 from scg.noise import in_use
 from scg.tape import grad_enabled
 
-__all__ = ["Compiled", "jit"]
+__all__ = ["TRACED_CALLS", "Compiled", "jit"]
 
 Fn = TypeVar("Fn", bound=Callable[..., Any])
 
 NOTHING = Leaves()
+TRACED_CALLS = 2  # of a checked function: the second confirms the first, the third runs compiled
 PLANS = 64  # kept for each function; the one that was not used for longest goes first
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from scg import __version__, checkpoint, inspect
-from scg._compile import jit
+from scg._compile import TRACED_CALLS, jit
 from scg._config import num_threads
 from scg._peek import peek
 from scg.errors import (
@@ -37,7 +37,6 @@ from scg.experiment._task import Task
 
 __all__ = ["run"]
 
-TRACES = 2  # calls of a compiled function before it runs compiled
 INTERRUPTED = 130  # what a shell expects of a program ended by Ctrl-C
 
 _ENTRIES = frozenset(
@@ -222,7 +221,7 @@ class _Loop:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RetraceWarning)
             for position in {0, len(batches) - 1}:
-                for _ in range(TRACES):
+                for _ in range(TRACED_CALLS):
                     batches.restore({**place, "position": position})
                     self._step(next(iter(batches)))
         self.task.load_state(held, state)
