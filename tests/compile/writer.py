@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
+from scg._compile._native import native
 from scg._compile._program import (
     Apply,
     Argument,
@@ -272,3 +273,16 @@ STEPS = (
     _unary, _unary, _binary, _binary, _binary, _where, _reduce, _reduce, _along, _running, _view,
     _view, _cast, _join, _product,
 )  # fmt: skip
+
+
+def numbers(*shape, dtype=np.float32, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+def compare(program, arguments):
+    """Compile, call twice (the second call finds what the first left), and compare."""
+    plan = native(program)
+    plan(arguments)
+    with np.errstate(all="ignore"):
+        assert_means(program, arguments, plan(arguments))
+    return plan
