@@ -123,3 +123,16 @@ def test_known_pixels_stay(dlgm):
     filled = dlgm.DlgmTask.impute(task, V, known, np.random.default_rng(0))
     np.testing.assert_array_equal(filled[known], V[known])
     assert 0 < filled[0, 1] < 1
+
+
+def test_what_is_filled_in_is_a_mean_over_the_second_half_of_the_rounds(dlgm, monkeypatch):
+    monkeypatch.setattr(dlgm, "ROUNDS", 4)
+    rounds = iter([0.0, 1.0, 0.3, 0.5])
+
+    def generate(xi):
+        return SimpleNamespace(mean=scg.tensor(np.full((1, 3), next(rounds))))
+
+    model = SimpleNamespace(recognise=lambda v: [], generate=generate)
+    known = np.array([[True, False, False]])
+    filled = dlgm.DlgmTask.impute(SimpleNamespace(model=model), V, known, np.random.default_rng(0))
+    np.testing.assert_allclose(filled, [[V[0, 0], 0.4, 0.4]], rtol=1e-6)

@@ -89,7 +89,7 @@ def test_every_kind_of_environment_takes_a_step(reinforce, env, baseline):
 
 
 class Strict(gymnasium.Env):
-    """Ends the process's patience when it is told what lies outside of its bounds."""
+    """Raises an error at an action that lies outside of its bounds."""
 
     observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (2,))
 
