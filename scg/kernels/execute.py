@@ -131,13 +131,16 @@ class Schedule:
     def run(self) -> None:
         """Run the lines, on several threads if one can be divided and the cores are free."""
         if self.divided and threads() > 1:
-            parallel_call(_alone, _region, *self._arguments)
+            parallel_call(self._in_order, self._in_parallel)
         else:
             self._in_order()
 
     @cached_property
     def _in_order(self) -> Callable[[], None]:
         return bound(_IN_ORDER.address, *self._arguments)
+
+    def _in_parallel(self) -> None:
+        _enter()(*self._arguments, *team())
 
 
 def place(array: Array) -> int:
@@ -297,17 +300,9 @@ TOGETHER, _IN_ORDER = task(_together), task(_in_order)
 
 
 @cache
-def _called(task: Task, arity: int) -> Callable[..., None]:
-    """Return a task as a function that Python can call; other threads of Python run meanwhile."""
-    return CFUNCTYPE(None, *[c_int64] * arity)(task.address)
-
-
-def _alone(table: int, lines: int) -> None:
-    _called(_IN_ORDER, 2)(table, lines)
-
-
-def _region(table: int, lines: int) -> None:
-    _called(TOGETHER, 5)(table, lines, *team())
+def _enter() -> Callable[..., None]:
+    """Return `TOGETHER` as Python can call it; other threads of Python run meanwhile."""
+    return CFUNCTYPE(None, *[c_int64] * 5)(TOGETHER.address)
 
 
 def team() -> tuple[int, int, int]:

@@ -44,9 +44,9 @@ def follow(begin, end, row):
         store_i64(target, i, 3 * load_i64(source, (i + 1) % size) + plus)
 
 
-@pytest.fixture(params=[execute._alone, execute._region], ids=["alone", "together"])
+@pytest.fixture(params=["_in_order", "_in_parallel"])
 def run(request):
-    return lambda schedule: request.param(*schedule._arguments)
+    return lambda schedule: getattr(schedule, request.param)()
 
 
 @given(
@@ -60,7 +60,7 @@ def test_every_unit_is_done_once(lines):
         Line(count, [x.ctypes.data], units, grain, 0 if free else None)
         for x, (units, grain, free) in zip(counts, lines, strict=True)
     )
-    execute._region(*schedule._arguments)
+    schedule._in_parallel()
     schedule.run()
     for x in counts:
         np.testing.assert_array_equal(x, 2)
@@ -78,7 +78,7 @@ def test_large_pieces_come_first(grain):
     ends = np.zeros(20 * grain - grain // 2, np.int64)
     line = Line(note, [ends.ctypes.data], len(ends), grain)
     table = Schedule([line])
-    execute._called(execute.TOGETHER, 5)(*table._arguments, 2, *execute.team()[1:])
+    execute._enter()(*table._arguments, 2, *execute.team()[1:])
     begins = np.flatnonzero(ends)
     assert (begins // grain).tolist() == [0, 5, 7, 8, 9, 10, 15, 17, 18, 19]
     assert ends[begins].tolist() == [*begins[1:], line.units]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scg.kernels import _product, execute
+from scg.kernels import _product
 from scg.kernels.execute import Schedule
 from scg.kernels.matmul import matmul
 from scg.kernels.tasks import Matrix, multiply, transpose
@@ -66,7 +66,7 @@ def test_a_large_product_is_divided_and_keeps_its_bits(dtype, monkeypatch):
     c = np.empty((300, 90), dtype)
     line = multiply(c.dtype, 300, 700, 90, matrix(a), matrix(b), matrix(c))
     assert line.units > line.grain
-    execute._region(*Schedule([line])._arguments)
+    Schedule([line])._in_parallel()
     np.testing.assert_array_equal(c, matmul(a, b))
 
 
@@ -101,7 +101,7 @@ def test_a_product_may_be_divided_anywhere(sizes, across, batch, dtype, data):
 
 @needs_kernel
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("run", [execute._alone, execute._region])
+@pytest.mark.parametrize("run", ["_in_order", "_in_parallel"])
 @pytest.mark.parametrize(
     "shape", [(1, 1), (8, 16), (7, 100), (64, 64), (129, 71), (200, 300), (1, 50), (50, 1)], ids=str
 )
@@ -112,6 +112,6 @@ def test_a_transposed_copy(shape, run, dtype):
     y = np.full((columns, rows + 5), 7, dtype)
     line = transpose(y.dtype, rows, columns, matrix(x), matrix(y))
     schedule = Schedule([line])
-    run(*schedule._arguments)
+    getattr(schedule, run)()
     np.testing.assert_array_equal(y[:, :rows], x[:, :columns].T)
     assert (y[:, rows:] == 7).all()
