@@ -33,6 +33,8 @@ UNIT = 1024
 PARALLEL = 1 << 17
 # Scalars of an update, at most.
 SCALARS = 9
+# The least numbers of full precision.
+TINY_F32, TINY_F64 = float(np.finfo(np.float32).tiny), float(np.finfo(np.float64).tiny)
 
 Scalars = tuple[float, ...]
 
@@ -143,7 +145,17 @@ def _scalars_f64(entry: Any) -> Any:
     )  # fmt: skip
 
 
+def _normal_f64(x: Any) -> Any:
+    """Return a state, or 0 for a subnormal one.
+
+    What decays because its unit of the network is dead would stay subnormal for ever (0.9 times the
+    least number is rounded to the least number), and processors take many times as long for those.
+    """
+    return x if not -TINY_F64 < x < TINY_F64 else 0.0
+
+
 _scalars_f32, _scalars_f64 = device(float32_twin(_scalars_f64)), device(_scalars_f64)
+_normal_f32, _normal_f64 = device(float32_twin(_normal_f64)), device(_normal_f64)
 
 
 def _none_f64(begin: Any, end: Any, row: Any, rule: Any) -> None:
@@ -164,7 +176,7 @@ def _one_f64(begin: Any, end: Any, row: Any, rule: Any) -> None:
         for i in range(first, last):
             new, state = rule(load_f64(x, i), read_f64(g, i), load_f64(v, i), s)
             store_f64(x, i, new)
-            store_f64(v, i, state)
+            store_f64(v, i, _normal_f64(state))
 
 
 def _two_f64(begin: Any, end: Any, row: Any, rule: Any) -> None:
@@ -179,8 +191,8 @@ def _two_f64(begin: Any, end: Any, row: Any, rule: Any) -> None:
                 old, read_f64(g, i), load_f64(m, i), load_f64(v, i), s
             )
             store_f64(x, i, new)
-            store_f64(m, i, first_state)
-            store_f64(v, i, second_state)
+            store_f64(m, i, _normal_f64(first_state))
+            store_f64(v, i, _normal_f64(second_state))
 
 
 _none_f32, _none_f64 = device(float32_twin(_none_f64)), device(_none_f64)
@@ -355,8 +367,9 @@ class Updates:
             for i, numbers in zip(members, self._scalars[dtype], strict=True):
                 p, g, *state = self._arrays[i]
                 new = _plain(self._rule.function)(p, g, *state, tuple(numbers))
-                for array, value in zip((p, *state), new if state else (new,), strict=True):
-                    array[...] = value
+                p[...], *values = new if state else (new,)
+                for array, value in zip(state, values, strict=True):
+                    array[...] = np.where(np.abs(value) < np.finfo(dtype).tiny, 0, value)
 
 
 @cache

@@ -181,6 +181,25 @@ def test_float32_state_is_rounded_in_float32():
     assert v[0] == want
 
 
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("rule", "reference", "states", "options"), RULES, ids=IDS)
+def test_state_is_never_subnormal(rule, reference, states, options, dtype, compiled, monkeypatch):
+    """Nor is anything else lost: the least normal number stays, and so do NaN and infinity."""
+    tiny = np.finfo(dtype).tiny
+    monkeypatch.setattr(optim, "CAN_COMPILE", compiled and optim.CAN_COMPILE)
+    start = np.array([tiny / 2, -tiny / 2, 4 * tiny, np.inf, np.nan, 0.0], dtype)
+    state = [start.copy() for _ in range(states)]
+    p, g = np.ones(6, dtype), np.zeros(6, dtype)
+    with np.errstate(all="ignore"):
+        update(rule, p, g, *state, lr=1.0, **options)
+    for array in state:
+        np.testing.assert_array_equal(array[[0, 1, 5]], 0)
+        assert array[2] > tiny
+        assert np.isinf(array[3])
+        assert np.isnan(array[4])
+
+
 @pytest.mark.parametrize(
     ("bad", "error", "says"),
     [
