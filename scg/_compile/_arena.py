@@ -4,35 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
+
 from scg._arrays import LINE, aligned
 from scg._compile._buffers import Buffer
+from scg._typing import Array
 
 __all__ = ["allocate"]
 
+# Columns of what is known of a buffer: where it lies, and between which steps it is alive.
+START, STOP, FIRST, LAST = range(4)
 
-def allocate(buffers: Iterable[Buffer], end: int) -> int:
+
+def allocate(buffers: Iterable[Buffer]) -> int:
     """Give each buffer its array; return how many bytes they need together.
 
     Parameters
     ----------
     buffers : iterable of Buffer
         A pinned one gets memory that no other shares.
-    end : int
-        The number of steps: what is read there is a result.
     """
-    placed: list[tuple[int, int, tuple[int, int], Buffer]] = []
-    total = 0
-    for buffer in sorted(buffers, key=lambda b: -b.nbytes):
-        life = (-1, end + 1) if buffer.pinned else _life(buffer)
-        size = -(-max(buffer.nbytes, 1) // LINE) * LINE
-        start = _gap(size, [(a, b) for a, b, other, _ in placed if _overlap(life, other)])
-        placed.append((start, start + size, life, buffer))
+    ordered = sorted(buffers, key=lambda b: (b.pinned, -b.nbytes))
+    placed, total = np.zeros((len(ordered), 4), np.int64), 0
+    for number, buffer in enumerate(ordered):
+        size, start, (first, last) = _rounded(buffer.nbytes), total, _life(buffer)
+        if not buffer.pinned:  # they come last: there is nothing to search
+            before = placed[:number]
+            start = _gap(size, before[(before[:, FIRST] <= last) & (first <= before[:, LAST])])
+        placed[number] = start, start + size, first, last
         total = max(total, start + size)
     memory = aligned(total)
-    for start, _, _, buffer in placed:
+    for buffer, start in zip(ordered, placed[:, START].tolist(), strict=True):
         flat = memory[start : start + buffer.nbytes].view(buffer.dtype)
         buffer.array = flat.reshape(buffer.shape)
     return total
+
+
+def _rounded(nbytes: int) -> int:
+    return -(-max(nbytes, 1) // LINE) * LINE
 
 
 def _life(buffer: Buffer) -> tuple[int, int]:
@@ -40,15 +49,9 @@ def _life(buffer: Buffer) -> tuple[int, int]:
     return min(steps), max(steps)
 
 
-def _overlap(a: tuple[int, int], b: tuple[int, int]) -> bool:
-    return a[0] <= b[1] and b[0] <= a[1]
-
-
-def _gap(size: int, taken: list[tuple[int, int]]) -> int:
+def _gap(size: int, taken: Array) -> int:
     """Return the first place where `size` bytes are free."""
-    start = 0
-    for begin, end in sorted(taken):
-        if begin - start >= size:
-            return start
-        start = max(start, end)
-    return start
+    taken = taken[np.argsort(taken[:, START])]
+    free_from = np.maximum.accumulate([0, *taken[:, STOP]])
+    wide = np.flatnonzero(taken[:, START] - free_from[:-1] >= size)
+    return int(free_from[wide[0] if wide.size else -1])

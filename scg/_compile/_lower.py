@@ -181,9 +181,10 @@ class Lowering:
             tuple(inputs), tuple((statics or {}).items()), str(arithmetic or out.dtype), truths,
         )  # fmt: skip
         self.work.append(self._with_comparisons(work))
-        changing = any(v.buffer is b for v in work.inputs for _, b in self.parameters)
-        if out.dtype == BOOL and not (changing or work.functions or work.statics):
-            self._comparisons[out.buffer] = work
+        if out.dtype == BOOL and not (work.functions or work.statics):
+            changing = any(v.buffer is b for v in work.inputs for _, b in self.parameters)
+            if not changing:
+                self._comparisons[out.buffer] = work
         return out
 
     def _with_comparisons(self, work: Map) -> Map:

@@ -79,13 +79,14 @@ class Plan:
         self._tasks = {
             at: emit(step, stored) for at, step in enumerate(self.steps) if isinstance(step, Region)
         }
+        within: set[Buffer] = set()  # made in a region that keeps it in registers
         for at, task in self._tasks.items():
-            stored_only = {b for _, b, _ in task.addresses}
-            buffers = [b for b in buffers if b not in self.steps[at].made or b in stored_only]
+            within |= set(self.steps[at].made) - {b for _, b, _ in task.addresses}
+        buffers = [b for b in buffers if b not in within]
         self._in_place = {b for b in low.arguments.values() if _of_tasks(b, self.steps, [-1])}
         self._new = _new(self.steps, results)
         elsewhere = self._in_place | self._new
-        self.nbytes = allocate([b for b in buffers if b.array is None and b not in elsewhere], end)
+        self.nbytes = allocate(b for b in buffers if b.array is None and b not in elsewhere)
         self._bind()
 
     # --- binding ----------------------------------------------------------------------------

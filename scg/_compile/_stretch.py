@@ -92,10 +92,9 @@ class Stretch:
     def _add(self, line: Line, reads: list[Buffer], writes: list[Buffer]) -> None:
         """Add a line, which waits for those before it that touch the same memory."""
         read, written = self._ranges(reads), self._ranges(writes)
-        after = 0
-        for i, (others_read, others_written) in enumerate(self._touched):
-            if _meet(read + written, others_written) or _meet(written, others_read):
-                after = i + 1
+        after = len(self._touched)
+        while after and not _conflict((read, written), self._touched[after - 1]):
+            after -= 1
         self._lines.append(line._replace(after=after))
         self._touched.append((read, written))
         self._size += len(line.row)
@@ -182,6 +181,12 @@ class Updating:
         for leaf in self._leaves:
             leaf.version += 1
         self._optimizer.steps += 1
+
+
+def _conflict(one: tuple[Ranges, Ranges], other: tuple[Ranges, Ranges]) -> bool:
+    """Tell whether one of two lines writes what the other touches."""
+    (read, written), (others_read, others_written) = one, other
+    return _meet(read + written, others_written) or _meet(written, others_read)
 
 
 def _meet(some: Ranges, others: Ranges) -> bool:

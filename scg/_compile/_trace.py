@@ -60,7 +60,7 @@ class Trace:
         self.gradients = Gradients(self)
         self._begin = next(order)
         self._values: dict[int, Value] = {}
-        self._kept: list[Array] = []
+        self._kept: dict[int, list[Array]] = {}  # by whose memory they show
         self._varying: set[Value] = set()
         self._changed: dict[int, str] = {}
         self._relied: set[Value] = set()
@@ -204,7 +204,7 @@ class Trace:
     def _know(self, array: Array, value: Value) -> None:
         self._values[id(array)] = value
         self._arrays.setdefault(value, array)
-        self._kept.append(array)
+        self._kept.setdefault(id(_views.owner(array)), []).append(array)
 
     def varies(self, array: Array) -> bool:
         """Tell whether another call may find other numbers there."""
@@ -235,12 +235,13 @@ class Trace:
         parameter = PARAMETERS.get(id(owner))
         if parameter is not None and self._is_older(parameter):
             self.value_of(owner)
-        for known in reversed(self._kept):
-            if _views.owner(known) is owner and id(known) in self._values:
+        beside = self._kept.get(id(owner), [])
+        for known in reversed(beside):
+            if id(known) in self._values:
                 steps = _views.between(known, array)
                 if steps is not None:
                     return self._walk(known, steps, array)
-        if any(_views.owner(known) is owner and self.varies(known) for known in self._kept):
+        if any(map(self.varies, beside)):
             self._fail(TraceError("scg.jit: a view of an array that the trace cannot follow"))
         return None
 
@@ -277,8 +278,8 @@ class Trace:
         """Note that a parameter was changed in place: what shows its memory is another value."""
         del_id = id(p._data)
         self._values.pop(del_id, None)
-        for known in self._kept:
-            if known is not p._data and _views.owner(known) is p._data:
+        for known in self._kept.get(id(p._data), []):
+            if known is not p._data:
                 self._changed[id(known)] = "a view of a parameter made before its update"
 
     def _refuse_option(self, name: str, option: Any) -> None:

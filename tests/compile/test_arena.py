@@ -26,7 +26,7 @@ def test_what_is_alive_together_lies_apart(cases):
         )
         for first, more, size, pinned in cases
     ]
-    total = allocate(buffers, 20)
+    total = allocate(buffers)
     assert total <= sum(-(-b.nbytes // LINE) * LINE + LINE for b in buffers)
     for i, a in enumerate(buffers):
         assert a.array.ctypes.data % LINE == 0
@@ -40,4 +40,4 @@ def test_one_after_the_other_is_the_same_memory():
     buffers = [
         Buffer((100,), np.dtype(np.float64), writers=[i], readers=[i + 1]) for i in range(0, 20, 2)
     ]
-    assert allocate(buffers, 30) == 832
+    assert allocate(buffers) == 832
