@@ -8,7 +8,8 @@ out of the first cache; where they cannot, the panel after it is fetched instead
 
 Every element of C is one chain of fused multiply-adds in the order of the inner dimension, cut
 into blocks that depend on that dimension alone. So a row of a product has the same bits whatever
-the other rows, the layout of the arrays, the batch and the number of threads.
+the other rows, the layout of the arrays, the batch and the number of threads. Subnormal numbers
+count as 0 (`simd_mode.py`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from scg.kernels._jit import CAN_COMPILE, device, kernel, parallel_call, threads
 from scg.kernels.execute import TOGETHER, team
 from scg.kernels.machine import task
 from scg.kernels.simd_memory import call_region, call_task, keep, load_i64
+from scg.kernels.simd_mode import flush_subnormal, restore_mode
 from scg.kernels.simd_packing import write_panels, write_tiles
 from scg.kernels.simd_tile import (
     COLUMNS,
@@ -224,7 +226,7 @@ def _multiply_f64(begin: int, end: int, row: int) -> None:
     panels, most = -(-n // narrow), down
     if load_i64(row, A_ROW) == size:
         most = max(BLOCK_BYTES // (DEPTH * size) * down // m, 1)
-    unit = begin
+    unit, mode = begin, flush_subnormal()
     while unit < end:
         item, x, y = unit // (down * across), unit // down % across, unit % down
         wide, high = 1, min(end - unit, down - y, most)
@@ -235,6 +237,7 @@ def _multiply_f64(begin: int, end: int, row: int) -> None:
         width = min((x + wide) * panels // across * narrow, n) - j
         _unit(like, row, item, i, rows, j, width)
         unit += wide * high
+    restore_mode(mode)
 
 
 MULTIPLY = {FLOAT32: task(float32_twin(_multiply_f64)), FLOAT64: task(_multiply_f64)}

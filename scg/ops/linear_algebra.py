@@ -94,6 +94,8 @@ def matmul(a: Any, b: Any, /) -> Any:
     -----
     Gradient: `g @ b.T` and `a.T @ g`, summed over the axes that were broadcast.
 
+    Numbers below the least normal one of their dtype (1.2e-38 in float32) may count as 0.
+
     Examples
     --------
     >>> import scg

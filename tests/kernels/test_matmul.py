@@ -241,6 +241,19 @@ def test_nan_and_infinity_pass_as_in_numpy(activation, dtype):
         np.testing.assert_allclose(matmul(a, b, activation=activation), expected, atol=1e-4)
 
 
+@needs_kernel
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(3, 5, 7), (120, 200, 300)])  # one thread, and several
+def test_subnormal_numbers_count_as_zero_in_a_product_and_nowhere_else(shape, dtype):
+    """The control register is a thread's: what comes afterwards must find it as it was."""
+    m, k, n = shape
+    small = np.full((m, k), np.finfo(dtype).tiny / 2, dtype)
+    assert (small > 0).all()
+    assert (matmul(small, np.full((k, n), 8, dtype)) == 0).all()
+    assert (matmul(4 * small, np.full((k, n), 0.25 / k, dtype)) == 0).all()
+    assert (small * np.ones((), dtype) > 0).all()
+
+
 # --- out -------------------------------------------------------------------------------------
 
 

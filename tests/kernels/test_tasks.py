@@ -76,7 +76,7 @@ def test_a_large_product_is_divided_and_keeps_its_bits(dtype, monkeypatch):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
     ("sizes", "across", "batch"),
-    [((60, 300, 150), False, 1), ((900, 40, 90), False, 1), ((900, 30, 150), True, 1),
+    [((60, 300, 300), False, 1), ((900, 40, 90), False, 1), ((900, 30, 150), True, 1),
      ((110, 90, 40), False, 7)], ids=str,
 )  # fmt: skip
 def test_a_product_may_be_divided_anywhere(sizes, across, batch, dtype, data):
