@@ -82,7 +82,7 @@ class IwaeTask(experiment.Task):
     __doc__ = __doc__
     name = "iwae"
     compiled = True
-    defaults = {"epochs": 10}
+    defaults = {"epochs": 10, "batch_size": 20}
     smoke = {"epochs": 2, "data": "digits", "samples": 10}
 
     @staticmethod
@@ -92,7 +92,7 @@ class IwaeTask(experiment.Task):
         add("--layers", type=int, default=1, choices=[1, 2], help="of random units")
         add("--data", default="mnist", choices=sets, help="if not at hand, scikit-learn's digits")
         number = experiment.positive_float
-        add("--lr", type=number, default=2e-3, help="first step size of Adam; it falls to 0")
+        add("--lr", type=number, default=1e-3, help="first step size of Adam; it falls to 0")
         add("--samples", type=experiment.positive, default=1000, help="of the estimate of log p(x)")
 
     def __init__(self, options: experiment.Options) -> None:
