@@ -8,7 +8,6 @@ float32 loops stay float32 and the corrections of the first steps lose nothing.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from functools import cache, cached_property
 from types import FunctionType
@@ -17,10 +16,23 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scg._typing import Array, DType
-from scg.errors import DTypeError, OptionError, ShapeError
+from scg.errors import DTypeError, ShapeError
 from scg.kernels._dtypes import FLOAT32, FLOAT64, float32_twin
 from scg.kernels._jit import CAN_COMPILE, device, threads
 from scg.kernels._once import once
+from scg.kernels._update_rules import (
+    Scalars,
+    adagrad,
+    adagrad_scalars,
+    adam,
+    adam_scalars,
+    momentum,
+    momentum_scalars,
+    rmsprop,
+    rmsprop_scalars,
+    sgd,
+    sgd_scalars,
+)
 from scg.kernels.execute import PIECES, Line, Schedule, place
 from scg.kernels.machine import Task, task
 from scg.kernels.simd_memory import load_f64, load_i64, read_f64, store_f64
@@ -35,91 +47,6 @@ PARALLEL = 1 << 17
 SCALARS = 9
 # The least numbers of full precision.
 TINY_F32, TINY_F64 = float(np.finfo(np.float32).tiny), float(np.finfo(np.float64).tiny)
-
-Scalars = tuple[float, ...]
-
-
-# --- the rules, for one number of a parameter: s are the scalars -----------------------------
-
-
-@device
-def _slope(x: Any, g: Any, decay: Any) -> Any:
-    """Return the gradient with the penalty's added."""
-    # No `g + 0 * x`: without decay an infinite parameter must not turn into NaN.
-    return g + decay * x if decay != 0 else g
-
-
-@device
-def _sgd(x: Any, g: Any, s: Any) -> Any:
-    return x - s[0] * _slope(x, g, s[1])
-
-
-@device
-def _momentum(x: Any, g: Any, v: Any, s: Any) -> Any:
-    rate, beta, look, own, decay = s[:5]
-    d = _slope(x, g, decay)
-    velocity = beta * v + d
-    return x - rate * (look * velocity + own * d), velocity
-
-
-@device
-def _rmsprop(x: Any, g: Any, v: Any, s: Any) -> Any:
-    rate, keep, take, eps, decay = s[:5]
-    d = _slope(x, g, decay)
-    square = keep * v + take * d * d
-    return x - rate * d / (np.sqrt(square) + eps), square
-
-
-@device
-def _adagrad(x: Any, g: Any, v: Any, s: Any) -> Any:
-    rate, eps, decay = s[:3]
-    d = _slope(x, g, decay)
-    total = v + d * d
-    return x - rate * d / (np.sqrt(total) + eps), total
-
-
-@device
-def _adam(x: Any, g: Any, m: Any, v: Any, s: Any) -> Any:
-    rate, keep1, take1, keep2, take2, unbias, eps, decay, shrink = s
-    d = _slope(x, g, decay)
-    mean = keep1 * m + take1 * d
-    square = keep2 * v + take2 * d * d
-    return shrink * x - rate * mean / (np.sqrt(square) * unbias + eps), mean, square
-
-
-def _sgd_scalars(lr: float, weight_decay: float = 0.0) -> Scalars:
-    return lr, weight_decay
-
-
-def _momentum_scalars(
-    lr: float, beta: float = 0.9, *, nesterov: bool = False, weight_decay: float = 0.0
-) -> Scalars:
-    look, own = (beta, 1.0) if nesterov else (1.0, 0.0)
-    return lr, beta, look, own, weight_decay
-
-
-def _rmsprop_scalars(
-    lr: float, alpha: float = 0.99, eps: float = 1e-8, *, weight_decay: float = 0.0
-) -> Scalars:
-    return lr, alpha, 1.0 - alpha, eps, weight_decay
-
-
-def _adagrad_scalars(lr: float, eps: float = 1e-10, *, weight_decay: float = 0.0) -> Scalars:
-    return lr, eps, weight_decay
-
-
-def _adam_scalars(
-    lr: float, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, *, step: int,
-    weight_decay: float = 0.0, decoupled: bool = False,
-) -> Scalars:  # fmt: skip
-    """Count steps from 1, for the bias corrections; `decoupled` decay is AdamW's."""
-    if step < 1:
-        raise OptionError(f"adam: step is {step}; count steps from 1, for the bias corrections")
-    rate = lr / (1.0 - beta1**step)
-    unbias = 1.0 / math.sqrt(1.0 - beta2**step)
-    decay, shrink = (0.0, 1.0 - lr * weight_decay) if decoupled else (weight_decay, 1.0)
-    return rate, beta1, 1.0 - beta1, beta2, 1.0 - beta2, unbias, eps, decay, shrink
-
 
 # --- the tasks -------------------------------------------------------------------------------
 
@@ -201,23 +128,23 @@ _two_f32, _two_f64 = device(float32_twin(_two_f64)), device(_two_f64)
 
 
 def _sgd_task_f64(begin: int, end: int, row: int) -> None:
-    _none_f64(begin, end, row, _sgd)
+    _none_f64(begin, end, row, sgd)
 
 
 def _momentum_task_f64(begin: int, end: int, row: int) -> None:
-    _one_f64(begin, end, row, _momentum)
+    _one_f64(begin, end, row, momentum)
 
 
 def _rmsprop_task_f64(begin: int, end: int, row: int) -> None:
-    _one_f64(begin, end, row, _rmsprop)
+    _one_f64(begin, end, row, rmsprop)
 
 
 def _adagrad_task_f64(begin: int, end: int, row: int) -> None:
-    _one_f64(begin, end, row, _adagrad)
+    _one_f64(begin, end, row, adagrad)
 
 
 def _adam_task_f64(begin: int, end: int, row: int) -> None:
-    _two_f64(begin, end, row, _adam)
+    _two_f64(begin, end, row, adam)
 
 
 class Rule(NamedTuple):
@@ -243,14 +170,14 @@ class Rule(NamedTuple):
 
 def _rule(function: Any, scalars: Callable[..., Scalars], body: Callable[..., None]) -> Rule:
     tasks: dict[DType, Task] = {FLOAT32: task(float32_twin(body)), FLOAT64: task(body)}
-    return Rule(function.__name__.strip("_"), function, scalars, tasks)
+    return Rule(function.__name__, function, scalars, tasks)
 
 
-SGD = _rule(_sgd, _sgd_scalars, _sgd_task_f64)
-MOMENTUM = _rule(_momentum, _momentum_scalars, _momentum_task_f64)
-RMSPROP = _rule(_rmsprop, _rmsprop_scalars, _rmsprop_task_f64)
-ADAGRAD = _rule(_adagrad, _adagrad_scalars, _adagrad_task_f64)
-ADAM = _rule(_adam, _adam_scalars, _adam_task_f64)
+SGD = _rule(sgd, sgd_scalars, _sgd_task_f64)
+MOMENTUM = _rule(momentum, momentum_scalars, _momentum_task_f64)
+RMSPROP = _rule(rmsprop, rmsprop_scalars, _rmsprop_task_f64)
+ADAGRAD = _rule(adagrad, adagrad_scalars, _adagrad_task_f64)
+ADAM = _rule(adam, adam_scalars, _adam_task_f64)
 
 
 # --- updates of arrays -----------------------------------------------------------------------
