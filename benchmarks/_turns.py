@@ -105,7 +105,9 @@ def load(wanted: bool = True) -> Iterator[None]:
     if not wanted:
         yield
         return
-    burner = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    # It ends with this process, even one that was killed.
+    code = f"import os\nwhile os.getppid() == {os.getpid()}: pass"
+    burner = subprocess.Popen([sys.executable, "-c", code])
     try:
         time.sleep(PAUSE)
         yield

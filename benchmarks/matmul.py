@@ -50,7 +50,7 @@ TABLE = [
 LAYOUTS = ("nn", "tn", "nt", "tt")
 SMALL = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 LARGE = (512, 1024, 2048)
-PAUSE, WINDOW, CHUNK = 0.1, 0.03, 5e-4  # seconds
+PAUSE, WINDOW, CHUNK = 0.5, 0.03, 5e-4  # seconds; threads of BLAS spin on for a while
 THREADS = {"SCG_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"}
 
 

@@ -101,6 +101,7 @@ class Dropout(experiment.Task):
 
     def __init__(self, options: experiment.Options) -> None:
         self.options, self.rng = options, np.random.default_rng(options.seed)
+        self.others = experiment.histories(options.compare)
         if not (options.keep < 1 and options.keep_input < 1):
             raise scg.errors.OptionError("--keep and --keep-input must be below 1: chances")
         self.set = data.load_or_digits(options.data)
@@ -157,10 +158,9 @@ class Dropout(experiment.Task):
         panels = {"test error in %": ["test_error"], "loss": ["loss"]}
         if kept := [name for name in history[0] if name.startswith("keep")]:
             panels["chance that a unit is kept"] = kept
-        others = {str(folder): experiment.history(folder) for folder in self.options.compare}
         title = f"{MASKS} masks, {len(self.sure)} test images"
         return [
-            experiment.curves(out / "curves.png", history, panels, beside=others),
+            experiment.curves(out / "curves.png", history, panels, beside=self.others),
             experiment.calibration(out / "calibration.png", self.sure, self.right, title=title),
         ]
 

@@ -85,6 +85,7 @@ class VaeTask(experiment.Task):
 
     def __init__(self, options: experiment.Options) -> None:
         self.options = options
+        self.others = experiment.histories(options.compare)
         self.set = data.load_or_digits(
             "binarized_mnist" if options.data == "static" else options.data
         )
@@ -173,11 +174,10 @@ class VaeTask(experiment.Task):
         pairs = np.stack(pairs, axis=1).reshape(100, -1)
         drawn = self.decode(rng.standard_normal((100, latent)))
         panels = {"nats per image": ["elbo", "test_elbo"], "KL in nats": ["kl", "test_kl"]}
-        others = {str(folder): experiment.history(folder) for folder in self.options.compare}
         title = "test images (odd rows) and their reconstructions"
         files = [
             experiment.curves(
-                out / "curves.png", history, panels, against="images_seen", beside=others
+                out / "curves.png", history, panels, against="images_seen", beside=self.others
             ),
             draw(out / "reconstructions.png", pairs, shape, title=title),
             draw(out / "samples.png", drawn, shape, title="drawn by the model"),

@@ -2,7 +2,7 @@
 
 from scg.experiment._average import average
 from scg.experiment._loop import run
-from scg.experiment._metrics import history
+from scg.experiment._metrics import histories, history
 from scg.experiment._options import (
     Options,
     natural,
@@ -16,7 +16,7 @@ from scg.experiment._pictures import band, calibration, curves, film, image_grid
 from scg.experiment._task import Task
 
 __all__ = [
-    "Options", "Task", "average", "band", "calibration", "curves", "film", "history", "image_grid",
-    "natural", "nonnegative_float", "outside", "plane", "positive", "positive_float", "run",
+    "Options", "Task", "average", "band", "calibration", "curves", "film", "histories", "history",
+    "image_grid", "natural", "nonnegative_float", "outside", "plane", "positive", "positive_float", "run",
     "sizes", "tiles",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from scg._files import replacing
 from scg.errors import OptionError
 
-__all__ = ["history", "shown", "write_metrics"]
+__all__ = ["histories", "history", "shown", "write_metrics"]
 
 METRICS = "metrics.json"
 
@@ -69,6 +69,37 @@ def history(folder: Path, *metrics: str) -> list[dict[str, float]]:
     if missing:
         raise OptionError(f"{path} has no {', '.join(missing)}; name a run of the same experiment")
     return rows
+
+
+def histories(folders: Sequence[Path], *metrics: str) -> dict[str, list[dict[str, float]]]:
+    """Return the histories of finished runs by the ends of their paths that tell them apart.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+        The `--out` of each.
+    *metrics : str
+        Those that each must have.
+
+    Returns
+    -------
+    dict of str to list of dict
+
+    Raises
+    ------
+    OptionError
+        As in `history`.
+    """
+    found = {folder.resolve(): history(folder, *metrics) for folder in folders}
+    return {_label(folder, list(found)): rows for folder, rows in found.items()}
+
+
+def _label(folder: Path, folders: Sequence[Path]) -> str:
+    """Return as many of the last parts of a path as no other one ends in."""
+    count = 1
+    while sum(other.parts[-count:] == folder.parts[-count:] for other in folders) > 1:
+        count += 1
+    return "/".join(folder.parts[-count:])
 
 
 def _made_with() -> dict[str, str]:

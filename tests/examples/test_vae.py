@@ -70,3 +70,12 @@ def test_a_run_draws_its_bounds_beside_those_of_the_other_estimator(vae, tmp_pat
         assert (tmp_path / kl / "curves.png").stat().st_size > 10_000
     seen = [row["images_seen"] for row in experiment.history(tmp_path / "analytic")]
     assert seen == [1500, 3000]
+
+
+def test_a_run_to_compare_with_is_missed_before_the_training(vae, tmp_path, capsys):
+    with pytest.raises(SystemExit) as end:
+        more = ["--compare", str(tmp_path / "none"), "--out", str(tmp_path / "out")]
+        experiment.run(vae.VaeTask, ["--smoke", *more])
+    assert end.value.code not in (0, None)
+    assert "cannot be read as the metrics of a run" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "metrics.json").exists()

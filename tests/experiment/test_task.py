@@ -91,6 +91,18 @@ def test_a_history_without_a_metric_is_explained(tmp_path):
         experiment.history(tmp_path, "loss", "mean_return")
 
 
+def test_runs_are_told_apart_by_the_ends_of_their_paths(tmp_path):
+    folders = [tmp_path / "a" / "run", tmp_path / "b" / "run", tmp_path / "score"]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "metrics.json").write_text('{"history": [{"loss": 1.0}]}')
+    assert list(experiment.histories(folders[1:])) == ["run", "score"]
+    assert list(experiment.histories([*folders, folders[0]])) == ["a/run", "b/run", "score"]
+    assert experiment.histories([]) == {}
+    with pytest.raises(OptionError, match=r"metrics\.json has no elbo"):
+        experiment.histories(folders, "elbo")
+
+
 def test_the_band_is_the_confidence_interval_of_the_mean():
     values = np.random.default_rng(0).standard_normal((5, 3))
     interval = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
