@@ -49,8 +49,9 @@ def note_read(node: Node, kind: str) -> None:
     flags = node.flags
     if node.op is not None and node.op.name == DRAWN_INSIDE:
         run = current_run()
-        read = Escape(kind, place_of_caller(), node, next(order), bool(flags & NOISE))
-        run.compiled_read = run.compiled_read or read
+        if run.compiled_read is None:
+            noisy = bool(flags & NOISE)
+            run.compiled_read = Escape(kind, place_of_caller(), node, next(order), noisy)
     if flags & NOISE and node.dtype.kind == "f" and kind not in _HARMLESS:
         _note_noise(node, kind)
     if flags & ROUTED or flags & _BOTH == _BOTH:
@@ -99,9 +100,9 @@ def _acting(here: Run, there: Run) -> list[Run]:
 def _note_noise(node: Node, kind: str) -> None:
     if node.draw is None:
         return
-    read = Escape(kind, place_of_caller(), node, next(order), True)
     for run in {current_run().root, node.draw.run.root}:  # two, if another thread reads it
-        run.noise_read = run.noise_read or read
+        if run.noise_read is None:
+            run.noise_read = Escape(kind, place_of_caller(), node, next(order), True)
 
 
 def noise_from_reads(op: Op, flags: int, nodes: Sequence[Node | None], statics: Any) -> int:

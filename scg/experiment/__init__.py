@@ -17,6 +17,6 @@ from scg.experiment._task import Task
 
 __all__ = [
     "Options", "Task", "average", "band", "calibration", "curves", "film", "histories", "history",
-    "image_grid", "natural", "nonnegative_float", "outside", "plane", "positive", "positive_float", "run",
-    "sizes", "tiles",
+    "image_grid", "natural", "nonnegative_float", "outside", "plane", "positive", "positive_float",
+    "run", "sizes", "tiles",
 ]  # fmt: skip
