@@ -36,6 +36,7 @@ from scg.kernels._update_rules import (
 from scg.kernels.execute import PIECES, Line, Schedule, place
 from scg.kernels.machine import Task, task
 from scg.kernels.simd_memory import load_f64, load_i64, read_f64, store_f64
+from scg.kernels.simd_mode import flush_subnormal, restore_mode
 
 __all__ = ["ADAGRAD", "ADAM", "MOMENTUM", "RMSPROP", "SGD", "Rule", "Scalars", "Updates"]
 
@@ -76,7 +77,7 @@ def _normal_f64(x: Any) -> Any:
     """Return a state, or 0 for a subnormal one.
 
     What decays because its unit of the network is dead would stay subnormal for ever (0.9 times the
-    least number is rounded to the least number), and processors take many times as long for those.
+    least number is rounded to the least number), where the processor has no mode against that.
     """
     return x if not -TINY_F64 < x < TINY_F64 else 0.0
 
@@ -127,24 +128,32 @@ _one_f32, _one_f64 = device(float32_twin(_one_f64)), device(_one_f64)
 _two_f32, _two_f64 = device(float32_twin(_two_f64)), device(_two_f64)
 
 
+@device
+def _flushing(body: Any, begin: Any, end: Any, row: Any, rule: Any) -> None:
+    """Update with subnormal numbers as 0: the square of a gradient of 1e-20 is one in float32."""
+    mode = flush_subnormal()
+    body(begin, end, row, rule)
+    restore_mode(mode)
+
+
 def _sgd_task_f64(begin: int, end: int, row: int) -> None:
-    _none_f64(begin, end, row, sgd)
+    _flushing(_none_f64, begin, end, row, sgd)
 
 
 def _momentum_task_f64(begin: int, end: int, row: int) -> None:
-    _one_f64(begin, end, row, momentum)
+    _flushing(_one_f64, begin, end, row, momentum)
 
 
 def _rmsprop_task_f64(begin: int, end: int, row: int) -> None:
-    _one_f64(begin, end, row, rmsprop)
+    _flushing(_one_f64, begin, end, row, rmsprop)
 
 
 def _adagrad_task_f64(begin: int, end: int, row: int) -> None:
-    _one_f64(begin, end, row, adagrad)
+    _flushing(_one_f64, begin, end, row, adagrad)
 
 
 def _adam_task_f64(begin: int, end: int, row: int) -> None:
-    _two_f64(begin, end, row, adam)
+    _flushing(_two_f64, begin, end, row, adam)
 
 
 class Rule(NamedTuple):

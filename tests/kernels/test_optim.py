@@ -10,6 +10,7 @@ import pytest
 
 from scg.errors import DTypeError, OptionError, ShapeError
 from scg.kernels import optim
+from scg.kernels.simd_mode import HAS_MODE
 
 DTYPES = (np.float32, np.float64)
 SIZES = (0, 1, 3, 17, 1001)
@@ -198,6 +199,17 @@ def test_state_is_never_subnormal(rule, reference, states, options, dtype, compi
         assert array[2] > tiny
         assert np.isinf(array[3])
         assert np.isnan(array[4])
+
+
+@pytest.mark.skipif(not (HAS_MODE and optim.CAN_COMPILE), reason="no mode against them")
+@pytest.mark.parametrize("size", [3, 300_000])  # one thread, and several
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_subnormal_gradient_counts_as_zero_and_nothing_else_does(size, dtype):
+    """The control register is a thread's: what comes afterwards must find it as it was."""
+    p, g = np.zeros(size, dtype), np.full(size, np.finfo(dtype).tiny / 2)
+    update(optim.SGD, p, g, lr=8.0)
+    np.testing.assert_array_equal(p, 0)
+    assert (g * np.ones((), dtype) > 0).all()
 
 
 @pytest.mark.parametrize(
