@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from ctypes import CFUNCTYPE, addressof, c_char, c_int64
 from functools import cache, cached_property
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -117,15 +118,17 @@ class Schedule:
 
     def __init__(self, lines: Iterable[Line]) -> None:
         lines = list(lines)
-        sizes = [len(line.row) for line in lines]
-        self.starts = tuple(np.cumsum([0, *sizes])[:-1].tolist())
+        ends = accumulate(len(line.row) for line in lines)
+        self.starts = (0, *ends)[:-1]
         self.rows = np.array([x for line in lines for x in line.row], np.int64)
-        places = self.rows.ctypes.data + 8 * np.array(self.starts, np.int64)
-        self._table = np.empty((len(lines), COLUMNS), np.int64)
-        for i, line in enumerate(lines):
-            after = i if line.after is None else line.after
-            self._table[i] = line.task.address, line.units, line.grain, places[i], after
-        self._arguments = (self._table.ctypes.data, len(lines))
+        first = place(self.rows)
+        table = [
+            (line.task.address, line.units, line.grain, first + 8 * start,
+             i if line.after is None else line.after)
+            for i, (line, start) in enumerate(zip(lines, self.starts, strict=True))
+        ]  # fmt: skip
+        self._table = np.array(table, np.int64)
+        self._arguments = (place(self._table), len(lines))
         self.divided = any(line.units > line.grain for line in lines)
 
     def run(self) -> None:

@@ -16,9 +16,9 @@ NAME = "scg_uniform"
 # Steps side by side, and those of a unit, some 8 us.
 STREAMS, UNIT = 4, 1 << 12
 I128 = ir.IntType(128)
-# A row: where the numbers go, how many steps there are, constants of one step and of four, and the
-# state before each unit; all constants as two halves, the lower one first.
-OUT, STEPS, STEP, SEVERAL, STATES = 0, 1, 2, 6, 10
+# A row: where the numbers go, how many steps there are, multiplier and increment of one step, of
+# STREAMS and of UNIT, and the state before the first; all as two halves, the lower one first.
+OUT, STEPS, STEP, SEVERAL, LEAP, FIRST = 0, 1, 2, 6, 10, 14
 
 
 def task(per: int) -> ir.Module:
@@ -40,28 +40,51 @@ def task(per: int) -> ir.Module:
         return whole(I64(at)), whole(I64(at + 2))
 
     out, steps = number(I64(OUT)), number(I64(STEPS))
-    one, several = constants(STEP), constants(SEVERAL)
-
-    def following(state: Any, how: tuple[Any, Any]) -> Any:
-        return builder.add(builder.mul(state, how[0]), how[1])
-
+    one, several, leap = constants(STEP), constants(SEVERAL), constants(LEAP)
+    before = cgutils.alloca_once_value(builder, whole(I64(FIRST)))
+    _leap(builder, before, leap, begin)
     with cgutils.for_range_slice(builder, begin, end, I64(1)) as (unit, _):
         at = builder.mul(unit, I64(UNIT))
         stop = builder.add(at, I64(UNIT))
         stop = builder.select(builder.icmp_signed("<", stop, steps), stop, steps)
-        state = whole(builder.add(I64(STATES), builder.mul(unit, I64(2))))
+        state = builder.load(before)
+        builder.store(_after(builder, state, leap), before)
         cells = []
         for _ in range(STREAMS):
-            state = following(state, one)
+            state = _after(builder, state, one)
             cells.append(cgutils.alloca_once_value(builder, state))
         with cgutils.for_range_slice(builder, at, stop, I64(STREAMS)) as (index, _):
             states = [builder.load(cell) for cell in cells]
             for cell, now in zip(cells, states, strict=True):
-                builder.store(following(now, several), cell)
+                builder.store(_after(builder, now, several), cell)
             goal = builder.add(out, builder.mul(index, I64(8)))
             write(builder, _numbers(builder, [_bits(builder, s) for s in states], per), goal)
     builder.ret_void()
     return module
+
+
+def _after(builder: Any, state: Any, jump: tuple[Any, Any]) -> Any:
+    return builder.add(builder.mul(state, jump[0]), jump[1])
+
+
+def _leap(builder: Any, cell: Any, jump: tuple[Any, Any], count: Any) -> None:
+    """Make so many jumps from the state in a cell, by those of 1, 2, 4, ... in the count."""
+    multiplier, increment, left = (cgutils.alloca_once_value(builder, x) for x in (*jump, count))
+    loop, body, done = (builder.append_basic_block(name) for name in ("leap", "jump", "leapt"))
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    rest = builder.load(left)
+    builder.cbranch(builder.icmp_signed(">", rest, I64(0)), body, done)
+    builder.position_at_end(body)
+    now = builder.load(multiplier), builder.load(increment)
+    state = builder.load(cell)
+    odd = builder.trunc(rest, ir.IntType(1))
+    builder.store(builder.select(odd, _after(builder, state, now), state), cell)
+    builder.store(builder.mul(now[0], now[0]), multiplier)
+    builder.store(_after(builder, now[1], now), increment)  # a (a s + c) + c
+    builder.store(builder.lshr(rest, I64(1)), left)
+    builder.branch(loop)
+    builder.position_at_end(done)
 
 
 def _bits(builder: Any, state: Any) -> Any:

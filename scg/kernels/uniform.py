@@ -74,13 +74,9 @@ def _by_steps(bits: Any, out: Array) -> Array:
         first, step = numbers["state"], numbers["inc"]
         numbers["state"] = _after(first, step, steps)
         bits.state = state
-    row = [place(out), steps, *_halves(MULTIPLIER, step), *_halves(*_jump(STREAMS, step))]
-    begin = first
-    for _ in range(0, steps, UNIT):
-        row += _halves(begin)
-        begin = _after(begin, step, UNIT)
-    units = -(-steps // UNIT)
-    Schedule([Line(Compiled(_address(per)), row, units)]).run()
+    jumps = MULTIPLIER, step, *_jump(STREAMS, step), *_jump(UNIT, step)
+    row = [place(out), steps, *_halves(*jumps, first)]
+    Schedule([Line(Compiled(_address(per)), row, -(-steps // UNIT))]).run()
     return out[steps * per :]
 
 
