@@ -13,6 +13,7 @@ from scg._run import (
     current_run,
     end_run,
     gradients_cleared,
+    order,
 )  # fmt: skip
 
 __all__ = ["apart", "end_after", "is_clean"]
@@ -44,8 +45,9 @@ def end_after(*, updated: bool) -> None:
     """
     run = current_run()
     if run.begin is None and run.parent is None and not (run.drawn or run.closed or run.marks):
-        _updates[0] += updated
-        run.updates, run.cleared = _updates[0], None if updated else run.cleared
+        if updated:
+            _updates[0] += 1
+            run.updates, run.cleared, run.since = _updates[0], None, next(order)
     elif updated:
         end_run(updated=True)
     else:

@@ -12,7 +12,7 @@ from scg._run import PAST
 from scg._sweep import sources
 from scg.tape import HELD, OBSERVED, RANDOM, REQUIRES, ROUTED, TRAINABLE, Leaf, Node, NoisyNode
 
-__all__ = ["is_past", "note_observed", "without_past"]
+__all__ = ["all_moved", "is_past", "note_observed", "without_past"]
 
 
 def without_past(nodes: Sequence[Node | None]) -> Sequence[Node | None]:
@@ -30,12 +30,12 @@ def is_past(node: Node) -> bool:
         return False
     if PAST in node.runs or not all(run.updated for run in node.runs):
         return False
-    if node.more.past is None and _all_moved(node):
+    if node.more.past is None and all_moved(node):
         node.notes().past = True
     return bool(node.more.past)
 
 
-def _all_moved(node: Node) -> bool:
+def all_moved(node: Node) -> bool:
     """Tell whether every parameter that reaches a value was updated after it was used for it."""
     known, seen = {node}, [node]
     for current in seen:  # grows while it is read

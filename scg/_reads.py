@@ -12,6 +12,8 @@ from scg.tape import (
     REQUIRES,
     ROUTED,
     TRAINABLE,
+    DrawNode,
+    Leaf,
     Node,
     place_of_caller,
 )  # fmt: skip
@@ -19,7 +21,10 @@ from scg.tape import (
 if TYPE_CHECKING:
     from scg._op import Op
 
-__all__ = ["DRAWN_INSIDE", "is_whole", "noise_from_reads", "note_read", "passage_of_read"]
+__all__ = [
+    "DRAWN_INSIDE", "is_over", "is_whole", "noise_from_reads", "note_read", "passage_of_read",
+    "runs_of",
+]  # fmt: skip
 
 DRAWN_INSIDE = "compiled draw"  # the name of what a draw inside a compiled function reached
 
@@ -52,6 +57,8 @@ def note_read(node: Node, kind: str) -> None:
         if run.compiled_read is None:
             noisy = bool(flags & NOISE)
             run.compiled_read = Escape(kind, place_of_caller(), node, next(order), noisy)
+    if flags & NOISE and is_over(node):
+        return
     if flags & NOISE and node.dtype.kind == "f" and kind not in _HARMLESS:
         _note_noise(node, kind)
     if flags & ROUTED or flags & _BOTH == _BOTH:
@@ -77,24 +84,50 @@ def _note_parameter(node: Node, kind: str) -> None:
 
 
 def _note_escape(node: Node, kind: str) -> None:
-    """Note a read in the run that made the draw, and in this one, which acts on it.
-
-    After an update the draw is a constant from the past.
-    """
-    here = current_run()
-    there = node.draw.run if node.draw is not None else here
-    if there.updated:
+    """Note a read in the runs that made its draws, and in this one, which acts on it."""
+    if is_over(node):
         return
+    here = current_run()
     noisy = bool(node.flags & NOISE) or here.root.noise_read is not None
     escape = Escape(kind, place_of_caller(), node, next(order), noisy)
     recorded = node.draw is None or node.draw.recorded
-    for run in _acting(here, there):
+    for run in _acting(here, node):
         run.add_escape(escape, recorded=recorded)
 
 
-def _acting(here: Run, there: Run) -> list[Run]:
-    """Return where a read counts: in the reader's run, and in the draw's unless it encloses it."""
-    return [here] if there in here.chain else [here, there]
+def _acting(here: Run, node: Node) -> list[Run]:
+    """Return where a read counts: in the reader's run, and in the draws' unless they enclose it."""
+    return [here, *(run for run in runs_of(node) if not run.updated and run not in here.chain)]
+
+
+def runs_of(node: Node) -> tuple[Run, ...]:
+    """Return the runs whose draws reach a node: all that have trained parameters, one of others."""
+    if node.draw is None or node.draw.run in node.runs:
+        return node.runs
+    return (*node.runs, node.draw.run)
+
+
+def is_over(node: Node) -> bool:
+    """Tell whether a value is a constant from before the last update, draws and parameters too.
+
+    What was made since may still be computed from such values alone. One draw from before says
+    nothing: `old + new` has the first draw's name.
+    """
+    runs = runs_of(node)
+    if not runs or not all(run.updated for run in runs):
+        return False
+    since, known = current_run().root.since, {node}
+    for current in (reached := [node]):  # grows while it is read
+        if isinstance(current, Leaf):
+            return False
+        if current.order < since:
+            continue
+        if isinstance(current, DrawNode) or not current.parents:
+            return False
+        fresh = [p for p in current.parents if p is not None and p not in known]
+        known.update(fresh)
+        reached.extend(fresh)
+    return True
 
 
 def _note_noise(node: Node, kind: str) -> None:

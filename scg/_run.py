@@ -65,6 +65,8 @@ class Run:
         The first such read of a draw made inside a compiled function; `zero_grad` forgets it.
     start : int
         Order at which it began.
+    since : int
+        Order at which the first run after the last update began.
     cleared : tuple of (Escape, int, int), or None
         A read of that kind that `zero_grad` has forgotten, and the orders between which a loss may
         have been formed that it decided.
@@ -109,6 +111,7 @@ class Run:
     evaluations: list[Escape] = field(default_factory=list)
     compiled_read: Escape | None = None
     start: int = field(default_factory=lambda: next(order))
+    since: int = field(default_factory=lambda: next(order))
     cleared: tuple[Escape, int, int] | None = None
     more_evaluations: int = 0
     noise_read: Escape | None = None
@@ -212,7 +215,7 @@ class Run:
         if self.decided:
             run.closed.append(self)
         if self.updates == _updates[0]:  # else what was formed before is stale
-            run.cleared = self.cleared
+            run.cleared, run.since = self.cleared, self.since
         self.closed = []
         return run
 

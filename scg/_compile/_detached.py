@@ -12,29 +12,50 @@ import sys
 from typing import Any
 
 from scg import _axes
+from scg._observed import all_moved
 from scg._op import OPAQUE, Op
-from scg._reads import DRAWN_INSIDE
+from scg._reads import DRAWN_INSIDE, is_over, runs_of
+from scg._run import PAST, Draw
 from scg._tensor import Tensor
 from scg._typing import Array
 from scg.tape import NOISE, REQUIRES, ROUTED, STOPPED, TRAINABLE, Node, NoisyNode
 
-__all__ = ["MAY_ENTER", "Definition", "detached", "flags_after"]
+__all__ = ["MAY_ENTER", "Definition", "detached", "flags_after", "flags_of"]
 
 MAY_ENTER = NOISE | TRAINABLE | STOPPED
 
 _COMPILED = Op("compiled", lambda x, /: x, smooth=OPAQUE, axes=_axes.elementwise, alias=True)
 _DRAWN = Op(DRAWN_INSIDE, lambda x, /: x, smooth=OPAQUE, axes=_axes.elementwise, alias=True)
-_LIVE = 1 << 40  # beside the flags of a node: a draw reaches it whose parameters are trained
+# Beside the flags of a node: a draw reaches it whose parameters are trained; an update came after.
+_LIVE, _OVER = 1 << 40, 1 << 41
+_BEFORE = Draw("", "a draw", None, PAST)
 
 
-def flags_after(node: Node | None) -> int:
-    """Return what is left of what was known of a value, when it leaves a compiled function."""
+def flags_of(node: Node | None) -> int:
+    """Return what is known of a value without its graph."""
     if node is None:
         return 0
     flags = node.flags & NOISE
     if any(not run.updated for run in node.runs):
         flags |= _LIVE
     return flags | TRAINABLE | STOPPED if node.flags & (TRAINABLE | REQUIRES | ROUTED) else flags
+
+
+def flags_after(node: Node | None) -> int:
+    """Return what is left of what was known of a value, when it leaves a compiled function.
+
+    The loss of a step that updates whatever it was computed from is a number like any other.
+    """
+    if node is None or _is_past(node):
+        return 0
+    return flags_of(node) | (_OVER if is_over(node) else 0)
+
+
+def _is_past(node: Node) -> bool:
+    """Tell whether draws and parameters that reach a value are those from before an update."""
+    runs = runs_of(node)
+    known = bool(runs) or not node.flags & NOISE  # the noise of an argument has no run
+    return known and all(run.updated for run in runs) and all_moved(node)
 
 
 class Definition:
@@ -55,6 +76,9 @@ def detached(array: Array, flags: int, made: Any) -> Tensor:
     """Return an array as a tensor of which so much is known, and where it was made."""
     if not flags:
         return Tensor(array)
+    op, known = _DRAWN if flags & _LIVE else _COMPILED, flags & ~(_LIVE | _OVER)
     kind = NoisyNode if flags & NOISE else Node
-    op, flags = _DRAWN if flags & _LIVE else _COMPILED, flags & ~_LIVE
-    return Tensor(array, kind(op, (), (), {}, flags, 0, array.shape, array.dtype, made))
+    node = kind(op, (), (), {}, known, 0, array.shape, array.dtype, made)
+    if flags & _OVER and isinstance(node, NoisyNode):
+        node.draw, node.order = _BEFORE, -1  # to read it is free, as `is_over` tells
+    return Tensor(array, node)

@@ -10,7 +10,7 @@ import numpy as np
 
 from scg._apart import apart, end_after
 from scg._compile._clean import clean, without_dead
-from scg._compile._detached import Definition, detached, flags_after
+from scg._compile._detached import Definition, detached, flags_after, flags_of
 from scg._compile._program import Host, Program
 from scg._compile._trace import Trace
 from scg._compile._trees import (
@@ -202,7 +202,7 @@ class _Entry:
         if isinstance(leaf, Tensor):
             if isinstance(leaf._node, Leaf):
                 return leaf
-            array, flags = leaf._data, flags_after(leaf._node)
+            array, flags = leaf._data, flags_of(leaf._node)
         elif isinstance(leaf, np.ndarray | np.generic):
             array = native_order(np.asarray(leaf))
         else:
