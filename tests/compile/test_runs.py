@@ -257,19 +257,78 @@ def test_a_loss_of_the_next_iteration_is_not_asked_for_what_an_evaluation_read()
     assert scg._run.current_run().cleared is None
 
 
-def test_what_an_updating_step_returns_may_be_read():
-    """Its draws are past: the parameters have moved on."""
-    q = scg.parameter(0.4)
+DRAWN = {
+    "coins": lambda q: scg.Bernoulli(logits=q * np.ones(9)).sample(),
+    "normal": lambda q: scg.Normal(q * np.ones(9), 1.0).sample(),
+    "fixed noise": lambda q: q * scg.Normal(np.zeros(9), 1.0).sample(),
+    "nothing": lambda q: q * np.ones(9),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("cleared", ["before the loss", "before backward"])
+@pytest.mark.parametrize("drawn", DRAWN)
+def test_what_an_updating_step_returns_may_be_read(drawn, cleared):
+    """Its draws are past: the parameters have moved on. And it stays compiled."""
+    q, in_python = scg.parameter(0.4), []
     optimizer = scg.optim.SGD([q], lr=0.1)
 
-    @scg.jit
-    def step(x):
-        optimizer.zero_grad()
-        loss = (scg.Bernoulli(logits=q + x).sample() - 0.4) ** 2
+    @debug
+    def step():
+        in_python.append(1)
+        if cleared == "before the loss":
+            optimizer.zero_grad()
+        loss = ((DRAWN[drawn](q) - 0.3) ** 2).mean()
+        if cleared == "before backward":
+            optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         return loss
 
-    for _ in range(4):
-        assert float(step(np.array(0.1))) > 0
+    for _ in range(5):
+        loss = step()
+        assert float(-loss) == -float(loss) < 0
         (2.0 * q).backward()
+    assert len(in_python) == 2
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_result_of_a_parameter_that_the_step_leaves_alone_may_be_read():
+    """As the loss of a critic, which the generator's draws reach: its run is over."""
+    w, theta, in_python = scg.parameter(0.4), scg.parameter(0.1), []
+    optimizer = scg.optim.SGD([w], lr=0.1)
+
+    @debug
+    def step():
+        in_python.append(1)
+        loss = ((w - scg.Normal(theta, 1.0).sample().detach()) ** 2).mean()
+        optimizer.zero_grad()
+        loss.backward(of="value")
+        optimizer.step()
+        return loss
+
+    for _ in range(5):
+        assert float(step()) > 0
+        theta.zero_grad()
+        scg.Normal(theta, 1.0).sample().backward()
+    assert len(in_python) == 2
+    with pytest.raises(BiasedGradientError):  # but it still is noise, of a parameter
+        scg.where(theta > step(), 1.0, 0.0).backward()
+
+
+def test_noise_among_the_arguments_still_is_noise_in_the_result():
+    w, p = scg.parameter(0.5), scg.parameter(0.4)
+    optimizer = scg.optim.SGD([w], lr=0.1)
+
+    @debug
+    def step(u):
+        optimizer.zero_grad()
+        (w**2).backward()
+        optimizer.step()
+        return 1.0 - u
+
+    for _ in range(4):
+        u = scg.Uniform(0.0, 1.0).sample()
+        with pytest.raises(BiasedGradientError):
+            ((step(u) < p) * 1.0 + 0.0 * p).backward()
+        scg._run.fresh_run()

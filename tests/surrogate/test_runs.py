@@ -321,3 +321,56 @@ def test_many_episodes_before_one_backward_cost_what_they_hold(monkeypatch):
         counts.append(asked[0])
         a.zero_grad()
     assert 0 < counts[1] < 5 * counts[0]
+
+
+def _old_and_new(optimizer, a, b):
+    """Return a draw from before an update, and one from after it."""
+    old = draw(b)
+    (old * b).backward()
+    optimizer.step()
+    a.zero_grad(), b.zero_grad()
+    return old, draw(a)
+
+
+@pytest.mark.parametrize("first", ["old", "new"])
+def test_a_read_of_old_and_new_draws_together_counts_for_the_new_ones(first):
+    """Whichever comes first: the score of the new one is in the gradient, or it is refused."""
+    a, b = scg.parameter(0.2), scg.parameter(-0.1)
+    old, new = _old_and_new(scg.optim.SGD([b], lr=0.1), a, b)
+    mixed = old + new if first == "old" else new + old
+    cost = 1.0 if float(mixed) > 0.5 else 3.0
+    with pytest.raises(BiasedGradientError, match="stale"):
+        (cost * scg.exp(a)).backward()
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_is_computed_later_from_old_draws_alone_may_be_read():
+    a, b = scg.parameter(0.2), scg.parameter(-0.1)
+    old, new = _old_and_new(scg.optim.SGD([b], lr=0.1), a, b)
+    assert float(old / 2.0 + 0.0 * old) in (0.0, 0.5)
+    (new * a).backward()
+    assert a.grad is not None
+
+
+def test_what_is_computed_later_from_old_noise_and_a_parameter_is_refused():
+    """`old` is a number by now, and `a * old` depends on the parameter as it is."""
+    a, b = scg.parameter(0.2), scg.parameter(-0.1)
+    old = scg.Normal(0.0, 1.0).sample()
+    (b**2).backward()
+    scg.optim.SGD([b], lr=0.1).step()
+    new = draw(a)
+    scale = float(a * old)
+    with pytest.raises(BiasedGradientError, match=r"float\(\)"):
+        (new * scale).backward()
+
+
+@pytest.mark.filterwarnings("error")
+def test_noise_from_before_an_update_is_a_number():
+    """A loss that is logged after its step does not make a later jump in a parameter noise."""
+    a, b = scg.parameter(0.2), scg.parameter(-0.1)
+    loss = b * scg.Normal(0.0, 1.0).sample()
+    loss.backward()
+    scg.optim.SGD([b], lr=0.1).step()
+    assert float(loss) != 0.0
+    (scg.where(a > 0.0, 2.0, 1.0) * a).backward()
+    assert a.grad == 2.0
