@@ -95,7 +95,7 @@ class Reinforce(experiment.Task):
         add("--steps", type=experiment.positive, help="of an episode, if fewer than its own limit")
         add("--scale", type=number, default=1.0, help="of rewards, for a value near 1")
         add("--window", type=experiment.positive, help="steps of an update, if not all")
-        add("--gif", type=Path, help="film the policy at the end")
+        add("--gif", type=Path, help="film the policy (gymnasium[classic-control])")
         add("--compare", type=Path, nargs="+", default=[], help="other runs, for returns.png")
 
     def __init__(self, options):
