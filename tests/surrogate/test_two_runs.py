@@ -1,7 +1,7 @@
 """Random programs over two runs: what is read of old and new draws is right, or refused.
 
-A program draws, updates a parameter, draws again, mixes what it has, reads some of it and lets Python
-decide. Its gradient is that of the second run, given the first: exact, over all outcomes.
+A program draws, updates a parameter, draws again, mixes what it has, reads some of it and lets
+Python decide. Its gradient is that of the second run, given the first: exact, over all outcomes.
 """
 
 import numpy as np
