@@ -57,7 +57,7 @@ def note_read(node: Node, kind: str) -> None:
         if run.compiled_read is None:
             noisy = bool(flags & NOISE)
             run.compiled_read = Escape(kind, place_of_caller(), node, next(order), noisy)
-    if flags & NOISE and is_over(node):
+    if flags & (NOISE | ROUTED) and is_over(node):
         return
     if flags & NOISE and node.dtype.kind == "f" and kind not in _HARMLESS:
         _note_noise(node, kind)
@@ -85,8 +85,6 @@ def _note_parameter(node: Node, kind: str) -> None:
 
 def _note_escape(node: Node, kind: str) -> None:
     """Note a read in the runs that made its draws, and in this one, which acts on it."""
-    if is_over(node):
-        return
     here = current_run()
     noisy = bool(node.flags & NOISE) or here.root.noise_read is not None
     escape = Escape(kind, place_of_caller(), node, next(order), noisy)

@@ -53,9 +53,8 @@ def flags_after(node: Node | None) -> int:
 
 def _is_past(node: Node) -> bool:
     """Tell whether draws and parameters that reach a value are those from before an update."""
-    runs = runs_of(node)
-    known = bool(runs) or not node.flags & NOISE  # the noise of an argument has no run
-    return known and all(run.updated for run in runs) and all_moved(node)
+    random = node.flags & NOISE or runs_of(node)
+    return (not random or is_over(node)) and all_moved(node)
 
 
 class Definition:

@@ -332,3 +332,22 @@ def test_noise_among_the_arguments_still_is_noise_in_the_result():
         with pytest.raises(BiasedGradientError):
             ((step(u) < p) * 1.0 + 0.0 * p).backward()
         scg._run.fresh_run()
+
+
+def test_noise_that_was_drawn_after_the_update_still_is_noise():
+    """Though the draw beside it is past, and comes first."""
+    w, p = scg.parameter(0.5), scg.parameter(0.4)
+    optimizer = scg.optim.SGD([w], lr=0.1)
+
+    @debug
+    def step():
+        z = scg.Normal(w, 1.0).sample()
+        optimizer.zero_grad()
+        (z**2).backward()
+        optimizer.step()
+        return z.detach() * 0.0 + scg.Uniform(0.0, 1.0).sample()
+
+    for _ in range(4):
+        with pytest.raises(BiasedGradientError):
+            ((step() < p) * 1.0 + 0.0 * p).backward()
+        scg._run.fresh_run()
