@@ -9,7 +9,7 @@ from scg import experiment
 
 def task_of(dropout, **changes):
     options = dict(method="fixed", data="digits", hidden=[6], keep=0.5, keep_input=0.8, seed=0,
-                   length=1.0, lr=1e-3, epochs=1, batch_size=20)  # fmt: skip
+                   length=1.0, lr=1e-3, epochs=1, batch_size=20, compare=[])  # fmt: skip
     return dropout.Dropout(experiment.Options(**{**options, **changes}))
 
 
