@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from scg._run import Escape, Run, current_run, order
 from scg._smoothness import JUMP, Passage
 from scg.tape import (
+    DRAWN,
     NOISE,
     REQUIRES,
     ROUTED,
@@ -52,7 +53,7 @@ def passage_of_read(escape: Escape) -> Passage:
 def note_read(node: Node, kind: str) -> None:
     """Note that the value of a node left the graph, if a gradient could depend on that."""
     flags = node.flags
-    if node.op is not None and node.op.name == DRAWN_INSIDE:
+    if flags & DRAWN:
         run = current_run()
         if run.compiled_read is None:
             noisy = bool(flags & NOISE)

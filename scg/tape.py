@@ -46,6 +46,7 @@ BELOW_ONE = 8192  # every element is < 1: excludes the pole of log(1 - p) at a p
 UNSIGNED = 16384  # its sign has not been worked out yet
 STOPPED = 32768  # the user cut off the derivative of a parameter
 OBSERVED = 65536  # all that is random in it came through the outside world, or was detached
+DRAWN = 131072  # a trained draw made inside a compiled function reaches it, whose score is not here
 KINKED = 4096  # noise and a trainable parameter met in a kink: good for one derivative
 INHERITED = (
     REQUIRES
@@ -60,6 +61,7 @@ INHERITED = (
     | KINKED
     | STOPPED
     | OBSERVED
+    | DRAWN
 )
 PLAIN = REQUIRES | TRAINABLE  # what a node of an ordinary, noise-free graph carries
 RANDOM = NOISE | ROUTED | BOXED | SCORE | TAGGED  # what needs a NoisyNode

@@ -18,16 +18,15 @@ from scg._reads import DRAWN_INSIDE, is_over, runs_of
 from scg._run import PAST, Draw
 from scg._tensor import Tensor
 from scg._typing import Array
-from scg.tape import NOISE, REQUIRES, ROUTED, STOPPED, TRAINABLE, Node, NoisyNode
+from scg.tape import DRAWN, NOISE, REQUIRES, ROUTED, STOPPED, TRAINABLE, Node, NoisyNode
 
 __all__ = ["MAY_ENTER", "Definition", "detached", "flags_after", "flags_of"]
 
-MAY_ENTER = NOISE | TRAINABLE | STOPPED
+MAY_ENTER = NOISE | TRAINABLE | STOPPED | DRAWN
 
 _COMPILED = Op("compiled", lambda x, /: x, smooth=OPAQUE, axes=_axes.elementwise, alias=True)
 _DRAWN = Op(DRAWN_INSIDE, lambda x, /: x, smooth=OPAQUE, axes=_axes.elementwise, alias=True)
-# Beside the flags of a node: a draw reaches it whose parameters are trained; an update came after.
-_LIVE, _OVER = 1 << 40, 1 << 41
+_OVER = 1 << 40  # beside the flags of a node: an update came after it
 _BEFORE = Draw("", "a draw", None, PAST)
 
 
@@ -35,9 +34,9 @@ def flags_of(node: Node | None) -> int:
     """Return what is known of a value without its graph."""
     if node is None:
         return 0
-    flags = node.flags & NOISE
+    flags = node.flags & (NOISE | DRAWN)
     if any(not run.updated for run in node.runs):
-        flags |= _LIVE
+        flags |= DRAWN
     return flags | TRAINABLE | STOPPED if node.flags & (TRAINABLE | REQUIRES | ROUTED) else flags
 
 
@@ -75,7 +74,7 @@ def detached(array: Array, flags: int, made: Any) -> Tensor:
     """Return an array as a tensor of which so much is known, and where it was made."""
     if not flags:
         return Tensor(array)
-    op, known = _DRAWN if flags & _LIVE else _COMPILED, flags & ~(_LIVE | _OVER)
+    op, known = _DRAWN if flags & DRAWN else _COMPILED, flags & ~_OVER
     kind = NoisyNode if flags & NOISE else Node
     node = kind(op, (), (), {}, known, 0, array.shape, array.dtype, made)
     if flags & _OVER and isinstance(node, NoisyNode):

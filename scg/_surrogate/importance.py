@@ -27,13 +27,14 @@ def factors(parts: Costs, routes: Sequence[Route]) -> list[Array | None]:
     Raises
     ------
     BiasedGradientError
-        If outcomes of an enumerated draw were mixed before they were weighted, or taken together
-        otherwise than by a mean.
+        If outcomes of an enumerated draw were mixed before they were weighted, taken together
+        otherwise than by a mean, or paired with those of another draw.
     NonFiniteError
         If a cost is infinite at an outcome of probability 0.
     """
     found: list[Any] = [None] * len(parts.costs)
     reductions: Reductions | None = None
+    taken: dict[tuple[int, int], Route] = {}  # by cost and axis
     for route in routes:
         if route.importance is None:
             continue
@@ -42,6 +43,7 @@ def factors(parts: Costs, routes: Sequence[Route]) -> list[Array | None]:
             if getattr(route.site.estimator, "averaged", False):
                 reductions = reductions or Reductions(parts)
                 _check_averaged(route, axes, costs, parts, reductions)
+                _check_apart(route, axes, costs, taken)
             for index in bits(costs):
                 value = parts.costs[index].value
                 here = along_cost(bare(route.importance._data), axes, shape_of(value))
@@ -75,6 +77,24 @@ def _check_averaged(
                 f"a mean but by {where}: each counts by its probability in a mean over them, and "
                 "in a sum the gradient would be as many times too large as there are outcomes. "
                 "Write cost.mean(axis=0) over the leading axis of the draw"
+            )
+
+
+def _check_apart(
+    route: Route, axes: AxisMap, costs: int, taken: dict[tuple[int, int], Route]
+) -> None:
+    """Refuse two draws whose outcomes lie along one axis: only equal numbers of them would meet."""
+    assert route.importance is not None
+    if axes[0] is None or len(route.importance) == 1:
+        return
+    for index in bits(costs):
+        other = taken.setdefault((index, axes[0].axis), route)
+        if other is not route:
+            raise BiasedGradientError(
+                f"draws {other.site.draw} and {route.site.draw} are both enumerated along one axis "
+                "of a cost, so that the first outcome of one meets the first outcome of the other "
+                "alone, and so on; give each an axis of its own, b[:, None] beside c[None, :], and "
+                "take the mean over both"
             )
 
 

@@ -19,13 +19,19 @@ from scg._surrogate.costs import Costs, take_apart
 from scg._surrogate.coupling import check_coupling
 from scg._surrogate.curvature import is_curved
 from scg._surrogate.importance import factors
-from scg._surrogate.refusals import check_past, warn_detached, warn_handmade, warn_reroute
+from scg._surrogate.refusals import (
+    check_past,
+    refuse_compiled_draw,
+    warn_detached,
+    warn_handmade,
+    warn_reroute,
+)
 from scg._surrogate.tags import Tag, check_strict
 from scg._surrogate.weights import Weights
 from scg._tensor import Tensor
 from scg._typing import Array
 from scg.errors import BiasedGradientError, SupportError
-from scg.tape import HANDMADE, NOISE, ROUTED, Node
+from scg.tape import DRAWN, HANDMADE, NOISE, ROUTED, Node
 
 __all__ = ["Group", "Surrogate", "analyse", "first_order"]
 
@@ -126,6 +132,8 @@ def analyse(
         check_past(node)
         if node.flags & HANDMADE:
             warn_handmade(node)
+        if node.flags & DRAWN:
+            refuse_compiled_draw(node)
     random = node is not None and bool(node.flags & (ROUTED | NOISE))
     if not (node is not None and node.flags & ROUTED) and not control.matters(node, random=random):
         return None

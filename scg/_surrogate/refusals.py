@@ -34,6 +34,7 @@ __all__ = [
     "check_evaluations",
     "check_forgotten",
     "check_past",
+    "refuse_compiled_draw",
     "refuse_compiled_read",
     "route_of",
     "warn_detached",
@@ -140,7 +141,7 @@ class Refusals:
             raise BiasedGradientError(
                 f"draw {site.draw} was asked for pathwise, but {_step(route.cause)} "
                 f"{_WHY.get(worst, 'has no derivative there')}, on the way to the cost {costs}. "
-                f"{remedies.of_pathwise(site)}"
+                f"{remedies.of_pathwise(site)}{_again(route)}"
             )
         parameters = site.distribution.parameters
         if any(map(_is_lost, parameters.values())):
@@ -183,6 +184,13 @@ class Refusals:
             ) from error
 
 
+def _again(route: Route) -> str:
+    """Return what else to do where the draw may be one of an earlier attempt, as in a notebook."""
+    if route.escape is None:
+        return ""
+    return ". If it was drawn and read for an earlier loss, call zero_grad() first"
+
+
 def _is_lost(parameter: Tensor) -> bool:
     node = parameter._node
     return (
@@ -216,6 +224,16 @@ def refuse_compiled_read(read: Escape) -> NoReturn:
         f"depends on a draw inside the compiled function at {read.node.place}, and what Python "
         "did with it cannot be followed. Take the gradient inside that function, or call "
         "zero_grad() before the loss is formed if it does not depend on the read, or use "
+        'backward(of="value") for a surrogate of your own'
+    )
+
+
+def refuse_compiled_draw(node: Node) -> NoReturn:
+    """Refuse a loss that contains a draw that was made in a compiled function."""
+    raise BiasedGradientError(
+        f"the gradient of this loss would be biased: a draw inside a compiled function reaches "
+        f"the loss made at {node.place}, and its score is not known here. Take the gradient inside "
+        "that function, or draw outside of it; carry an observation as scg.peek(x), or use "
         'backward(of="value") for a surrogate of your own'
     )
 

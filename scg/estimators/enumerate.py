@@ -28,8 +28,9 @@ class Enumerate(Estimator):
     OptionError
         If the support is not finite.
     BiasedGradientError
-        At backward, if a cost mixes outcomes before they are weighted, or the loss takes them
-        together otherwise than by a mean (a sum would be K times the expectation).
+        At backward, if a cost mixes outcomes before they are weighted, the loss takes them together
+        otherwise than by a mean (a sum would be K times the expectation), or a cost pairs them with
+        those of another enumerated draw along the same axis.
 
     Notes
     -----
@@ -61,9 +62,8 @@ class Enumerate(Estimator):
         )
         full = (count, *sizes, *distribution.batch_shape, *event)
         value = np.array(np.broadcast_to(padded, full))
-        return score_site(
-            distribution, value, continuous=False, estimator=self, live=True, **options
-        )
+        alone = {**options, "coupling": None}  # it asks the generator for nothing
+        return score_site(distribution, value, continuous=False, estimator=self, live=True, **alone)
 
     def importance(self, probability: Tensor) -> Tensor:
         """Return the probability of each outcome over 1 / K."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from scg._tensor import Tensor
+from scg.errors import OptionError
 from scg.inspect._expressions import Expressions
 from scg.inspect._groups import Group, Groups
 from scg.inspect._labels import items_of, weight_of
@@ -71,7 +72,7 @@ def formula(loss: Tensor) -> Formula:
     Raises
     ------
     OptionError
-        If it does not depend on any parameter or draw.
+        If it is no tensor, or does not depend on any parameter or draw.
 
     Notes
     -----
@@ -88,6 +89,8 @@ def formula(loss: Tensor) -> Formula:
     >>> print(scg.formula((b * z).sum()).text.splitlines()[0])
     surrogate = sum_i c1[i] box(b[i])
     """
+    if not isinstance(loss, Tensor):
+        raise OptionError(f"scg.formula takes a loss, not {type(loss).__name__}")
     groups = Groups(scene_of(loss), Expressions(), depth=1)
     items, _ = items_of(groups)
     terms = list(_terms(groups, items))
@@ -103,6 +106,12 @@ class _Box:
     elements: tuple[str, ...] = ()
     turns: str = ""
     baseline: str = ""
+    enumerated: bool = False
+
+    @property
+    def word(self) -> str:
+        """What a cost is multiplied by: a box, or the weight of one outcome of all."""
+        return "weight" if self.enumerated else "box"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +163,10 @@ def _box(meeting: Meeting, groups: Groups, items: dict[Group, Item], axes: Seque
         known = {"": "all s", "costs made later": "s <= t", "each its own": "s = t"}
         turns = known.get(meeting.words, meeting.words)
     item, baseline = items[meeting.draw], groups.record(meeting.draw.newest).baseline
-    return _Box(item.title, item.index, elements, turns, "" if baseline == "none" else baseline)
+    return _Box(
+        item.title, item.index, elements, turns, "" if baseline == "none" else baseline,
+        meeting.route == "enumerate",
+    )  # fmt: skip
 
 
 def _place(index: str, start: int, step: int) -> str:
@@ -180,9 +192,18 @@ def _as_text(terms: Sequence[_Term]) -> str:
     names = sorted({name for term in terms for name in term.pathwise})
     if names:
         lines.append(f"  {', '.join(names)}: differentiated through")
-    if any(term.boxes for term in terms):
-        lines.append("  box(x) = exp(log p(x) - stop(log p(x))), which is 1")
+    lines += [f"  {_MEANINGS[word]}" for word in _words(terms)]
     return "\n".join(lines)
+
+
+_MEANINGS = {
+    "box": "box(x) = exp(log p(x) - stop(log p(x))), which is 1",
+    "weight": "weight(x) = p(x) times the number of outcomes",
+}
+
+
+def _words(terms: Sequence[_Term]) -> list[str]:
+    return sorted({box.word for term in terms for box in term.boxes})
 
 
 def _plain(box: _Box) -> str:
@@ -210,7 +231,7 @@ def _box_text(box: _Box) -> str:
     turn = "" if not box.turns else "t" if box.turns == "s = t" else "s"
     inside = ", ".join(([turn] if turn else []) + list(box.elements))
     over = f" for {box.turns}" if turn == "s" else ""
-    return f"box({_plain(box)}{f'[{inside}]' if inside else ''}{over})"
+    return f"{box.word}({_plain(box)}{f'[{inside}]' if inside else ''}{over})"
 
 
 # --- LaTeX ----------------------------------------------------------------------------------------
@@ -227,9 +248,15 @@ def _as_latex(terms: Sequence[_Term]) -> str:
               for b in _baselined(terms).values()]  # fmt: skip
     rows = [r"S &= " + r" \\ &\quad + ".join(parts)]
     rows += [f"{_symbol_latex(term)} &= {_code(term.meaning)}" for term in terms]
-    if any(term.boxes for term in terms):
-        rows.append(r"\boxdot(x) &= \exp(\log p(x) - \operatorname{stop}(\log p(x)))")
+    rows += [_MEANINGS_LATEX[word] for word in _words(terms)]
     return r"\begin{aligned} " + r" \\ ".join(rows) + r" \end{aligned}"
+
+
+_SYMBOLS = {"box": r"\boxdot", "weight": r"\operatorname{weight}"}
+_MEANINGS_LATEX = {
+    "box": r"\boxdot(x) &= \exp(\log p(x) - \operatorname{stop}(\log p(x)))",
+    "weight": r"\operatorname{weight}(x) &= p(x) \cdot \#\text{outcomes}",
+}
 
 
 def _code(text: str) -> str:
@@ -260,10 +287,11 @@ def _named_latex(box: _Box, *, turn: str = "", elements: Sequence[str] = ()) -> 
 
 
 def _box_latex(box: _Box) -> str:
+    symbol = _SYMBOLS[box.word]
     if box.turns == "s = t":
-        return rf"\boxdot({_named_latex(box, turn='t', elements=box.elements)})"
+        return rf"{symbol}({_named_latex(box, turn='t', elements=box.elements)})"
     if not box.turns:
-        return rf"\boxdot({_named_latex(box, elements=box.elements)})"
+        return rf"{symbol}({_named_latex(box, elements=box.elements)})"
     over = {"s <= t": r"s \le t"}.get(box.turns, "s")
     name = _named_latex(box, turn="s", elements=box.elements)
-    return rf"\prod_{{{over}}} \boxdot({name})"
+    return rf"\prod_{{{over}}} {symbol}({name})"

@@ -351,3 +351,37 @@ def test_noise_that_was_drawn_after_the_update_still_is_noise():
         with pytest.raises(BiasedGradientError):
             ((step() < p) * 1.0 + 0.0 * p).backward()
         scg._run.fresh_run()
+
+
+USES = {
+    "in a cost": lambda b, q: 5.0 * b + q,
+    "detached": lambda b, q: 5.0 * b.detach() + q,
+    "by a comparison": lambda b, q: scg.where(b > 0.5, 2.0, 1.0) * q,
+    "read after one": lambda b, q: 2.0 * q if b > 0.5 else q,
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_draw_that_came_out_of_a_compiled_function_is_refused_in_a_loss(use):
+    """Nobody has its score: half of the gradient would be missing. A look at it is free."""
+    q = scg.parameter(0.4)
+    act = debug(lambda: scg.Bernoulli(logits=q).sample())
+    for b in thrice(act):
+        with pytest.raises(BiasedGradientError, match=r"inside (the|a) compiled"):
+            USES[use](b, q).backward()
+        with pytest.raises(BiasedGradientError):
+            scg.surrogate(USES[use](b, q))
+        USES[use](b, q).backward(of="value")
+        q.zero_grad()
+        (5.0 * scg.peek(b) + q).backward()
+        assert q.grad == 1.0
+        q.zero_grad()
+
+
+def test_a_compiled_draw_is_refused_in_the_loss_of_another_compiled_function():
+    q = scg.parameter(0.4)
+    act = debug(lambda: scg.Bernoulli(logits=q).sample())
+    learn = debug(lambda b: (5.0 * b + q).backward())
+    for _ in range(3):
+        with pytest.raises(BiasedGradientError, match="inside a compiled"):
+            learn(act())

@@ -245,3 +245,38 @@ def test_an_infinite_cost_of_what_never_happens_is_refused():
     b = scg.Bernoulli(p).sample(estimator=E.Enumerate(), name="b")
     with pytest.raises(scg.NonFiniteError, match=r"'b'.*probability 0"):
         scg.Bernoulli(p).log_prob(b).mean().backward()
+
+
+PAIRED = {
+    "difference": lambda b, c: (b - c) ** 2,
+    "product": lambda b, c: b * c,
+    "three": lambda b, c: (b + c + scg.Bernoulli(logits=0.2 * A).sample() - 1.0) ** 2,
+}
+
+
+@pytest.mark.parametrize("name", PAIRED)
+def test_outcomes_of_two_draws_along_one_axis_are_refused(name):
+    """Only equal ones would meet, and the surrogate would look exact."""
+    a = scg.parameter(A)
+    b, c = (scg.Bernoulli(logits=s * a).sample(estimator=E.Enumerate()) for s in (1.0, -2.0))
+    with pytest.raises(BiasedGradientError, match="both enumerated along one axis"):
+        PAIRED[name](b, c).mean(axis=0).backward()
+
+
+def test_outcomes_of_two_draws_along_axes_of_their_own():
+    def program(a, estimator):
+        b, c = (scg.Bernoulli(logits=s * a).sample(estimator=estimator) for s in (1.0, -2.0))
+        if estimator == "auto":
+            return (b - c) ** 2 + b
+        return ((b[:, None] - c) ** 2).mean(axis=(0, 1)) + b.mean(axis=0)
+
+    assert_right(lambda a: program(a, E.Enumerate()), lambda a: program(a, "auto"), A)
+
+
+def test_another_draw_may_have_the_same_generator():
+    """All outcomes are no noise, so the generator stands where it stood."""
+    a, rng = scg.parameter(A), np.random.default_rng(0)
+    b = scg.Bernoulli(logits=a).sample(rng=rng, estimator=E.Enumerate())
+    c = scg.Bernoulli(logits=a).sample(rng=rng)
+    (b * c).mean(axis=0).backward()
+    assert a.grad is not None

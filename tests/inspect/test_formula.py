@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import scg
+from scg.errors import OptionError
 
 sys.path.insert(0, str(Path(__file__).parent))
 from pictures import chain, episode, readme, rerouted
@@ -110,3 +111,17 @@ def test_hostile_names_give_no_command():
         assert depth >= 0
         assert here != "$" or before == "\\"
     assert depth == 0
+
+
+def test_an_outcome_of_an_enumerated_draw_has_a_weight_and_no_box():
+    p = scg.parameter(0.3, name="p")
+    b = scg.Bernoulli(p).sample(name="b", estimator=scg.estimators.Enumerate())
+    found = scg.formula(((b - 0.45) ** 2).mean(axis=0))
+    assert found.text.splitlines()[0] == "surrogate = sum_i 0.5 c1[i] weight(b[i])"
+    assert "weight(x) = p(x) times the number of outcomes" in found.text
+    assert "box" not in found.text + found.latex
+
+
+def test_a_number_has_no_formula():
+    with pytest.raises(OptionError, match=r"scg\.formula takes a loss, not float"):
+        scg.formula(3.0)

@@ -225,3 +225,17 @@ def test_memory_is_flat_over_training_iterations():
             gc.collect()
             counts.append(sum(issubclass(type(o), Node) for o in gc.get_objects()))
     assert counts[1] <= counts[0] + 5
+
+
+def test_a_refusal_for_an_earlier_attempt_says_how_to_go_on():
+    """As in a notebook: the refused draw was read, and the next loss has nothing to do with it."""
+    mu, w = scg.parameter(0.3), scg.parameter([1.0, 2.0])
+    z = scg.Normal(mu, 1.0).sample(estimator="pathwise")
+    loss = z**2 if z > 0 else z
+    with pytest.raises(BiasedGradientError):
+        loss.backward()
+    with pytest.raises(BiasedGradientError, match=r"call zero_grad\(\) first"):
+        (w**2).sum().backward()
+    mu.zero_grad()
+    (w**2).sum().backward()
+    np.testing.assert_array_equal(w.grad, [2.0, 4.0])
