@@ -289,10 +289,10 @@ class _Loop:
 
     def _interrupted(self) -> int:
         path = self.save()
-        again = shlex.join([sys.argv[0], "--resume", "--out", str(self.options.out)])
+        again = shlex.join([_python(), sys.argv[0], "--resume", "--out", str(self.options.out)])
         print(
             f"\nStopped after epoch {len(self.history)}, batch {self.task.batches.position}. Go on "
-            f"with: python {again}  (checkpoint {path})"
+            f"with: {again}  (checkpoint {path})"
         )
         return INTERRUPTED
 
@@ -314,6 +314,12 @@ class _Loop:
             "seed": self.options.seed, "options": self.options.settings(),
             "notice": self.task.notice(), "history": self.history,
         })  # fmt: skip
+
+
+def _python() -> str:
+    """Return this interpreter as it is typed here: that of an environment, active or not."""
+    path, here = Path(sys.executable), Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _require_own(path: Path, task: type[Task], state: Mapping[str, Any]) -> None:

@@ -1,7 +1,9 @@
 """The runner behind the examples: options, resume, interruption, and mistakes in one sentence."""
 
 import os
+import shlex
 import signal
+import sys
 
 import numpy as np
 import pytest
@@ -189,6 +191,8 @@ def test_an_interrupt_is_answered_at_once(tmp_path, capfd):
             return super().state()
 
     assert run("--out", tmp_path, "--batch-size", 20, task=Interrupted) == 130
+    python = shlex.quote(sys.executable)  # not any python: it may lack the library
+    assert f"Go on with: {python} {shlex.quote(sys.argv[0])} --resume" in capfd.readouterr().out
 
 
 def test_a_second_interrupt_stops_at_once(tmp_path, capsys):
