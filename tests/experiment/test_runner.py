@@ -4,6 +4,7 @@ import os
 import shlex
 import signal
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
