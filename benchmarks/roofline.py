@@ -1,7 +1,7 @@
 """How close kernels come to what the machine can do: bytes and instructions against their bounds.
 
     python -m benchmarks.roofline            # one and all threads, arrays in and out of the caches
-    python -m benchmarks.roofline --smoke    # once each, small
+    python -m benchmarks.roofline --smoke    # a few calls of each, small
 
 The time that a kernel cannot beat is that of its bytes at the measured bandwidth (of a sum, or of
 c = a + b if it writes) for arrays of that size together, or that of its vector instructions at the
@@ -131,7 +131,7 @@ def row(
 
 
 def main() -> None:
-    made = parser(__doc__, rounds=1, smoke="one call of each, small")
+    made = parser(__doc__, rounds=1, smoke="a few calls of each, small")
     made.add_argument("--threads", type=int, nargs="+", help="default: 1 and all")
     made.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parsed(made)
