@@ -24,7 +24,7 @@ from scg.kernels.simd_vector import broadcast, fma
 
 CHAINS = 2 * ROWS  # as many sums as a tile has, so that none waits for the one before
 STEPS = 20_000
-CALLS = 3
+CALLS = 3  # at least, of what is timed: see `best`
 
 
 def _chains(real: Any) -> Any:
