@@ -1,10 +1,10 @@
 """The loops of a matrix product: blocks of A and panels of B, one register tile at a time.
 
-The tile (`simd_tile.py`) holds its part of C in registers while the inner dimension streams past.
-A unit of work is a block of rows by a block of columns of C. It goes through the inner dimension
-in blocks; for each it packs its part of A if the strides ask for it, and then panel after panel
-of B is packed and multiplied by all rows of the unit. In place, rows of a panel may push each other
-out of the first cache; where they cannot, the panel after it is fetched instead.
+The tile (`simd_tile_code.py`) holds its part of C in registers while the inner dimension streams
+past. A unit of work is a block of rows by a block of columns of C. It goes through the inner
+dimension in blocks; for each it packs its part of A if the strides ask for it, and then panel after
+panel of B is packed and multiplied by all rows of the unit. In place, rows of a panel may push each
+other out of the first cache; where they cannot, the panel after it is fetched instead.
 
 Every element of C is one chain of fused multiply-adds in the order of the inner dimension, cut
 into blocks that depend on that dimension alone. So a row of a product has the same bits whatever
@@ -32,16 +32,16 @@ from scg.kernels.simd_packing import write_panels, write_tiles
 from scg.kernels.simd_tile import (
     COLUMNS,
     HAS_TILE,
+    LINE,
     ROWS,
     VECTOR_BYTES,
     WIDE_COLUMNS,
     WIDE_ROWS,
     address,
     call_finish,
-    call_tile,
-    functions,
-    prefetch,
+    call_tiles,
 )
+from scg.kernels.simd_tile_code import functions
 
 __all__ = [
     "BLOCKS", "BLOCK_SIZE", "DEPTH", "FIELDS", "HAS_KERNEL", "MULTIPLY", "addresses", "partition",
@@ -67,14 +67,15 @@ FIELDS = (
 # stays in the first cache with a tile of A beside it. The sums of the blocks are added up, which
 # also keeps rounding small.
 DEPTH = 256
-# A block of A, and panels of B that several blocks share: both stay in the second cache.
+# A block of A stays in the second cache. Panels of B that several blocks share come by one at a
+# time and need not: each further group of panels reads, or packs, all of A again (with groups of a
+# quarter of this a product with A turned took a tenth more time).
 BLOCK_BYTES = 1 << 18
-PANELS = max((1 << 17) // (DEPTH * COLUMNS * VECTOR_BYTES), 1)
+PANELS = max((1 << 19) // (DEPTH * COLUMNS * VECTOR_BYTES), 1)
 # Rows of A from which packing a panel of B pays, and panels from which packing A does.
 PACK_FROM, PACK_A_FROM = 4 * ROWS, 3
-# Bytes of a cache line. Rows of B an odd number of lines apart lie in all sets of a cache in turn:
-# a panel of one line a row needs no packing.
-LINE = 64
+# Rows of B an odd number of lines apart lie in all sets of a cache in turn: a panel of one line a
+# row needs no packing.
 # Columns of A so many bytes apart lie on as many pages, and may push each other out of the first
 # cache: they are packed. A whole number of pages apart they do, for one panel already.
 FAR, PAGE = 2048, 4096
@@ -122,29 +123,31 @@ def _rows(
     The next panel, which begins `ahead` bytes further, is fetched by and by; with 0 there is none.
     """
     size = like.itemsize
-    whole = vectors * VECTOR_BYTES == width * size
+    apart = vectors * VECTOR_BYTES
     tiles = -(-rows // ROWS)
     low, high = rows // tiles, rows % tiles
-    for t in range(tiles):
-        i, height = t * low + min(t, high), low + (t < high)
+    share = -(-depth // tiles) if ahead else 0
+    t = 0
+    while t < tiles:
+        height = low + (t < high)
+        i = t * low + min(t, high)
         place = a + (t * a_tile if a_tile else i * a_row)
-        goal = c + i * c_row
-        for r in range(ROWS):
-            prefetch(place + (a_tile + 64 * r if a_tile else (height + r) * a_row))
-        if ahead:
-            for p in range(t * depth // tiles, (t + 1) * depth // tiles):
-                prefetch(b + p * b_row + ahead)
-        if whole:
-            call_tile(
+        goal, a_next = c + i * c_row, a_tile if a_tile else height * a_row
+        lines = b + ahead + t * share * b_row
+        if apart == width * size:
+            count = high if t < high else tiles - t
+            call_tiles(
                 tile, height, vectors, place, a_row, a_col, b, b_row, goal, c_row, bias, depth,
-                add, relu,
+                add, relu, count, a_next, lines, share,
             )  # fmt: skip
+            t += count
         else:
-            apart = vectors * VECTOR_BYTES
-            call_tile(
-                tile, height, vectors, place, a_row, a_col, b, b_row, sums, apart, 0, depth, 0, 0
-            )
+            call_tiles(
+                tile, height, vectors, place, a_row, a_col, b, b_row, sums, apart, 0, depth, 0, 0,
+                1, a_next, lines, share,
+            )  # fmt: skip
             call_finish(finish, sums, goal, c_row, bias, height, width, apart, add, relu)
+            t += 1
 
 
 @device
@@ -166,13 +169,13 @@ def _unit(like: Any, row: Any, item: Any, i: Any, rows: Any, j: Any, width: Any)
     pack_a = a_row == size and a_col >= FAR and worth
     wide = WIDE_COLUMNS * lanes if m <= WIDE_ROWS and not pack_b else width + 1
     blocks, depths = -(-rows * DEPTH * size // BLOCK_BYTES), -(-k // DEPTH)
-    groups = -(-width // (PANELS * narrow)) if pack_b else 1
-    group = PANELS * narrow if pack_b else width
+    group = min(PANELS, -(-width // narrow)) * narrow if pack_b else width
+    groups = -(-width // group)
     # A transposition writes whole squares, up to `lanes` rows more than the block is deep, and a
     # column of A whole vectors.
     b_apart = (DEPTH + lanes) * COLUMNS * VECTOR_BYTES
     a_apart = ROWS * min(DEPTH, k) * size + VECTOR_BYTES
-    panels = np.empty((PANELS if pack_b else 1) * b_apart // size, like.dtype)
+    panels = np.empty((group // narrow if pack_b else 1) * b_apart // size, like.dtype)
     tiles = (-(-rows // blocks) + ROWS - 1) // ROWS
     block = np.empty(tiles * a_apart // size if pack_a else 0, like.dtype)
     sums = np.empty(ROWS * narrow, like.dtype)

@@ -14,7 +14,8 @@ from scg.kernels._dtypes import FLOAT32, FLOAT64, float32_twin
 from scg.kernels._jit import device
 from scg.kernels.machine import task
 from scg.kernels.simd_memory import load_i64
-from scg.kernels.simd_tile import VECTOR_BYTES, load, store, transpose_tile
+from scg.kernels.simd_tile import VECTOR_BYTES, load, store
+from scg.kernels.simd_tile_code import transpose_tile
 
 __all__ = ["BLOCK", "TRANSPOSE"]
 

@@ -78,7 +78,10 @@ def write_tiles(
     tiles = -(-rows // ROWS)
     low, high = rows // tiles, rows % tiles
     for p in range(depth):
+        here, goal, left = a + p * a_col, target + p * ROWS * size, rows
         for t in range(tiles):
-            i = t * low + min(t, high)
-            goal = target + t * apart + p * ROWS * size
-            copy_column(like, a + i * size + p * a_col, rows - i, goal)
+            copy_column(like, here, left, goal)
+            height = low + (t < high)
+            here += height * size
+            goal += apart
+            left -= height
