@@ -14,8 +14,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from scg._typing import Array, Shape
+from scg._typing import Array, DType, Shape
 from scg.errors import OptionError, ShapeError
+from scg.kernels._conv_tasks import correlate, filters_vjp, images_vjp
+from scg.kernels._once import once
+from scg.kernels._product import HAS_KERNEL, MULTIPLY
 from scg.kernels._window import Pair, Window, window
 from scg.kernels.matmul import matmul
 
@@ -65,6 +68,10 @@ def conv2d(x: Array, w: Array, stride: Pair = 1, padding: Pair = 0, dilation: Pa
     _check("conv2d", x.shape, w.shape, 4)
     win = window("conv2d", x.shape[2:], w.shape[2:], stride, padding, dilation)
     out = np.empty((x.shape[0], w.shape[0], *win.out), np.result_type(x, w))
+    if _in_bands(win, out.dtype, (*x.shape, w.shape[0])):
+        x, w = _contiguous(out.dtype, x, w)
+        correlate(x, w, out, win)
+        return out
     filters = w.reshape(w.shape[0], math.prod(w.shape[1:]))
     for images, target in _chunks(win, win.pad(x), out, filters.shape[1]):
         y = matmul(filters, _gather(win, images))
@@ -107,7 +114,13 @@ def conv2d_input_vjp(
     _check("conv2d_input_vjp", shape, w.shape, 4)
     win = window("conv2d_input_vjp", shape[2:], w.shape[2:], stride, padding, dilation)
     _check_cotangent("conv2d_input_vjp", g, (shape[0], w.shape[0], *win.out))
-    padded = win.blank(shape[:2], np.result_type(g, w))
+    dtype = np.result_type(g, w)
+    if _in_bands(win, dtype, (*shape, w.shape[0])):
+        out = np.empty(shape, dtype)
+        g, w = _contiguous(dtype, g, w)
+        images_vjp(g, w, out, win)
+        return out
+    padded = win.blank(shape[:2], dtype)
     filters = w.reshape(w.shape[0], math.prod(w.shape[1:]))
     for images, cotangent in _chunks(win, padded, g, filters.shape[1]):
         _scatter(win, matmul(filters.T, _by_pixel(cotangent)), images)
@@ -150,7 +163,11 @@ def conv2d_weight_vjp(
     _check("conv2d_weight_vjp", x.shape, shape, 4)
     win = window("conv2d_weight_vjp", x.shape[2:], shape[2:], stride, padding, dilation)
     _check_cotangent("conv2d_weight_vjp", g, (x.shape[0], shape[0], *win.out))
-    total = np.zeros((shape[0], shape[1] * shape[2] * shape[3]), np.result_type(g, x))
+    dtype = np.result_type(g, x)
+    if _in_bands(win, dtype, (*x.shape, shape[0])):
+        g, x = _contiguous(dtype, g, x)
+        return np.ascontiguousarray(filters_vjp(g, x, win).reshape(shape))
+    total = np.zeros((shape[0], shape[1] * shape[2] * shape[3]), dtype)
     for images, cotangent in _chunks(win, win.pad(x), g, total.shape[1]):
         total += matmul(_by_pixel(cotangent), _gather(win, images).T)
     return total.reshape(shape)
@@ -264,6 +281,15 @@ def _flat(name: str, stride: int, padding: int, dilation: int) -> tuple[Pair, Pa
         if not isinstance(value, int):
             raise OptionError(f"{name}: {option} is {value!r}; give one whole number")
     return (1, stride), (0, padding), (1, dilation)
+
+
+def _in_bands(win: Window, dtype: DType, sizes: Shape) -> bool:
+    """Tell whether `_conv_tasks.py` is for it: a filter of one pixel needs no windows copied."""
+    return HAS_KERNEL and dtype in MULTIPLY and win.size != (1, 1) and 0 not in sizes and not once()
+
+
+def _contiguous(dtype: DType, a: Array, b: Array) -> tuple[Array, Array]:
+    return np.ascontiguousarray(a, dtype), np.ascontiguousarray(b, dtype)
 
 
 # --- windows ---------------------------------------------------------------------------------

@@ -19,8 +19,8 @@ from scg.kernels.simd_vector import (
 
 __all__ = [
     "COLUMNS", "FINISH", "HAS_TILE", "LINE", "REALS", "ROWS", "TILE", "TRANSPOSE", "VECTOR_BYTES",
-    "WIDE_COLUMNS", "WIDE_ROWS", "address", "call_finish", "call_tiles", "call_transpose",
-    "copy_column", "copy_row", "load", "store",
+    "WIDE_COLUMNS", "WIDE_ROWS", "add_row", "address", "call_finish", "call_tiles",
+    "call_transpose", "copy_column", "copy_row", "load", "store",
 ]  # fmt: skip
 
 # Rows x vectors of a tile: accumulators, the row of B and one broadcast of A fill the register
@@ -97,6 +97,24 @@ def _copier(vectors: Any) -> Any:
         return types.void(like, *[types.intp] * 3), codegen
 
     return copy
+
+
+@intrinsic
+def add_row(typingctx: Any, like: Any, source: Any, width: Any, target: Any) -> Any:
+    """Add a row of a panel to numbers, of which those from `width` on get zeros added."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        real, size = REALS[signature.args[0].dtype]
+        lanes = VECTOR_BYTES // size
+        _, source, width, target = args
+        for j in range(COLUMNS):
+            here, there = (builder.add(x, I64(j * VECTOR_BYTES)) for x in (source, target))
+            mask = lanes_within(builder, lanes, width, j * lanes)
+            term = masked_read(builder, real, lanes, here, mask)
+            write(builder, builder.fadd(read(builder, term.type, there), term), there)
+        return context.get_dummy_value()
+
+    return types.void(like, *[types.intp] * 3), codegen
 
 
 # A row of a panel, and what a tile reads of a column of A.

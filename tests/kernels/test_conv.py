@@ -9,7 +9,8 @@ import pytest
 from scipy import signal
 
 from scg.errors import OptionError, ShapeError
-from scg.kernels import conv, pool
+from scg.kernels import _conv_tasks, conv, pool
+from scg.kernels._once import computed_once
 
 DTYPES = (np.float32, np.float64)
 # (x shape, w shape, stride, padding, dilation)
@@ -62,6 +63,65 @@ def test_conv2d_matches_loops(x_shape, w_shape, stride, padding, dilation, dtype
     close(y, naive_conv2d(x.astype(float), w.astype(float), stride, padding, dilation), dtype)
     np.testing.assert_array_equal(x, copies[0])
     np.testing.assert_array_equal(w, copies[1])
+
+
+def all_three(x, w, g, *options):
+    return (
+        conv.conv2d(x, w, *options),
+        conv.conv2d_input_vjp(g, w, x.shape, *options),
+        conv.conv2d_weight_vjp(g, x, w.shape, *options),
+    )
+
+
+@pytest.fixture(params=[
+    ((3, 5, 23, 19), (7, 5, 3, 3), 1, 1, 1), ((9, 4, 21, 40), (6, 4, 5, 2), (2, 3), (3, 0), (1, 2)),
+    ((1, 17, 12, 33), (30, 17, 2, 3), (3, 2), (0, 2), 1), ((2, 3, 40, 9), (1, 3, 7, 1), 1, 0, 2),
+])  # fmt: skip
+def operands(request, rng):
+    """Images, filters, a cotangent and options; of several bands and vectors, and parts of them."""
+    x, w, *options = request.param
+    x, w = (rng.standard_normal(shape).astype(np.float32) for shape in (x, w))
+    g = rng.standard_normal(conv.conv2d(x, w, *options).shape).astype(np.float32)
+    return x, w, g, *options
+
+
+def test_large_images_match_products_of_all_windows(operands):
+    found = all_three(*operands)
+    with computed_once():
+        expected = all_three(*operands)
+    for actual, other in zip(found, expected, strict=True):
+        assert actual.dtype == np.float32 and actual.flags.c_contiguous
+        np.testing.assert_allclose(actual, other, rtol=1e-4, atol=1e-4 * abs(other).max())
+
+
+def test_narrow_bands_add_up_to_the_same(operands, monkeypatch):
+    whole = all_three(*operands)
+    monkeypatch.setattr(_conv_tasks, "BAND_BYTES", 1)
+    monkeypatch.setattr(_conv_tasks, "ENOUGH", 1)
+    rows = all_three(*operands)
+    np.testing.assert_array_equal(rows[0], whole[0])
+    for actual, expected in zip(rows[1:], whole[1:], strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4 * abs(expected).max())
+
+
+def test_shares_of_threads_change_no_bit(operands, monkeypatch):
+    monkeypatch.setattr(_conv_tasks, "BAND_BYTES", 1)
+    monkeypatch.setattr(_conv_tasks, "_shares", lambda images, most: 1)
+    undivided = all_three(*operands)
+    monkeypatch.setattr(_conv_tasks, "_shares", lambda images, most: most)
+    for actual, expected in zip(all_three(*operands), undivided, strict=True):
+        np.testing.assert_array_equal(actual, expected)
+
+
+def test_pixels_that_no_window_sees_touch_nothing(rng):
+    """Nor does what lies beside a row that is copied in whole vectors."""
+    x, w = rng.standard_normal((2, 3, 9, 21)), rng.standard_normal((4, 3, 3, 3))
+    y = conv.conv2d(x, w, 2, 1)
+    x[0, :, 8], x[1, :, 0, 0] = np.nan, np.inf
+    seen = conv.conv2d(x, w, 2, 1)
+    np.testing.assert_array_equal(seen[0, :, :4], y[0, :, :4])
+    np.testing.assert_array_equal(seen[1, :, :, 1:], y[1, :, :, 1:])
+    assert not np.isfinite(seen[0, :, 4]).any() and not np.isfinite(seen[1, :, 0, 0]).any()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
