@@ -10,6 +10,7 @@ from scg._typing import Array, Shape
 from scg.errors import OptionError, ShapeError
 from scg.kernels._dtypes import FLOAT32, FLOAT64
 from scg.kernels._jit import kernel, parallel_call, prange
+from scg.kernels._pool_tasks import largest, suits
 from scg.kernels._window import Pair, Window, pair, window
 from scg.kernels.simd_bits import select
 
@@ -66,7 +67,9 @@ def max_pool2d(
     value = np.empty((len(planes), *win.out), work)
     index = np.empty(value.shape, np.intp)
     args = planes, *win.size, *win.stride, *win.padding, value, index
-    if value.size < PARALLEL:
+    if suits(win):
+        largest(planes, value, index)
+    elif value.size < PARALLEL:
         _max_serial(*args)
     else:
         parallel_call(_max_serial, _max_threaded, *args)

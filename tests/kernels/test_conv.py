@@ -9,8 +9,9 @@ import pytest
 from scipy import signal
 
 from scg.errors import OptionError, ShapeError
-from scg.kernels import _conv_tasks, conv, pool
+from scg.kernels import _conv_tasks, _pool_tasks, conv, pool
 from scg.kernels._once import computed_once
+from scg.kernels._product import HAS_KERNEL
 
 DTYPES = (np.float32, np.float64)
 # (x shape, w shape, stride, padding, dilation)
@@ -262,6 +263,7 @@ POOLS = [
     ((1, 1, 1, 1), 1, None, 0),
     ((2, 3, 6, 8), 2, None, 0),
     ((2, 3, 7, 9), 2, None, 0),
+    ((3, 2, 5, 43), 2, None, 0),
     ((2, 3, 7, 9), 3, 2, 1),
     ((2, 3, 7, 9), (3, 2), (1, 2), (1, 0)),
     ((2, 1, 5, 5), 2, 3, 0),
@@ -323,15 +325,17 @@ def test_max_pool2d_vjp_adds_where_windows_overlap(rng):
     close(single, want.reshape(x.shape), np.float32)
 
 
-def test_max_pool2d_layouts_dtypes_and_threads(rng, monkeypatch):
+@pytest.mark.parametrize("size", [2, 3])
+def test_max_pool2d_layouts_dtypes_and_threads(size, rng, monkeypatch):
     x = rng.integers(-9, 9, (3, 7, 5, 4)).transpose(0, 3, 1, 2)
     x.flags.writeable = False
-    want = naive_pool(x, 2, None, 0, -np.inf, np.max)
-    value, index = pool.max_pool2d(x, 2)
+    want = naive_pool(x, size, None, 0, -np.inf, np.max)
+    value, index = pool.max_pool2d(x, size)
     assert value.dtype == x.dtype
     np.testing.assert_array_equal(value, want)
     monkeypatch.setattr(pool, "PARALLEL", 0)
-    threaded = pool.max_pool2d(x, 2)
+    monkeypatch.setattr(_pool_tasks, "DIVIDED", 0)
+    threaded = pool.max_pool2d(x, size)
     np.testing.assert_array_equal(threaded[0], value)
     np.testing.assert_array_equal(threaded[1], index)
 
@@ -343,6 +347,18 @@ def test_max_pool2d_writes_only_its_outputs(build, rng):
     inner = value[32:-32].reshape(2, 3, 3), index[32:-32].reshape(2, 3, 3)
     getattr(pool, build)(x, 3, 3, 2, 2, 1, 1, *inner)
     for buffer, guard in ((value, 7), (index, 70)):
+        assert (buffer[:32] == guard).all() and (buffer[-32:] == guard).all()
+        assert (buffer[32:-32] != guard).all()
+
+
+@pytest.mark.skipif(not HAS_KERNEL, reason="no vector code for this processor")
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_pools_of_two_by_two_write_only_their_outputs(dtype, rng):
+    x = rng.standard_normal((3, 6, 23)).astype(dtype)
+    value, index = np.full(3 * 33 + 64, 7, dtype), np.full(3 * 33 + 64, 1000)
+    inner = value[32:-32].reshape(3, 3, 11), index[32:-32].reshape(3, 3, 11)
+    _pool_tasks.largest(x, *inner)
+    for buffer, guard in ((value, 7), (index, 1000)):
         assert (buffer[:32] == guard).all() and (buffer[-32:] == guard).all()
         assert (buffer[32:-32] != guard).all()
 
