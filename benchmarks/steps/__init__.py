@@ -43,6 +43,8 @@ ROWS = {
     "vae-512": Row("the same, batch 512", "vae", {"batch": 512}, (Goal(0.8, ("JAX",)),)),
     "dropout": Row("dropout net 784-1024-1024-10, batch 128, momentum", "dropout", {"batch": 128},
                    (Goal(0.75, ("JAX",)),)),
+    "images": Row("net of two convolutions and pools, 28 x 28, batch 64, momentum", "convnet",
+                  {"batch": 64}, (Goal(1.0, BEST),)),
     "reinforce": Row("REINFORCE update, 500 steps, 4-128-2, Adam", "reinforce", {"batch": 500},
                      (Goal(0.6, ("JAX",)),)),
     "act": Row("act: one state through 4-128-2 and a categorical draw", "act", {},
