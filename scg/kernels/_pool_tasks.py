@@ -17,10 +17,10 @@ from scg.kernels.simd_memory import load_i64
 from scg.kernels.simd_pool import largest_of_four
 from scg.kernels.simd_tile import VECTOR_BYTES
 
-__all__ = ["largest", "suits"]
+__all__ = ["PARALLEL", "largest", "suits"]
 
 X, HEIGHT, WIDTH, OUT_H, OUT_W, VALUE, INDEX = range(7)
-DIVIDED = 1 << 16  # results from which threads pay
+PARALLEL = 1 << 16  # output pixels that are worth waking a second thread
 REAL_F64, REAL_F32 = np.float64, np.float32
 
 
@@ -57,5 +57,5 @@ def largest(planes: Array, value: Array, index: Array) -> None:
     """Write the largest number of each window of contiguous planes, and where it is."""
     row = place(planes), *planes.shape[1:], *value.shape[1:], place(value), place(index)
     count = len(planes)
-    grain = count if value.size < DIVIDED else -(-count // (PIECES * threads()))
+    grain = count if value.size < PARALLEL else -(-count // (PIECES * threads()))
     Schedule([Line(LARGEST[planes.dtype], row, count, max(grain, 1))]).run()

@@ -4,7 +4,8 @@ Images are (n, c, h, w), filters (o, c, kh, kw), as in PyTorch. For each positio
 filter one strided slice of the padded image is what all output pixels see there: copying the
 slices gives a matrix of windows, adding into them is its transpose, so that one loop over the
 filter's positions serves the convolution and both vjps. Images are taken in chunks whose windows
-fit in memory that the caches still help with.
+fit in memory that the caches still help with. That is for other dtypes and processors, and for
+filters of one pixel; float32 and float64 go to `_conv_tasks.py`.
 """
 
 from __future__ import annotations

@@ -10,13 +10,11 @@ from scg._typing import Array, Shape
 from scg.errors import OptionError, ShapeError
 from scg.kernels._dtypes import FLOAT32, FLOAT64
 from scg.kernels._jit import kernel, parallel_call, prange
-from scg.kernels._pool_tasks import largest, suits
+from scg.kernels._pool_tasks import PARALLEL, largest, suits
 from scg.kernels._window import Pair, Window, pair, window
 from scg.kernels.simd_bits import select
 
 __all__ = ["avg_pool2d", "avg_pool2d_vjp", "max_pool2d", "max_pool2d_vjp"]
-
-PARALLEL = 1 << 16  # output pixels that are worth waking a second thread
 
 
 def max_pool2d(

@@ -334,7 +334,7 @@ def test_max_pool2d_layouts_dtypes_and_threads(size, rng, monkeypatch):
     assert value.dtype == x.dtype
     np.testing.assert_array_equal(value, want)
     monkeypatch.setattr(pool, "PARALLEL", 0)
-    monkeypatch.setattr(_pool_tasks, "DIVIDED", 0)
+    monkeypatch.setattr(_pool_tasks, "PARALLEL", 0)
     threaded = pool.max_pool2d(x, size)
     np.testing.assert_array_equal(threaded[0], value)
     np.testing.assert_array_equal(threaded[1], index)
