@@ -53,7 +53,7 @@ def in_jax(*, batch: int) -> Program:
 
     rng = np.random.default_rng(0)
     params = [
-        (jnp.asarray(rng.standard_normal((o, c, SIZE, SIZE), np.float32) * (2 / c / 25) ** 0.5),
+        (jnp.asarray(rng.standard_normal((o, c, SIZE, SIZE), np.float32) * (2 / (c * SIZE**2)) ** 0.5),
          jnp.zeros(o))
         for c, o in ((1, FILTERS[0]), FILTERS)
     ]  # fmt: skip

@@ -32,7 +32,7 @@ FIELDS = (
     STEP_H, STEP_W, PAD_H, PAD_W, TAP_H, TAP_W, BAND, PIECES, IMAGES,
     PRODUCT, TILE, FINISH, TRANSPOSE,
 ) = range(len(FIELDS))  # fmt: skip
-# Numbers behind the last row of windows to which whole vectors reach.
+# Numbers behind the end of windows and copied images to which whole vectors reach, and more.
 SLACK = COLUMNS * VECTOR_BYTES
 
 
@@ -60,7 +60,7 @@ def is_copied(row: Any) -> Any:
 def room(row: Any, size: Any) -> Any:
     """Return how many numbers a copied image takes; whole vectors are written to its end."""
     channel, _, _ = layout(row, size)
-    return load_i64(row, CHANNELS) * channel // size + COLUMNS * VECTOR_BYTES // size
+    return load_i64(row, CHANNELS) * channel // size + SLACK
 
 
 @device
@@ -149,7 +149,7 @@ def gather(
 def scatter(
     like: Any, row: Any, windows: Any, pitch: Any, first: Any, last: Any, channels: Any, image: Any
 ) -> None:
-    """Add the rows of windows to where the taps see them: the transpose of `_gather`."""
+    """Add the rows of windows to where the taps see them: the transpose of `gather`."""
     size, narrow = like.itemsize, COLUMNS * VECTOR_BYTES // like.itemsize
     channel, line, phase = layout(row, size)
     out_w, step_h, step_w = load_i64(row, OUT_W), load_i64(row, STEP_H), load_i64(row, STEP_W)

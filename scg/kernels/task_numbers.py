@@ -27,12 +27,9 @@ _DTYPES: dict[Any, DType] = {F32: np.dtype(np.float32), F64: np.dtype(np.float64
 _BINARY: dict[Any, Any] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
     ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod, ast.Div: operator.truediv,
-    ast.BitAnd: operator.and_, ast.BitOr: operator.or_,
 }  # fmt: skip
 _UNARY: dict[Any, Any] = {ast.USub: operator.neg, ast.Not: operator.not_}
-_INTEGERS: dict[Any, str] = {
-    ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.BitAnd: "and_", ast.BitOr: "or_",
-}  # fmt: skip
+_INTEGERS: dict[Any, str] = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul"}
 _FLOATS: dict[Any, str] = {ast.Add: "fadd", ast.Sub: "fsub", ast.Mult: "fmul", ast.Div: "fdiv"}
 _COMPARISONS: dict[Any, tuple[str, Any]] = {
     ast.Lt: ("<", operator.lt), ast.LtE: ("<=", operator.le), ast.Gt: (">", operator.gt),
