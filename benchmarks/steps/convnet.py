@@ -53,10 +53,10 @@ def in_jax(*, batch: int) -> Program:
 
     rng = np.random.default_rng(0)
     params = [
-        (jnp.asarray(rng.standard_normal((o, c, SIZE, SIZE), np.float32) * (2 / (c * SIZE**2)) ** 0.5),
-         jnp.zeros(o))
+        (jnp.asarray(rng.standard_normal((o, c, SIZE, SIZE), np.float32) * spread), jnp.zeros(o))
         for c, o in ((1, FILTERS[0]), FILTERS)
-    ]  # fmt: skip
+        for spread in [(2 / (c * SIZE**2)) ** 0.5]
+    ]
     params += _in_jax.mlp(rng, FILTERS[1] * (SIDE // 4) ** 2, CLASSES)
 
     def loss(params, key, x, label):
